@@ -1,0 +1,26 @@
+// No-op task launches per second through the whole durable path, with simulated agents and real everything else.
+//
+//     launch-benchmark [DIRECTORY] [TASKS] [AGENTS] [FRAMEWORKS]
+//
+// The master is a process of its own with its SQLite store, reached over loopback HTTP. Frameworks accept offers and
+// acknowledge every update. Each agent keeps a launch, and each update, on disk before it goes on, and reports
+// STARTING, RUNNING and FINISHED, each held back until the one before it is acknowledged. A launch counts when the
+// acknowledgement of its end was answered; the clock runs from the first ACCEPT to the last such answer. What the
+// machine can do at most (flushes, SQLite commits, empty HTTP calls) is measured before and after, in the same run.
+import Glibc
+
+let arguments = CommandLine.arguments
+let work = Task.detached {
+    do {
+        switch arguments.dropFirst().first {
+        case "master"?: try await ServingProcess.runMaster(directory: arguments.dropFirst(2).first ?? ".")
+        case "empty"?: try await ServingProcess.runEmpty()
+        default: try await Comparison(Array(arguments.dropFirst())).run()
+        }
+        exit(0)
+    } catch {
+        say("failed: \(error)", on: 2)
+        exit(1)
+    }
+}
+while true { pause() }

@@ -1,0 +1,84 @@
+# The one entry for people and for CI. `make help` lists the verbs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CONFIG ?= release
+SWIFT_FLAGS := -c $(CONFIG) --explicit-target-dependency-import-check error
+BUILD := .build/$(CONFIG)
+RONDO := $(BUILD)/rondo
+# The shipped file may not grow past this many bytes without a decision (Documentation/Decisions/0002).
+APPLIANCE_LIMIT := 42000000
+PACKAGES := libsqlite3-dev libyaml-dev file iproute2 python3 binutils
+TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux
+KEEP ?= 0
+SEED ?=
+PROTOS ?=
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what building needs (Debian, as root; does nothing when all is there).
+	@Provisioning/install-packages $(PACKAGES)
+
+.PHONY: build
+build: program ## Build the program and its tests in release mode.
+	swift build $(SWIFT_FLAGS) --product store-writer
+	swift build $(SWIFT_FLAGS) --product rondoPackageTests
+
+# By product: a plain build would also make the protobuf compiler, which nothing here needs.
+.PHONY: program
+program: setup
+	swift build $(SWIFT_FLAGS) --product rondo
+
+.PHONY: run
+run: program ## Start a node with two agents, run real work through offers, show it, clean up (KEEP=1 stays up).
+	RONDO=$(RONDO) KEEP=$(KEEP) Provisioning/demonstrate
+
+# Tests that watch clocks, processes and control groups of the machine run one after the other and apart from those
+# that keep both cores busy.
+IO_TESTS := 'AgentNodeTests|ApplianceTests|HTTPGatewayTests|LinuxSystemTests|MasterNodeTests|StateStoreTests'
+
+.PHONY: test
+test: build ## Install what the tests need and run them (unit, simulation, integration; integration needs root).
+	@Provisioning/install-packages $(TEST_PACKAGES)
+	swift test $(SWIFT_FLAGS) --skip-build --skip $(IO_TESTS)
+	swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter $(IO_TESTS)
+	Tests/System/run_all.sh $(RONDO)
+	$(MAKE) --no-print-directory appliance
+
+.PHONY: test-all
+test-all: test ## The long form: 50,000 seeds of the cluster simulation.
+	RONDO_LONG_TESTS=1 swift test $(SWIFT_FLAGS) --skip-build
+
+.PHONY: simulate
+simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42
+	SWIFT_DETERMINISTIC_HASHING=1 RONDO_SEED=$(SEED) swift test $(SWIFT_FLAGS) --filter SimulationTests
+
+.PHONY: appliance
+appliance: program ## Make dist/rondo, the one file, and check what it promises.
+	Provisioning/make-appliance $(RONDO) dist/rondo $(APPLIANCE_LIMIT)
+
+.PHONY: bench
+bench: ## Run the benchmarks (each prints ratios against a floor or a peer of the same run).
+	for name in allocation-benchmark store-commits launch-benchmark; do swift build $(SWIFT_FLAGS) --product $$name; done
+	Benchmarks/run $(BUILD) $(RONDO)
+
+.PHONY: format
+format: ## Format all sources in place.
+	swift format -i -r -p Package.swift Sources Tests Benchmarks
+
+.PHONY: check
+check: ## Lint formatting and shell scripts' syntax.
+	@Provisioning/lint
+
+.PHONY: golden
+golden: ## Rewrite the golden wire frames from published .proto files: make golden PROTOS=DIR; then read the diff.
+	@[ -n "$(PROTOS)" ] || { echo "make golden PROTOS=DIR: the folder that holds mesos/v1/*.proto" >&2; exit 2; }
+	python3 Tests/Clients/golden/make_golden.py $(PROTOS) Tests/MesosWireTests/Fixtures
+
+.PHONY: clean
+clean: ## Remove what builds made.
+	rm -rf .build .build-* dist

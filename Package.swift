@@ -1,0 +1,215 @@
+// swift-tools-version: 6.2
+// The module graph of Documentation/architecture.md: a target depends only on targets of a lower row.
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// For the targets whose tests look inside; release builds leave it out otherwise.
+let testable: [SwiftSetting] = [.unsafeFlags(["-enable-testing"])]
+
+/// Row 0: C that Swift cannot import by itself.
+let c: [Target] = [
+    .target(name: "CLinux"),
+    .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
+    .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+]
+
+/// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
+let decisions: [Target] = [
+    .target(name: "ClusterModel", swiftSettings: swift),
+    .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
+    .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
+]
+
+/// Rows 3 and 3b: mechanisms. Each does one kind of I/O.
+let mechanisms: [Target] = [
+    .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift + testable),
+    .target(name: "StateStore", dependencies: ["CSQLite"], swiftSettings: swift + testable),
+    .target(
+        name: "Transport",
+        dependencies: [
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .target(
+        name: "HTTPGateway",
+        dependencies: [
+            "Transport",
+            .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .target(
+        name: "MesosWire",
+        dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        exclude: ["Protos"],
+        swiftSettings: swift),
+    .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+]
+
+/// Rows 5 to 8: roles, the whole, the door, the program.
+let programs: [Target] = [
+    .target(
+        name: "MasterNode",
+        dependencies: [
+            "ClusterModel", "HTTPGateway", "MasterCore", "MesosWire", "Scheduling", "StateStore", "TaskLifecycle",
+            "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .target(
+        name: "AgentNode",
+        dependencies: [
+            "AgentCore", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "TaskLifecycle", "Transport",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable),
+    .target(
+        name: "Appliance",
+        dependencies: [
+            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "HTTPGateway", "LinuxSystem", "MasterCore", "MasterNode",
+            "StateStore", "Transport",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .target(
+        name: "OperatorCommands",
+        dependencies: [
+            "Appliance", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "Transport",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable),
+    .executableTarget(
+        name: "rondo",
+        dependencies: ["OperatorCommands", "TaskMonitor"],
+        swiftSettings: swift,
+        // One build serves the tests and the shipped file: modules are compiled once, only the program is linked
+        // statically. The two libraries are what a static FoundationEssentials needs and autolinking leaves out.
+        linkerSettings: [
+            .unsafeFlags([
+                "-static-executable", "-Xlinker", "-l_FoundationCShims", "-Xlinker", "-l_FoundationCollections",
+                // Without it the program could not start where there is no /proc: see RuntimePath.swift.
+                "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
+            ])
+        ]),
+]
+
+/// Each prints ratios against a floor or a peer measured in the same run; see Documentation/performance.md.
+let benchmarks: [Target] = [
+    .executableTarget(
+        name: "allocation-benchmark", dependencies: ["ClusterModel", "Scheduling"], path: "Benchmarks/Allocation",
+        swiftSettings: swift, linkerSettings: [.linkedLibrary("m")]),
+    .executableTarget(
+        name: "store-commits", dependencies: ["CSQLite", "StateStore"], path: "Benchmarks/StoreCommits",
+        swiftSettings: swift),
+    .executableTarget(
+        name: "launch-benchmark",
+        dependencies: [
+            "CSQLite", "ClusterModel", "HTTPGateway", "MasterNode", "MesosWire", "StateStore", "Transport",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        path: "Benchmarks/Launches", swiftSettings: swift),
+]
+
+let tests: [Target] = [
+    .testTarget(name: "ClusterModelTests", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
+    .testTarget(name: "TaskLifecycleTests", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
+    .target(
+        name: "ClusterSimulation",
+        dependencies: ["AgentCore", "ClusterModel", "MasterCore", "Scheduling", "TaskLifecycle"],
+        path: "Tests/Support/ClusterSimulation",
+        swiftSettings: swift),
+    .testTarget(
+        name: "SimulationTests",
+        dependencies: ["AgentCore", "ClusterModel", "ClusterSimulation", "MasterCore", "Scheduling", "TaskLifecycle"],
+        swiftSettings: swift),
+    .testTarget(
+        name: "MasterCoreTests", dependencies: ["ClusterModel", "MasterCore", "Scheduling"], swiftSettings: swift),
+    .testTarget(
+        name: "AgentCoreTests", dependencies: ["AgentCore", "ClusterModel", "TaskLifecycle"], swiftSettings: swift),
+    .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+    .executableTarget(
+        name: "store-writer", dependencies: ["StateStore"], path: "Tests/Support/StoreWriter", swiftSettings: swift),
+    .testTarget(name: "StateStoreTests", dependencies: ["CSQLite", "StateStore"], swiftSettings: swift),
+    .testTarget(
+        name: "MesosWireTests",
+        dependencies: ["ClusterModel", "MesosWire", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+        resources: [.copy("Fixtures")],
+        swiftSettings: swift),
+    .testTarget(
+        name: "HTTPGatewayTests",
+        dependencies: [
+            "HTTPGateway", "Transport",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "MasterNodeTests",
+        dependencies: [
+            "ClusterModel", "HTTPGateway", "MasterCore", "MasterNode", "MesosWire", "StateStore", "Transport",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "AgentNodeTests",
+        dependencies: [
+            "AgentCore", "AgentNode", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "Transport",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "ApplianceTests",
+        dependencies: [
+            "Appliance", "ClusterModel", "OperatorCommands",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: swift),
+    .testTarget(name: "TidyTests", swiftSettings: swift),
+]
+
+let package = Package(
+    name: "rondo",
+    products: [.executable(name: "rondo", targets: ["rondo"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
+    ],
+    targets: c + decisions + mechanisms + programs + benchmarks + tests
+)

@@ -1,0 +1,102 @@
+internal import ClusterModel
+internal import TaskLifecycle
+
+// From `run` to a running command.
+extension AgentCore {
+    mutating func run(_ launch: TaskLaunch, _ turn: inout Turn<some RandomNumberGenerator>) {
+        // The same task again is the same message again: a task id is used once.
+        guard containers[launch.key] == nil else { return }
+        let container = ContainerID(StatusUUID(using: &turn.generator).text)
+        let directory = "\(settings.workRoot)/\(launch.frameworkID)/\(launch.task.taskID)/\(container)"
+        let stored = StoredTask(launch: launch, containerID: container, directory: directory)
+        var task = AgentTask(
+            stored: stored, stage: .storing, agentID: identity, settings: settings, now: turn.now)
+        task.refusal = refusal(of: launch)
+        if task.refusal == nil { use.add(launch.task.resources) }
+        if openSession != nil { _ = task.stream.connect(now: turn.now.elapsed) }
+        tasks[container] = task
+        containers[launch.key] = container
+        turn.effects.append(.storeTask(stored))
+    }
+
+    /// Why a task cannot run here. The master checks the same; an agent trusts nobody with its machine.
+    private func refusal(of launch: TaskLaunch) -> AgentTask.End? {
+        if closing != nil { return .killedDuringLaunch("the agent is leaving the cluster") }
+        if let defect = launch.frameworkID.defect { return .launchFailed("the framework's id \(defect)") }
+        if let defect = launch.task.taskID.defect { return .launchFailed("the task's id \(defect)") }
+        if launch.task.command == nil { return .launchFailed("the task has no command") }
+        if let short = use.shortage(for: launch.task.resources, of: settings.info.resources) {
+            return .launchFailed("the agent does not have the task's resources: \(short)")
+        }
+        return nil
+    }
+
+    mutating func taskStored(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard var task = tasks[id], task.stage == .storing else { return }
+        task.isStored = true
+        tasks[id] = task
+        begin(id, &turn)
+    }
+
+    /// Goes on with a stored task whose container is not there yet.
+    mutating func begin(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard let task = tasks[id] else { return }
+        if let refusal = task.refusal {
+            end(id, refusal, &turn)
+        } else if task.kill != nil {
+            end(id, .killedDuringLaunch("killed before its command was started"), &turn)
+        } else if task.stored.launch.task.command?.uris.isEmpty ?? true {
+            launch(id, &turn)
+        } else {
+            tasks[id]?.stage = .fetching
+            turn.effects.append(.fetch(task.stored))
+        }
+    }
+
+    mutating func taskStoreFailed(
+        _ id: ContainerID, _ reason: String, _ turn: inout Turn<some RandomNumberGenerator>
+    ) {
+        guard let task = tasks[id], task.stage == .storing else { return }
+        let refusal = task.refusal ?? .launchFailed("the agent cannot store the task: \(reason)")
+        end(id, refusal, &turn)
+    }
+
+    mutating func fetched(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard let task = tasks[id], task.stage == .fetching else { return }
+        launch(id, &turn)
+    }
+
+    mutating func fetchFailed(_ id: ContainerID, _ reason: String, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard let task = tasks[id], task.stage == .fetching else { return }
+        end(id, .launchFailed(reason), &turn)
+    }
+
+    private mutating func launch(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard var task = tasks[id] else { return }
+        task.stage = .launching
+        task.launchDeadline = turn.now.elapsed + settings.launchTimeout
+        tasks[id] = task
+        turn.effects.append(.launch(task.stored))
+        schedule(id)
+    }
+
+    mutating func launchFailed(_ id: ContainerID, _ reason: String, _ turn: inout Turn<some RandomNumberGenerator>) {
+        // An adopted task counts as running although its monitor may still be at the start.
+        guard let task = tasks[id], task.stage == .launching || task.stage == .running else { return }
+        let killed = AgentTask.End.killedDuringLaunch("killed before its command was started")
+        end(id, task.kill == nil ? .launchFailed(reason) : killed, &turn)
+    }
+
+    mutating func started(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard var task = tasks[id], task.stage == .launching else { return }
+        task.stage = .running
+        task.launchDeadline = nil
+        if let limit = task.stored.launch.task.maxCompletionTime {
+            task.completionDeadline = turn.now.elapsed + max(limit, .zero)
+        }
+        tasks[id] = task
+        report(id, [.starting, .running], &turn)
+        if let kill = task.kill { sendKill(id, kill.grace, &turn) }
+        schedule(id)
+    }
+}

@@ -1,0 +1,81 @@
+internal import ClusterModel
+internal import TaskLifecycle
+
+// A restarted agent takes up what its earlier life left on the disk and what the monitors say.
+extension AgentCore {
+    mutating func recover(
+        _ identity: AgentID?, _ recovered: [RecoveredTask], _ ended: [EndedWorkDirectory],
+        _ turn: inout Turn<some RandomNumberGenerator>
+    ) {
+        guard link == .off, session == 0 else { return }
+        self.identity = identity
+        kept = ended.sorted { ($0.endedAt, $0.path) < ($1.endedAt, $1.path) }
+        for task in recovered.sorted(by: { $0.stored.containerID < $1.stored.containerID }) {
+            adopt(task, &turn)
+        }
+        connect(&turn)
+    }
+
+    private mutating func adopt(_ recovered: RecoveredTask, _ turn: inout Turn<some RandomNumberGenerator>) {
+        let id = recovered.stored.containerID
+        // Without an id no master knows the task: it belongs to an agent that was sent away.
+        guard identity != nil, containers[recovered.stored.launch.key] == nil else {
+            turn.effects += [.destroy(id), .forgetTask(id)]
+            kept.append(EndedWorkDirectory(path: recovered.stored.directory, endedAt: turn.now.wall))
+            return
+        }
+        var task = AgentTask(
+            stored: recovered.stored, stage: .running, agentID: identity, settings: settings, now: turn.now)
+        task.isStored = true
+        task.history = recovered.updates
+        task.reported = recovered.updates.last ?? task.reported
+        for update in recovered.updates { _ = task.progress.advance(to: update.state) }
+        let pending = recovered.updates.filter { update in
+            update.uuid.map { !recovered.acknowledged.contains($0) } ?? false
+        }
+        task.stream = StatusUpdateStream(pending: pending, schedule: settings.resend)
+        tasks[id] = task
+        containers[task.key] = id
+        if task.progress.state.isTerminal {
+            tasks[id]?.stage = .ended
+            // It was stopped between the last acknowledgement and the removal.
+            if pending.isEmpty { forget(id, &turn) }
+            return
+        }
+        use.add(task.stored.launch.task.resources)
+        resume(id, recovered.container, &turn)
+    }
+
+    private mutating func resume(
+        _ id: ContainerID, _ container: RecoveredTask.Container, _ turn: inout Turn<some RandomNumberGenerator>
+    ) {
+        switch container {
+        case .notLaunched: begin(id, &turn)
+        case .running:
+            report(id, [.starting, .running], &turn)
+            scheduleCompletion(id, &turn)
+        case .ended(let result):
+            report(id, [.starting, .running], &turn)
+            ended(id, result, &turn)
+        case .launchFailed(let reason): launchFailed(id, reason, &turn)
+        case .lost(let reason): monitorLost(id, reason, &turn)
+        }
+    }
+
+    /// What is left of the task's time, by the time of day, as the monotonic clock has another origin now.
+    private mutating func scheduleCompletion(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard let task = tasks[id], let limit = task.stored.launch.task.maxCompletionTime else { return }
+        let since = task.history.first { $0.state == .running }?.timestamp ?? turn.now.wall
+        let run = Duration.nanoseconds(max(0, turn.now.wall.nanoseconds.subtractingClamped(since.nanoseconds)))
+        tasks[id]?.completionDeadline = turn.now.elapsed + max(limit - run, .zero)
+        schedule(id)
+    }
+}
+
+extension Int64 {
+    /// The difference, held at the ends of the representable range.
+    fileprivate func subtractingClamped(_ other: Int64) -> Int64 {
+        let (difference, overflow) = subtractingReportingOverflow(other)
+        return overflow ? (self < other ? .min : .max) : difference
+    }
+}

@@ -1,0 +1,57 @@
+public import ClusterModel
+
+/// A task as people may see it.
+public struct AgentTaskView: Hashable, Sendable {
+    /// What is stored of it.
+    public var stored: StoredTask
+    /// All updates that were stored, in order.
+    public var history: [TaskStatus]
+    /// The newest status.
+    public var status: TaskStatus
+    /// Whether its container is there or will be.
+    public var isLive: Bool
+    /// Whether its command has not started yet.
+    public var isQueued: Bool
+}
+
+extension AgentCore {
+    /// The id that the master gave, if it has.
+    public var agentID: AgentID? { identity }
+
+    /// Whether a master has accepted the agent in the current session.
+    public var isRegistered: Bool {
+        if case .registered = link { true } else { false }
+    }
+
+    /// The agent's description, with its id.
+    public var info: AgentInfo {
+        var info = settings.info
+        info.id = identity
+        return info
+    }
+
+    /// Every task whose end is not acknowledged, ordered by key.
+    public var currentTasks: [AgentTaskView] {
+        tasks.values.map(Self.view).sorted { $0.stored.launch.key < $1.stored.launch.key }
+    }
+
+    /// The tasks that were forgotten last, at most as many as work directories are kept, oldest first.
+    public var completedTasks: [AgentTaskView] { completed }
+
+    /// The task in a container, if its end is not acknowledged.
+    public func task(in container: ContainerID) -> AgentTaskView? { tasks[container].map(Self.view) }
+
+    /// The container of a task, if its end is not acknowledged.
+    public func container(of key: TaskKey) -> ContainerID? { containers[key] }
+
+    static func view(_ task: AgentTask) -> AgentTaskView {
+        let isQueued =
+            switch task.stage {
+            case .storing, .fetching, .launching: true
+            case .running, .destroying, .ended: false
+            }
+        return AgentTaskView(
+            stored: task.stored, history: task.history, status: task.reported, isLive: !task.isEnded,
+            isQueued: isQueued)
+    }
+}

@@ -1,0 +1,133 @@
+internal import AgentCore
+internal import ClusterModel
+public import HTTPGateway
+internal import LinuxSystem
+public import Logging
+internal import NIOCore
+public import Transport
+
+/// An agent: takes tasks from a master and runs each under a monitor of its own.
+///
+/// It decides nothing itself: `AgentCore` does, and this carries it out. Ending the process leaves tasks and monitors
+/// running; the next life adopts them. All files are below `Settings.dataDirectory`.
+public final class AgentNode: Sendable {
+    /// How an agent came to its end.
+    public enum Outcome: Hashable, Sendable {
+        /// It was stopped; its tasks go on.
+        case stopped
+        /// It left the cluster; nothing of its tasks is left.
+        case left
+        /// The master sent it away, and why; nothing of its tasks is left.
+        case refused(String)
+
+        init(_ reason: AgentEffect.StopReason) {
+            switch reason {
+            case .left: self = .left
+            case .refused(let why): self = .refused(why)
+            }
+        }
+    }
+
+    private let settings: Settings
+    private let transport: Transport
+    private let logger: Logger
+    private let inbox = AgentInbox()
+    private let files: AgentFiles
+    private let routes: AgentRoutes
+
+    /// Prepares an agent; nothing is opened yet.
+    ///
+    /// - Parameters:
+    ///   - settings: what it is told.
+    ///   - transport: opens its connections; must outlive it.
+    ///   - logger: gets what operators should know.
+    /// - Throws: ``AgentNodeError/settings(_:)``.
+    public init(settings: Settings, transport: Transport, logger: Logger = Logger(label: "rondo.agent")) throws {
+        guard settings.dataDirectory.hasPrefix("/"), settings.dataDirectory.utf8.count < 1_024 else {
+            throw AgentNodeError.settings("the agent's directory must be an absolute path of less than 1024 bytes")
+        }
+        guard !settings.masters.isEmpty else {
+            throw AgentNodeError.settings("no master is named; give the address of at least one")
+        }
+        var settings = settings
+        while settings.dataDirectory.count > 1, settings.dataDirectory.hasSuffix("/") {
+            settings.dataDirectory.removeLast()
+        }
+        self.settings = settings
+        self.transport = transport
+        self.logger = logger
+        files = AgentFiles(root: settings.dataDirectory)
+        routes = AgentRoutes(
+            inbox: inbox, workRoot: files.workRoot, logFile: settings.logFile, version: settings.version,
+            loop: transport.eventLoops.any())
+    }
+
+    /// Answers requests for the agent's state, files and logs; the same for its own listener and the master's streams.
+    public var handler: HTTPServer.Handler {
+        let routes = routes
+        return { request in try await routes.answer(request) }
+    }
+
+    /// Begins to leave the cluster: all tasks are ended and reported, then ``run()`` returns.
+    public func leave() { inbox.post(.leave) }
+
+    /// Works until the calling task is cancelled, or the agent has left or was sent away. To be called once.
+    ///
+    /// - Throws: ``AgentNodeError`` when the data directory cannot be used, `TransportError` when the listener cannot
+    ///   be opened.
+    @discardableResult
+    public func run() async throws -> Outcome {
+        try files.prepare()
+        let lock = LinuxSystem.FileDescriptor(owning: try files.lock())
+        let layout = try CgroupLayout.detect()
+        let recovered = try AgentRecovery(files: files, layout: layout, logger: logger).event()
+        let server = try await listen()
+        let caller = HTTPCaller(transport: transport)
+        let hub = try MonitorHub()
+        let info = try describe(server)
+        let starter = TaskStart(settings: settings, files: files, endpoint: "\(info.address):\(info.port)")
+        let parts = AgentParts(
+            files: files, layout: layout, hub: hub, caller: caller, inbox: inbox,
+            fetcher: Fetcher(caller: caller, limit: settings.fetchLimit), starter: starter, handler: handler,
+            loop: transport.eventLoops.any(), logger: logger)
+        var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
+        settings.adjust(&coreSettings)
+        let core = AgentCore(settings: coreSettings)
+        let listening = Task { await parts.listen() }
+        let working = Task { [settings] in
+            var driver = AgentDriver(settings: settings, core: core, parts: parts)
+            return await driver.run(recovered)
+        }
+        let outcome = await withTaskCancellationHandler {
+            await working.value
+        } onCancel: { [inbox] in
+            inbox.stop()
+        }
+        hub.close()
+        await listening.value
+        await server?.stop(grace: .seconds(1))
+        await caller.shutDown()
+        if outcome != .stopped { layout?.removeParentIfEmpty() }
+        // Held until here: nobody else may use the directory while anything of this one is under way.
+        _ = consume lock
+        return outcome
+    }
+
+    private func listen() async throws -> HTTPServer? {
+        guard let endpoint = settings.listen else { return nil }
+        return try await HTTPServer.start(on: endpoint, transport: transport, logger: logger, handler: handler)
+    }
+
+    private func describe(_ server: HTTPServer?) throws -> AgentInfo {
+        var address = settings.advertisedAddress ?? "127.0.0.1"
+        var port = settings.advertisedPort
+        if case .tcp(let ip, let bound) = server?.endpoint {
+            port = bound
+            if settings.advertisedAddress == nil { address = ip.description }
+        }
+        return AgentInfo(
+            hostname: try settings.hostname ?? HostFacts.hostname(), address: address, port: port,
+            resources: try settings.resources ?? MeasuredResources.measure(directory: files.workRoot),
+            attributes: settings.attributes, domain: settings.domain, version: settings.version)
+    }
+}

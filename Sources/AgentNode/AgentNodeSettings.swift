@@ -1,0 +1,80 @@
+public import AgentCore
+public import ClusterModel
+public import Transport
+
+extension AgentNode {
+    /// What an agent's process is told.
+    public struct Settings: Sendable {
+        /// Everything the agent keeps: `agent.json`, `run/`, `work/`. One process at a time may use it.
+        public var dataDirectory: String
+        /// Where masters listen; tried in turn.
+        public var masters: [Endpoint]
+        /// What the agent shows the master with every call; none when the master asks for none.
+        public var credential: String?
+        /// All that the agent offers; measured when absent, see ``MeasuredResources``.
+        public var resources: Resources?
+        /// Properties that frameworks select by.
+        public var attributes: [Attribute] = []
+        /// What the agent can fail together with.
+        public var domain: Domain?
+        /// The name that people and links see; the machine's when absent.
+        public var hostname: String?
+        /// The address that tasks and frameworks are told; the listener's when absent.
+        public var advertisedAddress: String?
+        /// The port that tasks and frameworks are told, when nothing listens.
+        public var advertisedPort: UInt16 = 5051
+        /// Where the agent's own endpoint listens; nil opens no port, and the master's streams do the same work.
+        public var listen: Endpoint?
+        /// The program that is started as a monitor, with `monitor` as its first argument.
+        public var monitorExecutable = "/proc/self/exe"
+        /// The agent's own log, for `/slave/log`.
+        public var logFile: String?
+        /// The release, as the master is told.
+        public var version = "0.1.0"
+        /// Processes and threads that one task may have at a time.
+        public var pidsPerTask: UInt64 = 4_096
+        /// Whether a task gets no more processor time than its share even when the machine is idle.
+        public var limitsProcessorTime = false
+        /// Bytes of a task's output file before it is rotated.
+        public var logBytes: UInt64 = 10 << 20
+        /// Files kept per output stream, the live one included.
+        public var logFiles: UInt32 = 3
+        /// The most bytes that one URI may bring.
+        public var fetchLimit: UInt64 = 4 << 30
+        /// Changes the times that the core keeps; for tests and unusual networks.
+        public var adjust: @Sendable (inout AgentSettings) -> Void = { _ in }
+
+        /// Settings with the usual limits.
+        ///
+        /// - Parameters:
+        ///   - dataDirectory: an absolute path.
+        ///   - masters: where masters listen.
+        public init(dataDirectory: String, masters: [Endpoint]) {
+            self.dataDirectory = dataDirectory
+            self.masters = masters
+        }
+    }
+}
+
+/// Why an agent cannot run.
+public enum AgentNodeError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The data directory cannot be used.
+    case dataDirectory(path: String, reason: String)
+    /// Another process uses the data directory.
+    case dataDirectoryInUse(path: String)
+    /// A file in the data directory was written by a newer release, or is damaged.
+    case unreadable(path: String, reason: String)
+    /// The settings cannot be used.
+    case settings(String)
+
+    /// What happened and what to do next.
+    public var description: String {
+        switch self {
+        case .dataDirectory(let path, let reason): "cannot use the agent's directory \(path): \(reason)"
+        case .dataDirectoryInUse(let path):
+            "another process uses the agent's directory \(path); stop it or name another directory"
+        case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
+        case .settings(let problem): problem
+        }
+    }
+}

@@ -1,0 +1,160 @@
+internal import AgentCore
+internal import ClusterModel
+internal import Dispatch
+internal import HTTPGateway
+internal import LinuxSystem
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+
+/// What the driver works with. All of it may be used from any thread.
+struct AgentParts: Sendable {
+    let files: AgentFiles
+    let layout: CgroupLayout?
+    let hub: MonitorHub
+    let caller: HTTPCaller
+    let inbox: AgentInbox
+    let fetcher: Fetcher
+    let starter: TaskStart
+    let handler: HTTPServer.Handler
+    let streams = StreamTasks()
+    let loop: any EventLoop
+    let logger: Logger
+    private let queues: [DispatchQueue]
+
+    init(
+        files: AgentFiles, layout: CgroupLayout?, hub: MonitorHub, caller: HTTPCaller, inbox: AgentInbox,
+        fetcher: Fetcher, starter: TaskStart, handler: @escaping HTTPServer.Handler, loop: any EventLoop,
+        logger: Logger
+    ) {
+        self.files = files
+        self.layout = layout
+        self.hub = hub
+        self.caller = caller
+        self.inbox = inbox
+        self.fetcher = fetcher
+        self.starter = starter
+        self.handler = handler
+        self.loop = loop
+        self.logger = logger
+        // Several, because a disk takes the syncs of several writers in one go.
+        queues = (0..<16).map { DispatchQueue(label: "rondo.agent.disk.\($0)") }
+    }
+
+    /// Does blocking work for a container, after all that was asked for it before.
+    func enqueue(_ effect: AgentEffect) {
+        let key =
+            switch effect {
+            case .storeTask(let task), .launch(let task): task.containerID.value
+            case .storeUpdates(let id, _), .destroy(let id), .forgetTask(let id): id.value
+            // The container's id is the directory's name, so this comes after the task was forgotten.
+            case .removeWorkDirectory(let path): path.split(separator: "/").last.map(String.init) ?? path
+            default: ""
+            }
+        // Not `hashValue`, which may be the smallest number, whose magnitude traps.
+        let sum = key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff }
+        let parts = self
+        queues[sum % queues.count].async { parts.carryOut(effect) }
+    }
+
+    private func carryOut(_ effect: AgentEffect) {
+        switch effect {
+        case .storeTask(let task):
+            do {
+                try files.store(task)
+                inbox.post(.taskStored(task.containerID))
+            } catch {
+                try? files.forget(task.containerID, layout: nil)
+                inbox.post(.taskStoreFailed(task.containerID, reason: "\(error)"))
+            }
+        case .storeUpdates(let id, let updates):
+            do {
+                try files.append(updates, to: id)
+                inbox.post(.updatesStored(id))
+            } catch {
+                inbox.post(.updatesStoreFailed(id, reason: "\(error)"))
+            }
+        case .launch(let task): launch(task)
+        case .destroy(let id):
+            hub.detach(containerID: id.value)
+            attempt("destroy container \(id)") {
+                try MonitorRecovery.destroyTask(containerID: id.value, directory: files.monitor(id), layout: layout)
+            }
+            inbox.post(.destroyed(id))
+        case .forgetTask(let id):
+            hub.detach(containerID: id.value)
+            attempt("remove the files of container \(id)") { try files.forget(id, layout: layout) }
+        case .removeWorkDirectory(let path):
+            attempt("remove \(path)") { try WorkDirectory(path: path).remove(below: files.workRoot) }
+        default: break
+        }
+    }
+
+    private func launch(_ task: StoredTask) {
+        do throws(TaskError) {
+            try starter.start(task)
+            hub.attach(containerID: task.containerID.value, directory: files.monitor(task.containerID))
+        } catch {
+            attempt("clean up after a failed launch") {
+                try MonitorRecovery.destroyTask(
+                    containerID: task.containerID.value, directory: files.monitor(task.containerID), layout: layout)
+            }
+            inbox.post(.launchFailed(task.containerID, reason: error.description))
+        }
+    }
+
+    private func attempt(_ what: String, _ action: () throws -> Void) {
+        do { try action() } catch { logger.error("cannot \(what): \(error)") }
+    }
+
+    /// Hands the monitors' news to the inbox, until the hub is closed.
+    func listen() async {
+        for await event in hub.events {
+            switch event {
+            case .state(let id, let state):
+                switch state.phase {
+                case .starting, .ended: break
+                case .running, .killing: inbox.post(.started(ContainerID(id)))
+                }
+            case .ended(let id, let exit):
+                // The exit file is on disk, so the monitor has nothing left to do.
+                hub.send(.quit, to: id)
+                inbox.post(exit.asEvent)
+            case .lost(let id, let reason): inbox.post(.monitorLost(ContainerID(id), reason: reason))
+            }
+        }
+    }
+
+    /// Waits until all blocking work is done.
+    func settle() async {
+        streams.cancel()
+        for queue in queues {
+            await withCheckedContinuation { waiting in queue.async { waiting.resume() } }
+        }
+    }
+}
+
+/// The streams that the master has asked for, at most so many at a time.
+final class StreamTasks: Sendable {
+    private static let limit = 256
+    private let tasks = Mutex<[Int: Task<Void, Never>]>([:])
+    private let numbers = Atomic<Int>(0)
+
+    func run(logger: Logger, _ work: @escaping @Sendable () async throws -> Void) {
+        let number = numbers.wrappingAdd(1, ordering: .relaxed).newValue
+        tasks.withLock { tasks in
+            guard tasks.count < Self.limit else {
+                logger.warning("a stream of the master is refused: \(Self.limit) are open")
+                return
+            }
+            tasks[number] = Task {
+                do { try await work() } catch { logger.debug("a stream of the master ended: \(error)") }
+                self.tasks.withLock { $0[number] = nil }
+            }
+        }
+    }
+
+    func cancel() {
+        for task in tasks.withLock({ Array($0.values) }) { task.cancel() }
+    }
+}

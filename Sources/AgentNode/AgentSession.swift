@@ -1,0 +1,157 @@
+internal import AgentCore
+internal import ClusterModel
+internal import FoundationEssentials
+internal import HTTPGateway
+internal import HTTPTypes
+internal import MesosWire
+internal import NIOCore
+internal import Synchronization
+internal import Transport
+
+/// One session with a master: the stream of its events, and the calls beside it.
+final class AgentSession: Sendable {
+    /// Names the header that ties calls to their session.
+    static let header = HTTPField.Name("Rondo-Session")
+    static let path = "/api/v1/agent"
+    /// The longest record from a master.
+    private static let recordLimit = 16 << 20
+    /// Calls under way at a time. Calls about one task never overlap, because its next update waits.
+    private static let callsAtOnce = 8
+
+    let number: Int
+    let endpoint: Endpoint
+    private let caller: HTTPCaller
+    private let inbox: AgentInbox
+    private let credential: String?
+    private let calls: AsyncStream<AgentCall>
+    private let outgoing: AsyncStream<AgentCall>.Continuation
+    private let work = Mutex<Task<Void, Never>?>(nil)
+    private let isOpen = Mutex(false)
+
+    private struct Subscribe: Encodable {
+        var type = "SUBSCRIBE"
+        var subscribe: AgentRegistration
+    }
+
+    private struct Call: Encodable {
+        var type = "CALL"
+        var call: AgentCall
+    }
+
+    init(number: Int, endpoint: Endpoint, caller: HTTPCaller, inbox: AgentInbox, credential: String?) {
+        self.number = number
+        self.endpoint = endpoint
+        self.caller = caller
+        self.inbox = inbox
+        self.credential = credential
+        (calls, outgoing) = AsyncStream.makeStream(of: AgentCall.self)
+    }
+
+    /// Begins; everything that happens goes to the inbox, the end as `.connectionLost`.
+    func start(_ registration: AgentRegistration) {
+        let task = Task {
+            do {
+                try await run(registration)
+                inbox.post(.connectionLost(session: number, reason: "the master ended the session"))
+            } catch {
+                inbox.post(.connectionLost(session: number, reason: "\(error)"))
+            }
+        }
+        work.withLock { $0 = task }
+    }
+
+    func send(_ call: AgentCall) { outgoing.yield(call) }
+
+    /// Ends at once, whatever is under way.
+    func cancel() {
+        outgoing.finish()
+        work.withLock { $0 }?.cancel()
+    }
+
+    /// Ends when everything that was to be sent has been sent, or could not be.
+    func finish() async {
+        outgoing.finish()
+        if !isOpen.withLock({ $0 }) { cancel() }
+        await work.withLock { $0 }?.value
+    }
+
+    /// Header fields that show who calls.
+    var authorization: HTTPFields {
+        var fields = HTTPFields()
+        if let credential { fields[.authorization] = "Bearer \(credential)" }
+        return fields
+    }
+
+    private func run(_ registration: AgentRegistration) async throws {
+        var headers = authorization
+        headers[.contentType] = "application/json"
+        headers[.accept] = "application/json"
+        let body = try JSONEncoder().encode(Subscribe(subscribe: registration))
+        let response = try await caller.stream(
+            .post, endpoint, Self.path, headers: headers, body: ByteBuffer(bytes: body))
+        guard response.status == .ok else {
+            let text = try? await response.body.collect(upTo: 4_096)
+            let said = text.map { String(buffer: $0) } ?? ""
+            throw TaskError("the master answered \(response.status.code): \(said)")
+        }
+        guard let header = Self.header, let id = response.headers[header] else {
+            throw TaskError("the master named no session")
+        }
+        isOpen.withLock { $0 = true }
+        // The queue of calls outlives the stream only when the agent itself ends the session.
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask { await self.read(response.body) }
+            group.addTask { await self.post(session: id) }
+            if await group.next() != nil { group.cancelAll() }
+        }
+    }
+
+    /// Reads events until the stream ends. Returns whether it ended well.
+    private func read(_ body: GatewayBody) async -> Bool {
+        var decoder = RecordIO.Decoder(maximumLength: Self.recordLimit)
+        do {
+            for try await piece in body {
+                for record in try decoder.feed(Array(piece.readableBytesView)) {
+                    let event = try JSONDecoder().decode(AgentEvent.self, from: Data(record))
+                    inbox.post(.master(event, session: number))
+                }
+            }
+            return true
+        } catch {
+            inbox.post(.connectionLost(session: number, reason: "\(error)"))
+            return false
+        }
+    }
+
+    private func post(session id: String) async -> Bool {
+        await withTaskGroup(of: Void.self) { group in
+            var underWay = 0
+            for await call in calls {
+                if underWay >= Self.callsAtOnce {
+                    await group.next()
+                    underWay -= 1
+                }
+                group.addTask { await self.post(call, session: id) }
+                underWay += 1
+            }
+        }
+        return true
+    }
+
+    private func post(_ call: AgentCall, session id: String) async {
+        do {
+            var headers = authorization
+            headers[.contentType] = "application/json"
+            if let header = Self.header { headers[header] = id }
+            let body = ByteBuffer(bytes: try JSONEncoder().encode(Call(call: call)))
+            let response = try await caller.call(
+                .post, endpoint, Self.path, headers: headers, body: body, timeout: .seconds(15), responseLimit: 65_536)
+            guard (200..<300).contains(response.status.code) else {
+                throw TaskError("the master answered \(response.status.code): \(String(buffer: response.bytes))")
+            }
+        } catch {
+            // A call that may be lost ends the session: the next one says everything again.
+            inbox.post(.connectionLost(session: number, reason: "\(error)"))
+        }
+    }
+}

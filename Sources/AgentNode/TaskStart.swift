@@ -1,0 +1,78 @@
+internal import AgentCore
+internal import ClusterModel
+internal import Glibc
+internal import LinuxSystem
+
+/// Turns a stored task into what a monitor runs.
+struct TaskStart: Sendable {
+    let settings: AgentNode.Settings
+    let files: AgentFiles
+    /// `ADDRESS:PORT` of the agent's endpoint, for the task's environment.
+    let endpoint: String
+
+    /// Makes the work directory, writes the monitor's file and starts the monitor. Blocks for some milliseconds.
+    func start(_ task: StoredTask) throws(TaskError) {
+        let account = try TaskAccount(for: task.launch)
+        let spec = try spec(task, account)
+        let directory = files.monitor(task.containerID)
+        do {
+            try WorkDirectory(path: task.directory).make()
+            try WorkDirectory(path: task.directory).give(to: account)
+            // Not synced: after a restart of the machine the task is lost, or never was started and gets a new file.
+            try writeFileAtomically(directory.specPath, try spec.encoded(), durable: false)
+            try MonitorLauncher.spawn(executable: settings.monitorExecutable, directory: directory)
+        } catch {
+            throw TaskError("the task's monitor cannot be started: \(error)")
+        }
+    }
+
+    private func spec(_ task: StoredTask, _ account: TaskAccount) throws(TaskError) -> MonitorSpec {
+        let info = task.launch.task
+        guard let command = info.command, let value = command.value, !value.isEmpty else {
+            throw TaskError("the task's command names no program")
+        }
+        var arguments = ["sh", "-c", value]
+        if !command.isShell { arguments = command.arguments.isEmpty ? [value] : command.arguments }
+        var spec = MonitorSpec(
+            containerID: task.containerID.value, executable: command.isShell ? "/bin/sh" : value,
+            arguments: arguments, workingDirectory: task.directory, credentials: account.credentials,
+            limits: limits(info.resources),
+            logs: MonitorSpec.Logs(
+                stdoutPath: "\(task.directory)/stdout", stderrPath: "\(task.directory)/stderr",
+                maximumBytes: settings.logBytes, maximumFiles: settings.logFiles))
+        spec.environment = environment(task, command, account)
+        spec.bestEffort = geteuid() != 0
+        return spec
+    }
+
+    /// Mesos' floors: a hundredth of a core and 32 MiB, below which nothing would start.
+    private func limits(_ resources: Resources) -> CgroupLimits {
+        let cpu = UInt64(max(resources.total("cpus").thousandths, 10))
+        let (memory, overflow) = UInt64(max(resources.total("mem").thousandths, 0))
+            .multipliedReportingOverflow(by: 1 << 20)
+        return CgroupLimits(
+            cpuMilli: cpu, cpuQuotaMilli: settings.limitsProcessorTime ? cpu : nil,
+            memoryBytes: overflow ? nil : max(memory / 1_000, 32 << 20), pids: settings.pidsPerTask)
+    }
+
+    /// What Mesos' command executor gives a task, then what the command asks for.
+    private func environment(
+        _ task: StoredTask, _ command: CommandInfo, _ account: TaskAccount
+    ) -> [(name: String, value: String)] {
+        let launch = task.launch
+        let agent = launch.task.agentID.value
+        var all: [(name: String, value: String)] = [
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", account.home ?? task.directory), ("USER", account.name), ("LOGNAME", account.name),
+            ("PWD", task.directory), ("MESOS_SANDBOX", task.directory), ("MESOS_DIRECTORY", task.directory),
+            ("MESOS_TASK_ID", launch.task.taskID.value), ("MESOS_EXECUTOR_ID", launch.task.taskID.value),
+            ("MESOS_FRAMEWORK_ID", launch.frameworkID.value), ("MESOS_AGENT_ID", agent), ("MESOS_SLAVE_ID", agent),
+            ("MESOS_AGENT_ENDPOINT", endpoint), ("MESOS_CONTAINER_ID", task.containerID.value),
+        ]
+        for variable in command.environment {
+            all.removeAll { $0.name == variable.name }
+            all.append((variable.name, variable.value))
+        }
+        return all
+    }
+}

@@ -1,0 +1,63 @@
+internal import AgentNode
+public import ClusterModel
+internal import Transport
+
+extension AgentNode.Settings {
+    /// What the configuration says of an agent.
+    init(_ configuration: Configuration, directory: String, master: Endpoint, credential: String?) {
+        self.init(dataDirectory: directory, masters: [master])
+        self.credential = credential
+        resources = configuration.resources
+        attributes = configuration.attributes
+        domain = configuration.domain
+        hostname = configuration.text(.hostname)
+        limitsProcessorTime = configuration.isTrue(.limitProcessor)
+        logBytes = UInt64(max(configuration.integer(.logBytes), 4_096))
+        logFiles = UInt32(clamping: max(configuration.integer(.logFiles), 1))
+        version = Program.version
+    }
+
+    /// Listens on the address that others are told when that may be done without encryption, else on loopback.
+    mutating func listen(at advertised: IPAddress, _ configuration: Configuration) {
+        let mayListen = advertised.isLoopback || configuration.isTrue(.insecurePlainHTTP)
+        let address = mayListen ? advertised : .loopback
+        var port = configuration.port(.agentPort)
+        if !configuration.isSet(.agentPort) { port = MachineAddress.freePorts(1, from: port, on: address)[0] }
+        listen = .tcp(address, port: port)
+        advertisedAddress = advertised.description
+    }
+}
+
+/// Divides what a machine has between agents that run on it side by side.
+public enum MachineShare {
+    /// Equal shares: scalars are divided, ranges cut into neighbouring pieces, sets go to the first.
+    ///
+    /// - Parameters:
+    ///   - all: what the machine has.
+    ///   - count: how many agents, at least one.
+    /// - Returns: one share for each.
+    /// - Throws: never for resources that are valid as they are.
+    public static func divide(_ all: Resources, into count: Int) throws(ResourceError) -> [Resources] {
+        var shares: [[Resource]] = Array(repeating: [], count: max(count, 1))
+        for item in all.items {
+            switch item.value {
+            case .scalar(let amount):
+                let each = amount.thousandths / Int64(shares.count)
+                guard let share = Quantity(thousandths: each), !share.isZero else { continue }
+                for index in shares.indices { shares[index].append(Resource(kind: item.kind, value: .scalar(share))) }
+            case .ranges(let ranges):
+                var rest = ranges
+                for index in shares.indices {
+                    let left = UInt64(shares.count - index)
+                    let part = rest.prefix(rest.count / left)
+                    rest = rest.subtracting(part)
+                    if !part.isEmpty { shares[index].append(Resource(kind: item.kind, value: .ranges(part))) }
+                }
+            case .set: shares[0].append(item)
+            }
+        }
+        var divided: [Resources] = []
+        for share in shares { divided.append(try Resources(share)) }
+        return divided
+    }
+}

@@ -1,0 +1,90 @@
+internal import Glibc
+internal import Transport
+
+/// What this machine's network looks like from the outside.
+enum MachineAddress {
+    /// The address that packets to another machine leave with, from the routing table; nothing is sent.
+    static func towards(_ endpoint: Endpoint) -> IPAddress? {
+        guard case .tcp(let address, let port) = endpoint else { return nil }
+        switch address {
+        case .v4(let text):
+            var to = sockaddr_in()
+            to.sin_family = sa_family_t(AF_INET)
+            to.sin_port = max(port, 1).bigEndian
+            guard inet_pton(AF_INET, text, &to.sin_addr) == 1 else { return nil }
+            var from = sockaddr_in()
+            guard source(of: &to, &from, AF_INET) else { return nil }
+            var buffer = [CChar](repeating: 0, count: Int(INET_ADDRSTRLEN))
+            guard inet_ntop(AF_INET, &from.sin_addr, &buffer, socklen_t(buffer.count)) != nil else { return nil }
+            return parsed(buffer)
+        case .v6(let text):
+            var to = sockaddr_in6()
+            to.sin6_family = sa_family_t(AF_INET6)
+            to.sin6_port = max(port, 1).bigEndian
+            guard inet_pton(AF_INET6, text, &to.sin6_addr) == 1 else { return nil }
+            var from = sockaddr_in6()
+            guard source(of: &to, &from, AF_INET6) else { return nil }
+            var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+            guard inet_ntop(AF_INET6, &from.sin6_addr, &buffer, socklen_t(buffer.count)) != nil else { return nil }
+            return parsed(buffer)
+        }
+    }
+
+    private static func parsed(_ buffer: [CChar]) -> IPAddress? {
+        let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return try? IPAddress(parsing: String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static func source<Address>(of to: inout Address, _ from: inout Address, _ family: Int32) -> Bool {
+        let descriptor = socket(family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var length = socklen_t(MemoryLayout<Address>.size)
+        let connected = withUnsafePointer(to: &to) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, length) }
+        }
+        guard connected == 0 else { return false }
+        return withUnsafeMutablePointer(to: &from) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        } == 0
+    }
+
+    /// Whether nothing listens on a port of an IPv4 address. Somebody may take it right afterwards.
+    static func isFree(_ address: IPAddress, port: UInt16) -> Bool {
+        guard case .v4(let text) = address else { return true }
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var reuse: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
+        var at = sockaddr_in()
+        at.sin_family = sa_family_t(AF_INET)
+        at.sin_port = port.bigEndian
+        guard inet_pton(AF_INET, text, &at.sin_addr) == 1 else { return false }
+        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        return withUnsafePointer(to: &at) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
+        } == 0
+    }
+
+    /// The first free ports from one on; 0, which takes any, where there are none.
+    static func freePorts(_ count: Int, from first: UInt16, on address: IPAddress) -> [UInt16] {
+        var found: [UInt16] = []
+        var port = first
+        for _ in 0..<(count + 200) where found.count < count {
+            if isFree(address, port: port) { found.append(port) }
+            guard port < .max else { break }
+            port += 1
+        }
+        return found + Array(repeating: 0, count: count - found.count)
+    }
+
+    /// Lets the process hold as many files and sockets as its hard limit allows.
+    static func raiseFileLimit() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(resource, &limit)
+    }
+}

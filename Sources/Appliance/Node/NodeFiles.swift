@@ -1,0 +1,139 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import LinuxSystem
+
+/// A node's directory:
+///
+/// ```
+/// node.json        what this node is, and its credential
+/// administrator    the administrator's credential (masters)
+/// join-token       the token that `rondo cluster init` prints (masters)
+/// master/          the store
+/// agent/           the agent's directory
+/// node.log         what the node logs; the file before it is node.log.1
+/// rondo.sock       for local commands, unless the directory is the usual one
+/// ```
+/// Files are for their owner only; the directory may be entered by others, because tasks run below it.
+public struct NodeFiles: Sendable {
+    /// What a node keeps of itself.
+    struct Identity: Codable, Equatable {
+        static let format = 1
+        var format = Self.format
+        var role: String
+        var clusterID: String
+        var clusterName: String
+        /// The credential that its agent shows; none on a master without agent.
+        var credential: String?
+        /// Where its master is, `ADDRESS:PORT`; nil when it is the master itself.
+        var master: String?
+    }
+
+    private static let names = [
+        "node.json", "administrator", "join-token", "master", "agent", "node.log", "node.log.1",
+    ]
+
+    let root: String
+    let runtime: String
+
+    /// The files of the node that a configuration names.
+    ///
+    /// - Parameter configuration: `data` and `runtime` count.
+    public init(_ configuration: Configuration) {
+        root = configuration.path(.data)
+        let isUsual = root == ConfigurationKey.data.defaultText
+        runtime = isUsual || configuration.isSet(.runtime) ? configuration.path(.runtime) : root
+    }
+
+    /// Where the node listens for local commands.
+    public var socketPath: String { "\(runtime)/rondo.sock" }
+    var storePath: String { "\(root)/master/store.sqlite" }
+    var agentDirectory: String { "\(root)/agent" }
+    var logPath: String { "\(root)/node.log" }
+    private var identityPath: String { "\(root)/node.json" }
+    private var administratorPath: String { "\(root)/administrator" }
+    private var joinTokenPath: String { "\(root)/join-token" }
+
+    /// The administrator's credential, when this process may read it.
+    public var administrator: String? { secret(administratorPath) }
+    var joinToken: String? { secret(joinTokenPath) }
+
+    func prepare(forMaster isMaster: Bool) throws(ApplianceError) {
+        do throws(SystemError) {
+            try makeDirectories(root, mode: 0o711)
+            try makeDirectories(runtime, mode: 0o711)
+            if isMaster { try makeDirectories("\(root)/master", mode: 0o700) }
+        } catch {
+            throw ApplianceError(
+                .failure, "cannot use the data directory: \(error); run as root, or name another with --data")
+        }
+    }
+
+    func identity() throws(ApplianceError) -> Identity? {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try readFile(identityPath, limit: 1 << 20) } catch {
+            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+            throw ApplianceError(.failure, "cannot read what this node is: \(error); run as root")
+        }
+        guard let identity = try? JSONDecoder().decode(Identity.self, from: Data(bytes)) else {
+            throw ApplianceError(
+                .failure, "\(identityPath) is damaged; restore it, or remove \(root) to begin as a new node")
+        }
+        guard identity.format <= Identity.format else {
+            throw ApplianceError(.failure, "\(identityPath) was written by a newer release; use that one")
+        }
+        return identity
+    }
+
+    func store(_ identity: Identity) throws(ApplianceError) {
+        guard let bytes = try? JSONEncoder().encode(identity) else {
+            throw ApplianceError(.software, "what this node is cannot be encoded")
+        }
+        try write([UInt8](bytes), identityPath)
+    }
+
+    func storeAdministrator(_ text: String) throws(ApplianceError) {
+        try write(Array(text.utf8) + [10], administratorPath)
+    }
+    func storeJoinToken(_ text: String) throws(ApplianceError) { try write(Array(text.utf8) + [10], joinTokenPath) }
+
+    private func write(_ bytes: [UInt8], _ path: String) throws(ApplianceError) {
+        do throws(SystemError) { try writeFileAtomically(path, bytes, mode: 0o600) } catch {
+            throw ApplianceError(.failure, "cannot store \(path): \(error)")
+        }
+    }
+
+    private func secret(_ path: String) -> String? {
+        guard let bytes = try? readFile(path, limit: 4_096) else { return nil }
+        return String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
+    }
+
+    /// Ends what still runs of an agent whose process is gone.
+    func destroyRemains() throws(SystemError) {
+        let layout = try CgroupLayout.detect()
+        for found in (try? MonitorRecovery.scan(runDirectory: "\(agentDirectory)/run")) ?? [] {
+            try MonitorRecovery.purge(containerID: found.containerID, directory: found.directory, layout: layout)
+        }
+        layout?.removeParentIfEmpty()
+    }
+
+    /// Removes the node's files, and nothing else that may be in the directory.
+    func purge() throws(SystemError) {
+        for name in Self.names {
+            try removeTree("\(root)/\(name)")
+        }
+        unlink(socketPath)
+        rmdir(root)
+        if runtime != root { rmdir(runtime) }
+    }
+}
+
+extension NodeFiles {
+    func removeSocket() { unlink(socketPath) }
+
+    /// Takes back what was made for a node that came to nothing.
+    func removeIfEmpty() {
+        unlink(logPath)
+        if runtime != root { rmdir(runtime) }
+        rmdir(root)
+    }
+}

@@ -1,0 +1,271 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// glibc's own headers of this age may lack these.
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+static int close_range_of(unsigned first, unsigned last, unsigned flags) {
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+int clinux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+// The signal by which the monitor asks init to pass another one on (its number is the value). A real-time signal,
+// because SIGKILL and SIGSTOP sent to init itself could not be caught.
+static int forwarding_signal(void) { return SIGRTMIN + 1; }
+
+int clinux_forward_signal(pid_t init, int signal) {
+    union sigval value = {.sival_int = signal};
+    return sigqueue(init, forwarding_signal(), value);
+}
+
+pid_t clinux_fork(void) { return fork(); }
+
+void clinux_ignore_hangups(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log) {
+    // Above the numbers that the child uses, so that no dup2 overwrites a source of a later one.
+    int high_lock = fcntl(lock, F_DUPFD_CLOEXEC, 10);
+    if (high_lock < 0) return -errno;
+    int high_log = fcntl(log, F_DUPFD_CLOEXEC, 10);
+    if (high_log < 0) {
+        int saved = errno;
+        close(high_lock);
+        return -saved;
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, high_log, 1);
+    posix_spawn_file_actions_adddup2(&actions, high_log, 2);
+    posix_spawn_file_actions_adddup2(&actions, high_lock, 3);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    char *environment[] = {NULL};
+    pid_t pid = -1;
+    int failure = posix_spawn(&pid, executable, &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    close(high_lock);
+    close(high_log);
+    return failure ? -failure : pid;
+}
+
+int clinux_report_channel(int *monitor_end, int *task_end) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -1;
+    int on = 1;
+    if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 || clinux_set_nonblocking(ends[0]) < 0) {
+        int saved = errno;
+        close(ends[0]);
+        close(ends[1]);
+        errno = saved;
+        return -1;
+    }
+    *monitor_end = ends[0];
+    *task_end = ends[1];
+    return 0;
+}
+
+int clinux_receive_report(int channel, struct clinux_report *report, pid_t *sender) {
+    struct iovec part = {.iov_base = report, .iov_len = sizeof *report};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t count;
+    do count = recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+    while (count < 0 && errno == EINTR);
+    if (count < 0) return errno == EAGAIN ? 0 : -1;
+    if (count != sizeof *report) return -1;
+    *sender = 0;
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+        if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_CREDENTIALS) {
+            struct ucred credentials;
+            memcpy(&credentials, CMSG_DATA(item), sizeof credentials);
+            *sender = credentials.pid;
+        }
+    }
+    return 1;
+}
+
+// ---- between clone and exec: no allocation, no locks, no Swift ----
+
+static void tell(const struct clinux_task *task, uint32_t kind, uint32_t step, int32_t value) {
+    struct clinux_report report = {.kind = kind, .step = step, .value = value};
+    while (send(task->report, &report, sizeof report, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+}
+
+static _Noreturn void give_up(const struct clinux_task *task, uint32_t step) {
+    tell(task, CLINUX_REPORT_FAILED, step, errno);
+    _exit(127);
+}
+
+static void reset_signals(void) {
+    struct sigaction standard;
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void run_command(const struct clinux_task *task) {
+    // Outside a pid namespace nothing else ends the command when its init is killed.
+    if (!(task->namespaces & CLONE_NEWPID)) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (setsid() < 0) give_up(task, CLINUX_STEP_SESSION);
+    if (dup2(task->input, 0) < 0 || dup2(task->output, 1) < 0 || dup2(task->errors, 2) < 0) {
+        give_up(task, CLINUX_STEP_DESCRIPTORS);
+    }
+    for (size_t i = 0; i < task->limit_count; i++) {
+        struct rlimit limit = {.rlim_cur = task->limits[i].soft, .rlim_max = task->limits[i].hard};
+        if (setrlimit(task->limits[i].resource, &limit) < 0) give_up(task, CLINUX_STEP_LIMITS);
+    }
+    if (task->set_credentials) {
+        if (setgroups(task->group_count, task->groups) < 0) give_up(task, CLINUX_STEP_GROUPS);
+        if (setresgid(task->gid, task->gid, task->gid) < 0) give_up(task, CLINUX_STEP_GROUPS);
+        if (setresuid(task->uid, task->uid, task->uid) < 0) give_up(task, CLINUX_STEP_USER);
+    }
+    // After the change of user: a task must not get a directory that its user may not enter.
+    if (chdir(task->directory) < 0) give_up(task, CLINUX_STEP_DIRECTORY);
+    umask(022);
+    reset_signals();
+    if (close_range_of(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) give_up(task, CLINUX_STEP_DESCRIPTORS);
+    tell(task, CLINUX_REPORT_READY, 0, 0);
+    // execvp searches the PATH of this process's environment, which must be the task's.
+    environ = (char **)task->environment;
+    execvp(task->executable, task->arguments);
+    give_up(task, CLINUX_STEP_EXEC);
+}
+
+// Closes all descriptors but the given ones.
+static void keep_only(int *kept, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = i; j > 0 && kept[j - 1] > kept[j]; j--) {
+            int swapped = kept[j];
+            kept[j] = kept[j - 1];
+            kept[j - 1] = swapped;
+        }
+    }
+    unsigned next = 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((unsigned)kept[i] > next) close_range_of(next, (unsigned)kept[i] - 1, 0);
+        if ((unsigned)kept[i] + 1 > next) next = (unsigned)kept[i] + 1;
+    }
+    close_range_of(next, ~0u, 0);
+}
+
+// Reaps until the command has ended, and passes on every signal that it is sent.
+static _Noreturn void supervise(const struct clinux_task *task, pid_t command) {
+    sigset_t all;
+    sigfillset(&all);
+    for (;;) {
+        siginfo_t info;
+        int signal = sigwaitinfo(&all, &info);
+        if (signal < 0) continue;
+        if (signal == SIGCHLD) {
+            int status;
+            pid_t ended;
+            while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+                if (ended != command) continue;
+                tell(task, CLINUX_REPORT_EXITED, 0, status);
+                _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+            }
+            continue;
+        }
+        int passed = signal == forwarding_signal() && info.si_code == SI_QUEUE ? info.si_value.sival_int : signal;
+        if (passed <= 0 || passed >= NSIG) continue;
+        // The command leads its session, hence its group; a shell's children get the signal together with the shell.
+        if (kill(-command, passed) < 0 && errno == ESRCH) kill(command, passed);
+    }
+}
+
+static _Noreturn void run_init(const struct clinux_task *task) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    prctl(PR_SET_NAME, "rondo-init", 0, 0, 0);
+    int kept[] = {task->input, task->output, task->errors, task->report, task->gate};
+    keep_only(kept, sizeof kept / sizeof kept[0]);
+    // Descriptors 0 to 2 must not be free: the next ones opened would become the command's standard streams.
+    while (1) {
+        int filler = open("/dev/null", O_RDWR);
+        if (filler < 0) give_up(task, CLINUX_STEP_DESCRIPTORS);
+        if (filler > 2) {
+            close(filler);
+            break;
+        }
+    }
+    // End of file also covers a monitor that died before the parent-death signal was set.
+    char byte;
+    ssize_t count;
+    do count = read(task->gate, &byte, 1);
+    while (count < 0 && errno == EINTR);
+    if (count != 1) _exit(127);
+    if (task->namespaces & CLONE_NEWNS) {
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) give_up(task, CLINUX_STEP_MOUNTS);
+        if (task->namespaces & CLONE_NEWPID
+            && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
+            give_up(task, CLINUX_STEP_PROC);
+        }
+    }
+    if (!(task->namespaces & CLONE_NEWPID)) clinux_become_subreaper();
+    // CLONE_VFORK without CLONE_VM: init goes on only after exec, so STARTED always follows READY and FAILED.
+    struct clone_args arguments = {.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
+    pid_t command = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (command == 0) run_command(task);
+    if (command < 0) give_up(task, CLINUX_STEP_FORK);
+    tell(task, CLINUX_REPORT_STARTED, 0, 0);
+    close(task->input);
+    close(task->output);
+    close(task->errors);
+    close(task->gate);
+    supervise(task, command);
+}
+
+pid_t clinux_start_task(const struct clinux_task *task) {
+    // Blocked signals stay pending even for the first process of a pid namespace; init fetches them one by one.
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    struct clone_args arguments = {
+        .flags = (uint64_t)task->namespaces,
+        .exit_signal = SIGCHLD,
+    };
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) run_init(task);
+    int failure = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid < 0 ? -failure : pid;
+}

@@ -1,0 +1,139 @@
+public import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import Synchronization
+public import Transport
+
+/// An HTTP/1.1 server: one listener, one handler for all requests.
+///
+/// It routes nothing and knows no endpoint; it keeps the wire strict, clients within their limits, and streams flowing.
+/// Each request runs in a task of its own; a handler that throws becomes a 500, or the status of the ``GatewayError`` it
+/// threw, and never ends the server.
+public final class HTTPServer: Sendable {
+    /// Answers one request.
+    public typealias Handler = @Sendable (GatewayRequest) async throws -> GatewayResponse
+
+    /// Where it listens, with the port the kernel chose if 0 was asked for.
+    public let endpoint: Endpoint
+
+    private let listener: any Channel
+    private let connections: ConnectionTable
+
+    private init(endpoint: Endpoint, listener: any Channel, connections: ConnectionTable) {
+        self.endpoint = endpoint
+        self.listener = listener
+        self.connections = connections
+    }
+
+    /// Starts to listen and to answer.
+    ///
+    /// - Parameters:
+    ///   - endpoint: where to listen.
+    ///   - transport: accepts the connections; must outlive the server.
+    ///   - settings: the limits.
+    ///   - logger: gets a line for refused connections.
+    ///   - handler: answers every request, many at once.
+    /// - Returns: the running server.
+    /// - Throws: ``TransportError`` when the address cannot be bound.
+    public static func start(
+        on endpoint: Endpoint, transport: Transport, settings: HTTPServerSettings = HTTPServerSettings(),
+        logger: Logger = Logger(label: "rondo.http"), handler: @escaping Handler
+    ) async throws -> HTTPServer {
+        let connections = ConnectionTable(limit: settings.connectionLimit, logger: logger)
+        let listener = try await transport.listen(on: endpoint) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                guard connections.admit(channel) else { return }
+                var limits = NIOHTTPDecoderLimitConfiguration()
+                limits.maxHeaderFieldSize = settings.headBytesLimit
+                limits.maxHeaderListSize = settings.headBytesLimit
+                limits.maxHeaderFieldCount = settings.headFieldsLimit
+                let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
+                let pipeline = channel.pipeline.syncOperations
+                try pipeline.addHandler(HTTPResponseEncoder())
+                try pipeline.addHandler(ByteToMessageHandler(decoder))
+                let connection = ConnectionHandler(settings: settings, handler: handler)
+                try pipeline.addHandler(connection)
+                connections.insert(channel, NIOLoopBound(connection, eventLoop: channel.eventLoop))
+            }
+        }
+        let bound = Transport.localEndpoint(of: listener) ?? endpoint
+        return HTTPServer(endpoint: bound, listener: listener, connections: connections)
+    }
+
+    /// How many connections are open.
+    public var connectionCount: Int { connections.count }
+
+    /// Stops accepting, lets requests in progress end, and closes what is still open after a while.
+    ///
+    /// Event streams do not end by themselves: finish them before, or they are cut off when the time is over.
+    ///
+    /// - Parameter grace: how long requests in progress may take.
+    public func stop(grace: Duration = .seconds(5)) async {
+        try? await listener.close()
+        await connections.close(grace: grace, loop: listener.eventLoop)
+    }
+}
+
+/// The open connections of a server.
+private final class ConnectionTable: Sendable {
+    private struct State {
+        var open: [ObjectIdentifier: (channel: any Channel, handler: NIOLoopBound<ConnectionHandler>)] = [:]
+        var stopping = false
+        var emptied: EventLoopPromise<Void>?
+    }
+
+    private let state = Mutex(State())
+    private let limit: Int
+    private let logger: Logger
+
+    init(limit: Int, logger: Logger) {
+        self.limit = limit
+        self.logger = logger
+    }
+
+    var count: Int { state.withLock { $0.open.count } }
+
+    /// Turns a connection away with a few constant bytes when there are too many.
+    func admit(_ channel: any Channel) -> Bool {
+        let (stopping, full) = state.withLock { ($0.stopping, $0.open.count >= limit) }
+        guard stopping || full else { return true }
+        if full { logger.warning("connection refused: \(limit) connections are open") }
+        let text = stopping ? "the server is stopping\n" : "too many connections\n"
+        let response =
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+            + "Content-Length: \(text.utf8.count)\r\n\r\n\(text)"
+        // The channel is not active before its initializer has returned.
+        channel.eventLoop.execute {
+            channel.writeAndFlush(ByteBuffer(string: response)).whenComplete { _ in channel.close(promise: nil) }
+        }
+        return false
+    }
+
+    func insert(_ channel: any Channel, _ handler: NIOLoopBound<ConnectionHandler>) {
+        let id = ObjectIdentifier(channel)
+        state.withLock { $0.open[id] = (channel, handler) }
+        channel.closeFuture.whenComplete { [self] _ in
+            let emptied = state.withLock { state in
+                state.open[id] = nil
+                return state.open.isEmpty ? state.emptied.take() : nil
+            }
+            emptied?.succeed()
+        }
+    }
+
+    func close(grace: Duration, loop: any EventLoop) async {
+        let promise = loop.makePromise(of: Void.self)
+        let open = state.withLock { state in
+            state.stopping = true
+            if state.open.isEmpty { promise.succeed() } else { state.emptied = promise }
+            return state.open.values.map { $0 }
+        }
+        for (channel, handler) in open { channel.eventLoop.execute { handler.value.stop() } }
+        let timer = loop.scheduleTask(in: TimeAmount(grace)) { [self] in
+            let left = state.withLock { $0.open.values.map(\.channel) }
+            for channel in left { channel.close(promise: nil) }
+        }
+        try? await promise.futureResult.get()
+        timer.cancel()
+    }
+}

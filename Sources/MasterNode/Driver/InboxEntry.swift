@@ -1,0 +1,117 @@
+internal import ClusterModel
+internal import HTTPGateway
+internal import MasterCore
+internal import MesosWire
+internal import NIOCore
+internal import Synchronization
+
+/// The answer to one request, given exactly once.
+struct ReplyPromise: Sendable {
+    private let continuation: CheckedContinuation<Result<Reply, GatewayError>, Never>
+
+    init(_ continuation: CheckedContinuation<Result<Reply, GatewayError>, Never>) { self.continuation = continuation }
+
+    func answer(_ reply: Reply) { continuation.resume(returning: .success(reply)) }
+    func refuse(_ error: GatewayError) { continuation.resume(returning: .failure(error)) }
+}
+
+/// A copy of the core for one reader, given exactly once.
+struct SnapshotPromise: Sendable {
+    private let continuation: CheckedContinuation<Result<MasterCore, GatewayError>, Never>
+
+    init(_ continuation: CheckedContinuation<Result<MasterCore, GatewayError>, Never>) {
+        self.continuation = continuation
+    }
+
+    func give(_ core: MasterCore) { continuation.resume(returning: .success(core)) }
+    func refuse(_ error: GatewayError) { continuation.resume(returning: .failure(error)) }
+}
+
+/// What waits in a master's inbox.
+enum InboxEntry: Sendable {
+    /// A framework's SUBSCRIBE, with the stream to answer on.
+    case framework(ConnectionID, Subscription, FrameworkSink)
+    /// An agent's SUBSCRIBE, with the stream to answer on.
+    case agent(ConnectionID, AgentRegistration, AgentSink)
+    /// A stream has ended. A notice.
+    case closed(ConnectionID)
+    /// Anything that waits for a reply.
+    case request(RequestID, MasterInput, ReplyPromise)
+    /// A reader wants a copy.
+    case snapshot(SnapshotPromise)
+    /// Somebody wants to follow the cluster from its present state on.
+    case watch(ClusterWatcher)
+    /// A follower has gone. A notice.
+    case unwatch(ClusterWatcher.ID)
+}
+
+/// The event stream of a framework and the form it wants its events in.
+struct FrameworkSink: Sendable {
+    let stream: EventStream
+    let media: MediaType
+    /// What the framework's calls carry in `Mesos-Stream-Id`.
+    let streamID: String
+}
+
+/// The event stream of an agent.
+struct AgentSink: Sendable {
+    let stream: EventStream
+    /// What the agent's calls carry in `Rondo-Session`.
+    let session: String
+}
+
+/// The open streams by the names that calls carry. Shared by the facades, which look up, and the driver, which removes.
+final class StreamDirectory: Sendable {
+    struct Session: Sendable {
+        var connection: ConnectionID
+        /// The credential that opened the stream; calls must carry the same.
+        var authorization: String?
+        /// The agent behind it, once the core has let it in.
+        var agent: AgentID?
+    }
+
+    private struct State {
+        var byName: [String: Session] = [:]
+        var names: [ConnectionID: String] = [:]
+        var byAgent: [AgentID: String] = [:]
+        var next: UInt64 = 1
+    }
+
+    private let state = Mutex(State())
+
+    /// A number for a new stream, never used before.
+    func open(name: String, authorization: String? = nil) -> ConnectionID {
+        state.withLock { state in
+            let connection = ConnectionID(state.next)
+            state.next += 1
+            state.byName[name] = Session(connection: connection, authorization: authorization)
+            state.names[connection] = name
+            return connection
+        }
+    }
+
+    /// The open stream with this name.
+    func session(_ name: String) -> Session? { state.withLock { $0.byName[name] } }
+
+    /// Notes which agent a stream belongs to.
+    func setAgent(_ agent: AgentID, of connection: ConnectionID) {
+        state.withLock { state in
+            guard let name = state.names[connection] else { return }
+            state.byName[name]?.agent = agent
+            state.byAgent[agent] = name
+        }
+    }
+
+    /// The newest open stream of an agent.
+    func session(of agent: AgentID) -> Session? {
+        state.withLock { state in state.byAgent[agent].flatMap { state.byName[$0] } }
+    }
+
+    func close(_ connection: ConnectionID) {
+        state.withLock { state in
+            guard let name = state.names.removeValue(forKey: connection) else { return }
+            guard let agent = state.byName.removeValue(forKey: name)?.agent else { return }
+            if state.byAgent[agent] == name { state.byAgent[agent] = nil }
+        }
+    }
+}

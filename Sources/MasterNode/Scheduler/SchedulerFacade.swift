@@ -1,0 +1,138 @@
+internal import ClusterModel
+internal import HTTPGateway
+internal import HTTPTypes
+internal import MasterCore
+internal import MesosWire
+internal import NIOCore
+
+/// `/api/v1/scheduler`: Mesos' v1 scheduler interface.
+struct SchedulerFacade: Sendable {
+    let node: MasterNode
+
+    /// Bytes of a stream id; Mesos' clients keep that many.
+    static let streamIDLimit = 128
+
+    func respond(to request: GatewayRequest) async throws -> GatewayResponse {
+        let media = try media(of: request)
+        let body = try await request.body.collect(upTo: node.settings.bodyLimit)
+        let call: SchedulerRequest
+        do {
+            let bytes = [UInt8](body.readableBytesView)
+            call = try SchedulerRequest(try WireCodec.decode(WireSchedulerCall.self, from: bytes, as: media))
+        } catch {
+            throw GatewayError(error)
+        }
+        let streamID = request.headers[.mesosStreamID]
+        switch call {
+        case .subscribe(let subscription):
+            return try await subscribe(subscription, request.headers[.accept], streamID)
+        case .call(let framework, let call):
+            node.metrics.called(call.name)
+            return try await carryOut(call, of: framework, streamID)
+        }
+    }
+
+    private func media(of request: GatewayRequest) throws -> MediaType {
+        do { return try MediaType(contentType: request.headers[.contentType]) } catch { throw GatewayError(error) }
+    }
+
+    private func subscribe(
+        _ subscription: Subscription, _ accept: String?, _ streamID: String?
+    ) async throws -> GatewayResponse {
+        let media: MediaType
+        do { media = try MediaType(accept: accept) } catch { throw GatewayError(error) }
+        if streamID != nil {
+            throw GatewayError(.badRequest, "SUBSCRIBE must not have the header Mesos-Stream-Id; leave it out")
+        }
+        guard NodeRegistry.fits(subscription.info) else {
+            throw GatewayError(
+                .badRequest,
+                "field 'subscribe.framework_info' is larger than \(NodeRegistry.recordLimit) bytes; shorten its labels")
+        }
+        if let refusal = node.condition.readOnly { throw refusal }
+        node.metrics.called("SUBSCRIBE")
+        let name = RandomName.uuid()
+        let connection = node.directory.open(name: name)
+        let tooSlow = EventEncoding.error(
+            "the stream was read too slowly and is closed; read events as they come, then subscribe again", as: media)
+        let stream = EventStream(
+            limits: node.streamLimits, overflowRecord: tooSlow ?? ByteBuffer(),
+            onClose: { [inbox = node.inbox] _ in inbox.notify(.closed(connection)) })
+        let sink = FrameworkSink(stream: stream, media: media, streamID: name)
+        try await node.put(.framework(connection, subscription, sink), opening: connection)
+        return .events(stream, headers: [.contentType: media.headerValue, .mesosStreamID: name])
+    }
+
+    private func carryOut(
+        _ call: SchedulerCall, of framework: FrameworkID, _ streamID: String?
+    ) async throws -> GatewayResponse {
+        guard let streamID else {
+            throw GatewayError(
+                .badRequest, "the header Mesos-Stream-Id is missing; every call but SUBSCRIBE must have the stream's")
+        }
+        guard streamID.utf8.count <= Self.streamIDLimit else {
+            throw GatewayError(.badRequest, "the header Mesos-Stream-Id is longer than \(Self.streamIDLimit) bytes")
+        }
+        if case .updateFramework(let info, _) = call, !NodeRegistry.fits(info) {
+            throw GatewayError(
+                .badRequest,
+                "field 'update_framework.framework_info' is larger than \(NodeRegistry.recordLimit) bytes; "
+                    + "shorten its labels")
+        }
+        let connection = node.directory.session(streamID)?.connection
+        let reply = try await node.ask { .call($0, framework: framework, connection: connection, call) }
+        return try reply.response()
+    }
+}
+
+extension HTTPField.Name {
+    /// Names the event stream that a call belongs to.
+    static let mesosStreamID = Self("Mesos-Stream-Id") ?? .eTag
+    /// The same for agents.
+    static let rondoSession = Self("Rondo-Session") ?? .eTag
+}
+
+extension GatewayError {
+    /// The answer to bytes that could not be read.
+    init(_ error: WireError) {
+        self.init(HTTPResponse.Status(code: error.httpStatus), error.message)
+    }
+}
+
+extension Reply {
+    /// As an answer without a body.
+    ///
+    /// - Throws: ``GatewayError`` for a refusal.
+    func response() throws -> GatewayResponse {
+        switch self {
+        case .accepted: .complete(.accepted)
+        case .done: .complete(.ok)
+        case .refused(let refusal, let message):
+            throw GatewayError(HTTPResponse.Status(code: refusal.rawValue), message)
+        }
+    }
+}
+
+extension SchedulerCall {
+    /// The name on the wire, for counters.
+    var name: String {
+        switch self {
+        case .accept: "ACCEPT"
+        case .decline: "DECLINE"
+        case .acceptInverseOffers: "ACCEPT_INVERSE_OFFERS"
+        case .declineInverseOffers: "DECLINE_INVERSE_OFFERS"
+        case .revive: "REVIVE"
+        case .suppress: "SUPPRESS"
+        case .kill: "KILL"
+        case .shutdown: "SHUTDOWN"
+        case .acknowledge: "ACKNOWLEDGE"
+        case .acknowledgeOperation: "ACKNOWLEDGE_OPERATION_STATUS"
+        case .reconcile: "RECONCILE"
+        case .reconcileOperations: "RECONCILE_OPERATIONS"
+        case .message: "MESSAGE"
+        case .request: "REQUEST"
+        case .teardown: "TEARDOWN"
+        case .updateFramework: "UPDATE_FRAMEWORK"
+        }
+    }
+}

@@ -1,0 +1,158 @@
+internal import ClusterModel
+internal import HTTPGateway
+internal import HTTPTypes
+
+/// What a path of the master's port leads to.
+///
+/// Mesos' paths exist with and without `/mesos` and `/master` in front, its documents with and without `.json`; double
+/// and trailing slashes are gone already (``RequestTarget``).
+enum Route: Hashable, Sendable {
+    case scheduler
+    case agent
+    case agentStream(String)
+    case operatorCalls
+    case document(Document)
+    case file(FileAction)
+    case teardown
+    case redirect
+    /// A request for an agent's own routes; `target` is what the agent gets, query included.
+    case agentProxy(AgentID, target: String)
+    case prometheus
+    case statusPage
+    case rondo([String])
+
+    /// Mesos' read endpoints.
+    enum Document: String, Hashable, Sendable {
+        case state, frameworks, roles, tasks, version, health, flags
+        case stateSummary = "state-summary"
+        case agents = "slaves"
+        case metrics = "metrics/snapshot"
+    }
+
+    enum FileAction: String, Hashable, Sendable {
+        case read, browse, download
+    }
+
+    /// Where a path leads; nil when it leads nowhere.
+    init?(_ target: RequestTarget) {
+        var segments = target.segments[...]
+        if segments.first == "rondo" {
+            guard segments.dropFirst().first == "v1" else { return nil }
+            self = .rondo(Array(segments.dropFirst(2)))
+            return
+        }
+        if segments.first == "mesos" { segments = segments.dropFirst() }
+        if segments.first == "agent" || segments.first == "slave" {
+            guard let id = segments.dropFirst().first else { return nil }
+            let consumed = target.segments.count - segments.count + 2
+            self = .agentProxy(AgentID(id), target: Self.rest(of: target, after: consumed))
+            return
+        }
+        if segments.first == "master" { segments = segments.dropFirst() }
+        guard let route = Self.plain(Array(segments), isRoot: target.segments.isEmpty) else { return nil }
+        self = route
+    }
+
+    private static func plain(_ segments: [String], isRoot: Bool) -> Route? {
+        switch segments {
+        case []: return isRoot ? .statusPage : nil
+        case ["api", "v1"], ["api", "v1", "operator"]: return .operatorCalls
+        case ["api", "v1", "scheduler"]: return .scheduler
+        case ["api", "v1", "agent"]: return .agent
+        case ["teardown"]: return .teardown
+        case ["redirect"]: return .redirect
+        case ["metrics"]: return .prometheus
+        default: break
+        }
+        if segments.count == 5, Array(segments.prefix(4)) == ["api", "v1", "agent", "streams"] {
+            return .agentStream(segments[4])
+        }
+        let name = withoutSuffix(segments.joined(separator: "/"))
+        if let document = Document(rawValue: name) { return .document(document) }
+        if segments.count == 2, segments[0] == "files", let action = FileAction(rawValue: withoutSuffix(segments[1])) {
+            return .file(action)
+        }
+        return nil
+    }
+
+    private static func withoutSuffix(_ name: String) -> String {
+        name.hasSuffix(".json") ? String(name.dropLast(5)) : name
+    }
+
+    /// The target as it was sent, without its first segments.
+    private static func rest(of target: RequestTarget, after count: Int) -> String {
+        var seen = 0
+        var index = target.raw.startIndex
+        let end = target.raw.firstIndex(of: "?") ?? target.raw.endIndex
+        while index < end {
+            let next = target.raw.index(after: index)
+            let isStart = target.raw[index] == "/" && next < end && target.raw[next] != "/"
+            if isStart, seen == count { return String(target.raw[index...]) }
+            if isStart { seen += 1 }
+            index = next
+        }
+        return "/" + target.raw[end...]
+    }
+
+    /// The methods that it answers; HEAD goes with GET.
+    var methods: [HTTPRequest.Method] {
+        switch self {
+        case .scheduler, .agent, .agentStream, .operatorCalls, .teardown: [.post]
+        case .document, .file, .prometheus, .statusPage: [.get, .head]
+        case .redirect: [.get, .head, .post]
+        case .agentProxy: [.get, .head, .post, .put, .delete]
+        case .rondo(let path): RondoRoute(path)?.methods ?? [.get]
+        }
+    }
+}
+
+/// What a path below `/rondo/v1` leads to.
+enum RondoRoute: Hashable, Sendable {
+    case cluster
+    case health
+    case tasks
+    case task([String])
+    case killTask(TaskKey)
+    case nodes
+    case node(AgentID)
+    case frameworks
+    case framework(FrameworkID)
+    case teardown(FrameworkID)
+    case roles
+    case why(String)
+    case join
+    case tokens
+    case token(String)
+
+    init?(_ path: [String]) {
+        switch (path.first, path.count) {
+        case ("cluster", 1): self = .cluster
+        case ("health", 1): self = .health
+        case ("tasks", 1): self = .tasks
+        case ("tasks", 2), ("tasks", 3): self = .task(Array(path.dropFirst()))
+        case ("tasks", 4) where path[3] == "kill":
+            self = .killTask(TaskKey(framework: FrameworkID(path[1]), task: TaskID(path[2])))
+        case ("nodes", 1): self = .nodes
+        case ("nodes", 2): self = .node(AgentID(path[1]))
+        case ("frameworks", 1): self = .frameworks
+        case ("frameworks", 2): self = .framework(FrameworkID(path[1]))
+        case ("frameworks", 3) where path[2] == "teardown": self = .teardown(FrameworkID(path[1]))
+        case ("roles", 1): self = .roles
+        case ("why", 2): self = .why(path[1])
+        case ("why", 3): self = .why(path[1] + "/" + path[2])
+        case ("join", 1): self = .join
+        case ("tokens", 1): self = .tokens
+        case ("tokens", 2): self = .token(path[1])
+        default: return nil
+        }
+    }
+
+    var methods: [HTTPRequest.Method] {
+        switch self {
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why: [.get, .head]
+        case .killTask, .teardown, .join: [.post]
+        case .tokens: [.get, .head, .post]
+        case .token: [.delete]
+        }
+    }
+}

@@ -1,0 +1,165 @@
+public import ClusterModel
+import FoundationEssentials
+
+extension CommandInfo {
+    /// Reads a command. What this release cannot honour is left out; `unsupported(in:)` names it.
+    public init(_ wire: WireCommandInfo) {
+        self.init(
+            isShell: wire.shell, value: wire.hasValue ? wire.value : nil, arguments: wire.arguments,
+            environment: wire.environment.variables.map { Variable(name: $0.name, value: $0.value) },
+            uris: wire.uris.map { uri in
+                CommandURI(
+                    value: uri.value, isExecutable: uri.executable, isExtracted: uri.extract,
+                    outputFile: uri.hasOutputFile ? uri.outputFile : nil)
+            },
+            user: wire.hasUser ? wire.user : nil)
+    }
+
+    /// Paths in a command that are set and not supported.
+    static func unsupported(in wire: WireCommandInfo) -> [String] {
+        wire.environment.variables.contains { $0.type == .secret } ? ["command.environment.variables.secret"] : []
+    }
+}
+
+extension WireCommandInfo {
+    /// Makes the message for a command.
+    public init(_ command: CommandInfo) {
+        self.init()
+        shell = command.isShell
+        if let value = command.value { self.value = value }
+        arguments = command.arguments
+        if let user = command.user { self.user = user }
+        uris = command.uris.map { uri in
+            var wire = URI()
+            wire.value = uri.value
+            if uri.isExecutable { wire.executable = true }
+            if !uri.isExtracted { wire.extract = false }
+            if let outputFile = uri.outputFile { wire.outputFile = outputFile }
+            return wire
+        }
+        if command.environment.isEmpty { return }
+        environment.variables = command.environment.map { variable in
+            var wire = WireEnvironment.Variable()
+            wire.name = variable.name
+            wire.value = variable.value
+            return wire
+        }
+    }
+}
+
+extension Discovery {
+    /// Reads discovery information.
+    public init(_ wire: WireDiscoveryInfo) {
+        let visibility =
+            switch wire.visibility {
+            case .framework: "FRAMEWORK"
+            case .cluster: "CLUSTER"
+            case .external: "EXTERNAL"
+            }
+        self.init(
+            visibility: visibility, name: wire.hasName ? wire.name : nil,
+            environment: wire.hasEnvironment ? wire.environment : nil,
+            location: wire.hasLocation ? wire.location : nil, version: wire.hasVersion ? wire.version : nil,
+            ports: wire.ports.ports.map { port in
+                Port(
+                    number: port.number, name: port.hasName ? port.name : nil,
+                    transport: port.hasProtocol ? port.protocol : nil, labels: port.labels.labels.map { Label($0) })
+            },
+            labels: wire.labels.labels.map { Label($0) })
+    }
+}
+
+extension WireDiscoveryInfo {
+    /// Makes the message for discovery information.
+    public init(_ discovery: Discovery) {
+        self.init()
+        visibility =
+            switch discovery.visibility {
+            case "CLUSTER": .cluster
+            case "EXTERNAL": .external
+            default: .framework
+            }
+        if let name = discovery.name { self.name = name }
+        if let environment = discovery.environment { self.environment = environment }
+        if let location = discovery.location { self.location = location }
+        if let version = discovery.version { self.version = version }
+        if !discovery.labels.isEmpty { labels = WireLabels(discovery.labels) }
+        if discovery.ports.isEmpty { return }
+        ports.ports = discovery.ports.map { port in
+            var wire = WirePort()
+            wire.number = port.number
+            if let name = port.name { wire.name = name }
+            if let transport = port.transport { wire.protocol = transport }
+            if !port.labels.isEmpty { wire.labels = WireLabels(port.labels) }
+            return wire
+        }
+    }
+}
+
+extension TaskInfo {
+    /// Reads a task. What is wrong with it becomes its `defect`, and what cannot be honoured yet is listed in
+    /// `unsupported`: the answer to such a task is a status for it, not an error for the whole call.
+    public init(_ wire: WireTaskInfo) {
+        var defect: String?
+        func reading<Value>(_ field: String, _ read: () throws(WireError) -> Value) -> Value? {
+            do { return try read() } catch {
+                if defect == nil { defect = error.inside(field).message }
+                return nil
+            }
+        }
+        let taskID: TaskID? = reading("task_id") { () throws(WireError) in try wire.taskID.checked() }
+        let agentID: AgentID? = reading("agent_id") { () throws(WireError) in try wire.agentID.checked() }
+        let resources = reading("resources") { () throws(WireError) in try Resources(wire.resources) }
+        var killGracePeriod: Duration?
+        if wire.killPolicy.hasGracePeriod {
+            killGracePeriod = reading("kill_policy.grace_period") { () throws(WireError) in
+                try wire.killPolicy.gracePeriod.checked()
+            }
+        }
+        var maxCompletionTime: Duration?
+        if wire.hasMaxCompletionTime {
+            maxCompletionTime = reading("max_completion_time") { () throws(WireError) in
+                try wire.maxCompletionTime.checked()
+            }
+        }
+        if defect == nil, wire.hasCommand == wire.hasExecutor {
+            defect =
+                wire.hasCommand
+                ? "fields 'command' and 'executor' exclude each other" : "field 'command' is missing and is required"
+        }
+        self.init(
+            name: wire.name, taskID: taskID ?? wire.taskID.unchecked(), agentID: agentID ?? wire.agentID.unchecked(),
+            resources: resources ?? Resources(), command: wire.hasCommand ? CommandInfo(wire.command) : nil,
+            killGracePeriod: killGracePeriod, maxCompletionTime: maxCompletionTime,
+            data: wire.hasData ? [UInt8](wire.data) : nil, labels: wire.labels.labels.map { Label($0) },
+            discovery: wire.hasDiscovery ? Discovery(wire.discovery) : nil, unsupported: Self.unsupported(in: wire),
+            defect: defect)
+    }
+
+    private static func unsupported(in wire: WireTaskInfo) -> [String] {
+        var names: [String] = []
+        if wire.hasExecutor { names.append("executor") }
+        if wire.hasContainer { names.append("container") }
+        if wire.hasHealthCheck { names.append("health_check") }
+        if wire.hasCheck { names.append("check") }
+        if !wire.limits.isEmpty { names.append("limits") }
+        return names + CommandInfo.unsupported(in: wire.command)
+    }
+}
+
+extension WireTaskInfo {
+    /// Makes the message for a task, as a framework sends it.
+    public init(_ task: TaskInfo, _ form: ResourceForm) {
+        self.init()
+        name = task.name
+        taskID = WireTaskID(task.taskID)
+        agentID = WireAgentID(task.agentID)
+        resources = task.resources.wire(form)
+        if let command = task.command { self.command = WireCommandInfo(command) }
+        if let period = task.killGracePeriod { killPolicy.gracePeriod = WireDurationInfo(period) }
+        if let time = task.maxCompletionTime { maxCompletionTime = WireDurationInfo(time) }
+        if let data = task.data { self.data = Data(data) }
+        if !task.labels.isEmpty { labels = WireLabels(task.labels) }
+        if let discovery = task.discovery { self.discovery = WireDiscoveryInfo(discovery) }
+    }
+}

@@ -1,0 +1,130 @@
+internal import Appliance
+internal import FoundationEssentials
+internal import Glibc
+internal import HTTPGateway
+internal import HTTPTypes
+internal import NIOCore
+internal import Transport
+
+/// Asks a master, over its port or this machine's socket.
+struct ClusterClient: Sendable {
+    let configuration: Configuration
+    let endpoint: Endpoint
+    let caller: HTTPCaller
+    private let transport: Transport
+
+    init(_ configuration: Configuration) {
+        self.configuration = configuration
+        endpoint = Self.endpoint(configuration)
+        transport = Transport(threads: 1)
+        caller = HTTPCaller(transport: transport)
+    }
+
+    /// What was named; else the socket of this machine's node when there is one that may be opened; else loopback.
+    static func endpoint(_ configuration: Configuration) -> Endpoint {
+        if let named = configuration.endpoint(.master) { return named }
+        let socket = NodeFiles(configuration).socketPath
+        if access(socket, R_OK | W_OK) == 0, let endpoint = try? Endpoint(unixPath: socket) { return endpoint }
+        return .tcp(.loopback, port: 5_050)
+    }
+
+    func close() async {
+        await caller.shutDown()
+        await transport.shutDown()
+    }
+
+    var isJSON: Bool { configuration.text(.output) == "json" }
+
+    /// The credential that goes with every request, if any is set.
+    var authorization: HTTPFields {
+        configuration.text(.token).map { [.authorization: "Bearer \($0)"] } ?? [:]
+    }
+
+    /// Makes a request and returns the body of a 2xx answer.
+    ///
+    /// - Throws: ``ApplianceError`` with what the master says.
+    func request(
+        _ method: HTTPRequest.Method, _ path: String, body: JSONValue? = nil, timeout: Duration = .seconds(30)
+    ) async throws -> [UInt8] {
+        var headers = authorization
+        var bytes: ByteBuffer?
+        if let body {
+            headers[.contentType] = "application/json"
+            bytes = ByteBuffer(bytes: try body.encoded())
+        }
+        let response = try await call(method, path, headers, bytes, timeout)
+        let answer = [UInt8](response.bytes.readableBytesView)
+        guard (200..<300).contains(response.status.code) else { throw Self.refusal(response.status.code, answer) }
+        return answer
+    }
+
+    private func call(
+        _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields, _ body: ByteBuffer?, _ timeout: Duration
+    ) async throws -> HTTPCaller.Response {
+        do throws(HTTPCallError) {
+            return try await caller.call(
+                method, endpoint, path, headers: headers, body: body, timeout: timeout, responseLimit: 256 << 20)
+        } catch {
+            if case .unreachable(let endpoint, let reason) = error {
+                throw ApplianceError(
+                    .unavailable,
+                    "no master answers at \(endpoint) (\(reason)); start one with `rondo dev` or `rondo cluster init`, or "
+                        + "name its address with --master")
+            }
+            throw error
+        }
+    }
+
+    private struct Failure: Decodable {
+        var message: String
+    }
+
+    static func refusal(_ status: Int, _ answer: [UInt8]) -> ApplianceError {
+        let plain = String(decoding: answer.prefix(2_000), as: UTF8.self)
+        let words = (try? JSONDecoder().decode(Failure.self, from: Data(answer)))?.message ?? plain
+        let message = words.split(separator: "\n").joined(separator: " ")
+        return ApplianceError(
+            status == 401 || status == 403 ? .notPermitted : .failure,
+            message.isEmpty ? "the master answers with status \(status)" : message)
+    }
+
+    /// Reads a document of the master.
+    func document<Document: Decodable>(_ type: Document.Type, _ path: String) async throws -> (Document, [UInt8]) {
+        let bytes = try await request(.get, path)
+        do {
+            return (try JSONDecoder().decode(Document.self, from: Data(bytes)), bytes)
+        } catch {
+            throw ApplianceError(
+                .failure, "\(endpoint) does not answer as a master of release \(Program.version) does; check --master")
+        }
+    }
+
+    /// Shows a document: as it is for programs, or as text for people.
+    func show<Document: Decodable>(_ type: Document.Type, _ path: String, _ text: (Document) -> String) async throws {
+        if isJSON {
+            Console.out(String(decoding: try await request(.get, path), as: UTF8.self))
+        } else {
+            Console.out(text(try await document(type, path).0))
+        }
+    }
+}
+
+/// Puts names into paths and queries.
+enum PathText {
+    /// Everything but unreserved characters (RFC 3986 §2.3) as `%XX`.
+    static func escaped(_ text: String) -> String {
+        text.utf8.map { byte in
+            let isPlain =
+                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+                || [0x2d, 0x2e, 0x5f, 0x7e].contains(byte)
+            if isPlain { return String(UnicodeScalar(byte)) }
+            let digits = String(byte, radix: 16, uppercase: true)
+            return byte < 16 ? "%0\(digits)" : "%\(digits)"
+        }.joined()
+    }
+
+    /// `TASK` or `FRAMEWORK/TASK` as a path: only the first slash is one.
+    static func taskPath(_ name: String) -> String {
+        name.split(separator: "/", maxSplits: 1).map { escaped(String($0)) }.joined(separator: "/")
+    }
+}

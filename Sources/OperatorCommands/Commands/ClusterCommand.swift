@@ -1,0 +1,150 @@
+internal import Appliance
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Transport
+
+/// `rondo cluster`.
+struct ClusterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cluster",
+        abstract: "Make a cluster, join one, look at it, leave it.",
+        discussion: """
+            rondo cluster init
+            rondo cluster join 10.0.0.1:5050 --token … --insecure-plain-http
+            rondo cluster status
+            rondo cluster leave --purge
+
+            Through a link named `cluster`, the same file takes `cluster init` and so on.
+            """,
+        subcommands: [Init.self, Join.self, Status.self, Leave.self, Token.self])
+
+    /// What init and join take alike.
+    struct NodeOptions: ParsableArguments {
+        @Option(
+            help: ArgumentHelp("Where this node keeps everything. (default: /var/lib/rondo)", valueName: "directory"))
+        var data: String?
+        @Option(
+            help: ArgumentHelp("Where the socket for local commands is. (default: /run/rondo)", valueName: "directory"))
+        var runtime: String?
+        @Option(
+            help: ArgumentHelp("The address that others reach this machine at. (default: loopback)", valueName: "ip"))
+        var advertise: String?
+        @Flag(help: "Use other addresses than loopback, without encryption (experimental).")
+        var insecurePlainHttp = false
+        @Option(help: ArgumentHelp("The agent's port. (default: 5051, or the next that is free)", valueName: "port"))
+        var agentPort: String?
+        @Option(help: ArgumentHelp("This machine's name for people.", valueName: "name")) var hostname: String?
+        @Option(help: ArgumentHelp("What the agent offers. (default: what the machine has)", valueName: "resources"))
+        var resources: String?
+        @Option(help: ArgumentHelp("Properties of the agent, such as rack:a;disk:ssd.", valueName: "attributes"))
+        var attributes: String?
+        @Option(help: ArgumentHelp("The region that this machine stands in.", valueName: "name")) var region: String?
+        @Option(help: ArgumentHelp("The zone of the region.", valueName: "name")) var zone: String?
+        @Flag(help: "Give tasks no more processor time than their share.") var limitCpu = false
+        @Option(help: ArgumentHelp("Bytes of a task's output file before it is rotated.", valueName: "bytes"))
+        var logBytes: String?
+        @Option(help: ArgumentHelp("Files kept of a task's output.", valueName: "number")) var logFiles: String?
+        @Option(help: ArgumentHelp("The least severe messages to log. (default: notice)", valueName: "level"))
+        var logLevel: String?
+        @OptionGroup var file: ConfigOption
+
+        func load(_ more: [ConfigurationKey: String?]) throws -> Configuration {
+            let own: [ConfigurationKey: String?] = [
+                .data: data, .runtime: runtime, .advertise: advertise,
+                .insecurePlainHTTP: insecurePlainHttp ? "true" : nil, .agentPort: agentPort, .hostname: hostname,
+                .resources: resources, .attributes: attributes, .region: region, .zone: zone,
+                .limitProcessor: limitCpu ? "true" : nil, .logBytes: logBytes, .logFiles: logFiles,
+                .logLevel: logLevel,
+            ]
+            return try file.load(own.merging(more) { $1 })
+        }
+    }
+
+    struct Init: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a cluster on this machine, or start the one that is there, and run it.",
+            discussion: """
+                Runs in the foreground. Prints the address to look at and the line that adds a machine.
+
+                  rondo cluster init
+                  rondo cluster init --advertise 10.0.0.1 --insecure-plain-http
+                  rondo cluster init --role master --data /srv/rondo --name laboratory
+                """)
+
+        @Option(help: ArgumentHelp("combined (master and agent) or master. (default: combined)", valueName: "role"))
+        var role: String?
+        @Option(help: ArgumentHelp("The cluster's name for people. (default: rondo)", valueName: "name"))
+        var name: String?
+        @Option(help: ArgumentHelp("The master's port. (default: 5050)", valueName: "port")) var masterPort: String?
+        @Option(help: ArgumentHelp("Silence after which an agent is unreachable. (default: 15s)", valueName: "time"))
+        var unreachableAfter: String?
+        @Option(
+            help: ArgumentHelp("How long a restarted master waits for its agents. (default: 30s)", valueName: "time"))
+        var recoveryWindow: String?
+        @OptionGroup var node: NodeOptions
+
+        func run() async throws {
+            let configuration = try node.load([
+                .role: role, .name: name, .masterPort: masterPort, .unreachableAfter: unreachableAfter,
+                .recoveryWindow: recoveryWindow,
+            ])
+            try await ClusterInit(configuration).run(until: StopSignals.listen())
+        }
+    }
+
+    struct Join: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make this machine an agent of a cluster, or start it again, and run it.",
+            discussion: """
+                The line to paste is printed by `rondo cluster init` and `rondo cluster token create`. A machine that has
+                joined keeps its own credential and needs no token, and no address, the next time.
+
+                  rondo cluster join 10.0.0.1:5050 --token … --insecure-plain-http
+                  rondo cluster join
+                """)
+
+        @Argument(help: ArgumentHelp("The master, ADDRESS or ADDRESS:PORT.", valueName: "address")) var master: String?
+        @Option(help: ArgumentHelp("The token that lets this machine in.", valueName: "token")) var token: String?
+        @Option(help: ArgumentHelp("agent; a cluster has one master. (default: agent)", valueName: "role"))
+        var role: String?
+        @OptionGroup var node: NodeOptions
+
+        func run() async throws {
+            let configuration = try node.load([.token: token, .role: role])
+            try await ClusterJoin(configuration, master: master).run(until: StopSignals.listen())
+        }
+    }
+
+    struct Leave: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End this machine's tasks and take it out of the cluster.",
+            discussion: """
+                Waits until the node's process is gone. Its files stay for the next start unless --purge is given.
+
+                  rondo cluster leave
+                  rondo cluster leave --purge --data /srv/rondo
+                """)
+
+        @Flag(help: "Remove the node's files too.") var purge = false
+        @Flag(help: "End the cluster although other nodes need this master.") var force = false
+        @Option(help: ArgumentHelp("The node's directory. (default: /var/lib/rondo)", valueName: "directory"))
+        var data: String?
+        @Option(
+            help: ArgumentHelp("Where the socket for local commands is. (default: /run/rondo)", valueName: "directory"))
+        var runtime: String?
+        @OptionGroup var file: ConfigOption
+
+        func run() async throws {
+            let configuration = try file.load([.data: data, .runtime: runtime])
+            let transport = Transport(threads: 1)
+            do {
+                try await ClusterLeave(configuration, purge: purge, force: force).run(transport)
+            } catch {
+                await transport.shutDown()
+                throw error
+            }
+            await transport.shutDown()
+            Console.out("rondo: this machine has left the cluster" + (purge ? ", and its files are removed" : ""))
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/// What is left of one offer while tasks are cut out of it.
+struct OfferShare {
+    let id: JSONValue
+    let agent: String
+    let hostname: String
+    let attributes: [JSONValue]
+    private(set) var taken: [JSONValue] = []
+    private var rest: [Item] = []
+
+    /// One resource of the offer, with everything that it says besides the amount.
+    private struct Item {
+        var template: [String: JSONValue]
+        var name: String
+        var thousandths: Int64
+        var ranges: [(begin: Int64, end: Int64)]
+
+        var isReserved: Bool {
+            (template["reservations"]?.list?.isEmpty == false) || (template["role"]?.text ?? "*") != "*"
+        }
+    }
+
+    /// Reads an offer of the scheduler interface; nil when it is not one.
+    init?(_ offer: JSONValue) {
+        guard let id = offer["id"], let agent = offer["agent_id"]?["value"]?.text,
+            let resources = offer["resources"]?.list
+        else { return nil }
+        self.id = id
+        self.agent = agent
+        hostname = offer["hostname"]?.text ?? agent
+        attributes = offer["attributes"]?.list ?? []
+        rest = resources.compactMap(Self.item)
+        // What is set aside for the role is used before what everybody could have.
+        rest = rest.filter(\.isReserved) + rest.filter { !$0.isReserved }
+    }
+
+    private static func item(_ resource: JSONValue) -> Item? {
+        guard case .object(let template) = resource, let name = resource["name"]?.text else { return nil }
+        // Volumes, shared and revocable resources are for frameworks that ask for them.
+        guard template["revocable"] == nil, template["shared"] == nil, template["disk"] == nil else { return nil }
+        let ranges = (resource["ranges"]?["range"]?.list ?? []).compactMap { range -> (begin: Int64, end: Int64)? in
+            guard let begin = range["begin"]?.double, let end = range["end"]?.double, begin >= 0, begin <= end,
+                end < 65_536
+            else { return nil }
+            return (Int64(begin), Int64(end))
+        }
+        let scalar = resource["scalar"]?["value"]?.double ?? 0
+        guard scalar.isFinite, abs(scalar) < 1e12 else { return nil }
+        return Item(template: template, name: name, thousandths: Int64((scalar * 1_000).rounded()), ranges: ranges)
+    }
+
+    /// Cuts a task's resources out of the offer.
+    ///
+    /// - Returns: the resources for the task and its ports; nil, with the offer unchanged, when they do not fit.
+    mutating func take(_ order: RunOrder) -> (resources: [JSONValue], ports: [Int64])? {
+        guard order.constraints.allSatisfy({ $0.isMet(by: attributes) }) else { return nil }
+        var trial = self
+        var resources: [JSONValue] = []
+        for (name, amount) in [("cpus", order.cpus), ("mem", order.memory), ("disk", order.disk)] {
+            guard let parts = trial.take(name, Int64((amount * 1_000).rounded())) else { return nil }
+            resources += parts
+        }
+        guard let (parts, ports) = trial.takePorts(order.ports) else { return nil }
+        self = trial
+        return (resources + parts, ports)
+    }
+
+    private mutating func take(_ name: String, _ amount: Int64) -> [JSONValue]? {
+        var missing = amount
+        var parts: [JSONValue] = []
+        for index in rest.indices where rest[index].name == name && missing > 0 {
+            let part = min(missing, rest[index].thousandths)
+            guard part > 0 else { continue }
+            rest[index].thousandths -= part
+            missing -= part
+            var resource = rest[index].template
+            resource["scalar"] = ["value": .number(Double(part) / 1_000)]
+            parts.append(.object(resource))
+        }
+        return missing == 0 ? parts : nil
+    }
+
+    private mutating func takePorts(_ count: Int) -> (parts: [JSONValue], ports: [Int64])? {
+        var missing = Int64(count)
+        var parts: [JSONValue] = []
+        var ports: [Int64] = []
+        for index in rest.indices where rest[index].name == "ports" && missing > 0 {
+            var taken: [JSONValue] = []
+            while missing > 0, let range = rest[index].ranges.first {
+                let end = min(range.end, range.begin + missing - 1)
+                taken.append(["begin": .integer(range.begin), "end": .integer(end)])
+                ports += Array(range.begin...end)
+                missing -= end - range.begin + 1
+                if end == range.end {
+                    rest[index].ranges.removeFirst()
+                } else {
+                    rest[index].ranges[0].begin = end + 1
+                }
+            }
+            guard !taken.isEmpty else { continue }
+            var resource = rest[index].template
+            resource["ranges"] = ["range": .list(taken)]
+            parts.append(.object(resource))
+        }
+        return missing == 0 ? (parts, ports) : nil
+    }
+}

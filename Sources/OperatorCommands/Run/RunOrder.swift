@@ -1,0 +1,52 @@
+/// What `rondo run` was asked for.
+struct RunOrder: Equatable, Sendable {
+    /// A property that a node must have.
+    struct Constraint: Equatable, Sendable {
+        var name: String
+        var value: String
+
+        /// Reads `name:value`.
+        init?(_ text: String) {
+            guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else { return nil }
+            name = String(text[..<colon])
+            value = String(text[text.index(after: colon)...])
+            if value.isEmpty { return nil }
+        }
+
+        /// Whether an attribute of an offer is this one; text as it is, numbers by value, ranges by containment.
+        func isMet(by attributes: [JSONValue]) -> Bool {
+            attributes.contains { attribute in
+                guard attribute["name"]?.text == name else { return false }
+                if let text = attribute["text"]?["value"]?.text { return text == value }
+                guard let number = Double(value) else { return false }
+                if let scalar = attribute["scalar"]?["value"]?.double { return scalar == number }
+                return (attribute["ranges"]?["range"]?.list ?? []).contains {
+                    guard let begin = $0["begin"]?.double, let end = $0["end"]?.double else { return false }
+                    return begin <= number && number <= end
+                }
+            }
+        }
+    }
+
+    var name: String
+    var command: [String]
+    var instances = 1
+    var cpus = 0.1
+    var memory = 32.0
+    var disk = 0.0
+    var ports = 0
+    var role = "*"
+    var user: String?
+    var constraints: [Constraint] = []
+    var environment: [(name: String, value: String)] = []
+    var uris: [String] = []
+
+    static func == (left: Self, right: Self) -> Bool {
+        left.name == right.name && left.command == right.command && left.instances == right.instances
+            && left.cpus == right.cpus && left.memory == right.memory && left.disk == right.disk
+            && left.ports == right.ports && left.role == right.role && left.user == right.user
+            && left.constraints == right.constraints && left.uris == right.uris
+            && left.environment.map(\.name) == right.environment.map(\.name)
+            && left.environment.map(\.value) == right.environment.map(\.value)
+    }
+}

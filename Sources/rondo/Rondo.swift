@@ -1,0 +1,17 @@
+import Glibc
+import OperatorCommands
+import TaskMonitor
+
+/// The program: one file, whose first word says what this process is.
+///
+/// `main` is synchronous. An async entry costs milliseconds in a static binary, and the monitor must stay
+/// single-threaded: no thread, event loop or coder may start before the monitor's path has been taken.
+@main
+enum Rondo {
+    static func main() {
+        var arguments = CommandLine.arguments
+        if arguments.isEmpty { arguments = StartStack.arguments() }
+        if arguments.dropFirst().first == "monitor" { exit(TaskMonitor.run(Array(arguments.dropFirst(2)))) }
+        OperatorCommands.run(arguments: arguments)
+    }
+}

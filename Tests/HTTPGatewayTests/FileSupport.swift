@@ -1,0 +1,14 @@
+import Glibc
+
+func removeFile(_ path: String) { unlink(path) }
+
+func fileMode(_ path: String) -> UInt32 {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_mode & 0o777 : 0
+}
+
+extension String {
+    func components(separatedBy separator: String) -> [Substring] {
+        split(separator: separator, omittingEmptySubsequences: false)
+    }
+}

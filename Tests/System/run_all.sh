@@ -1,0 +1,80 @@
+#!/bin/sh
+# Every test that needs the built program: foreign clients, the wire, bad input, and three nodes that lose parts.
+# Builds nothing.
+#
+#   usage: run_all.sh path/to/rondo [suite ...]      suites: pymesos mesoshttp http bad nodes; default all
+set -u
+
+usage() { echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes ...]" >&2; exit 64; }
+[ $# -ge 1 ] && [ -x "$1" ] || usage
+rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
+shift
+suites=${*:-pymesos mesoshttp http bad nodes}
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+root=$(CDPATH= cd -- "$here/../.." && pwd)
+clients=$root/Tests/Clients
+logs=$root/.build/system-tests
+mkdir -p "$logs"
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+
+wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
+python=
+if wanted pymesos || wanted mesoshttp; then
+    python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
+fi
+: "${python:=python3}"
+
+summary=$logs/summary
+: >"$summary"
+failed=0
+
+# Runs one suite on a cluster of its own: what one leaves on a cluster cannot confuse the next. Arguments: name,
+# limit in seconds, script.
+suite() {
+    wanted "$1" || return 0
+    echo
+    echo "== $1"
+    timeout -k 10 "$2" "$python" "$here/dev_cluster.py" "$rondo" --agents 2 --log "$logs/$1-cluster.log" -- \
+        "$python" "$clients/$3" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    code=$?
+    cat "$logs/$1.log"
+    verdict "$1" "$code" "$2"
+}
+
+verdict() {
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$logs/$1.log" | tail -n 1)
+    case $2 in
+    0) ;;
+    124 | 137) line="${line:-no result}, ended after $3 s; output in $logs/$1*.log" ;;
+    70) line="${line:-no result}, and the cluster did not start or end as it should" ;;
+    *) line="${line:-no result, exit $2; output in $logs/$1*.log}" ;;
+    esac
+    if [ "$2" -ne 0 ]; then
+        failed=1
+        tail -n 12 "$logs/$1-errors.log"
+    fi
+    printf '%-10s %s\n' "$1" "$line" >>"$summary"
+}
+
+suite pymesos 110 pymesos_test.py
+suite mesoshttp 60 mesoshttp_test.py
+suite http 90 http_test.py
+suite bad 120 bad_input.py
+
+if wanted nodes; then
+    echo
+    echo "== nodes"
+    if [ "$(id -u)" -eq 0 ] && command -v ip >/dev/null 2>&1; then
+        timeout -k 15 150 "$python" "$here/three_nodes.py" "$rondo" >"$logs/nodes.log" 2>"$logs/nodes-errors.log"
+        code=$?
+        cat "$logs/nodes.log"
+        verdict nodes "$code" 150
+    else
+        echo "skip  three nodes: needs root and iproute2 for network namespaces"
+        printf '%-10s %s\n' nodes "skipped: needs root and iproute2" >>"$summary"
+    fi
+fi
+
+echo
+cat "$summary"
+exit "$failed"

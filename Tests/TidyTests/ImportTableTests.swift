@@ -1,0 +1,76 @@
+import Testing
+
+/// The module graph of Documentation/architecture.md as a table: the row of each of our targets.
+private let rows: [String: Double] = [
+    "CLinux": 0, "CSQLite": 0, "CYAML": 0,
+    "ClusterModel": 1,
+    "Scheduling": 2, "TaskLifecycle": 2,
+    "MasterCore": 2.5, "AgentCore": 2.5,
+    "LinuxSystem": 3, "StateStore": 3, "Transport": 2.9, "HTTPGateway": 3, "MesosWire": 3,
+    "TaskMonitor": 3.5,
+    "MasterNode": 5, "AgentNode": 5,
+    "Appliance": 6,
+    "OperatorCommands": 7,
+    "rondo": 8,
+]
+
+/// What each target may import from outside; a target that is not listed may import nothing but our own.
+private let foreign: [String: Set<String>] = [
+    "LinuxSystem": ["Glibc", "Synchronization"],
+    "StateStore": ["Glibc", "Synchronization", "Dispatch"],
+    "Transport": ["NIOCore", "NIOPosix", "Glibc"],
+    "HTTPGateway": [
+        "AsyncHTTPClient", "HTTPTypes", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization",
+        "FoundationEssentials", "NIOConcurrencyHelpers",
+    ],
+    "MesosWire": ["SwiftProtobuf", "FoundationEssentials"],
+    "TaskMonitor": ["Glibc"],
+    "MasterNode": [
+        "Crypto", "FoundationEssentials", "Glibc", "HTTPTypes", "Logging", "NIOCore", "Synchronization",
+        "SwiftProtobuf",
+    ],
+    "AgentNode": [
+        "FoundationEssentials", "Glibc", "HTTPTypes", "Logging", "NIOCore", "Synchronization", "Dispatch",
+    ],
+    "Appliance": [
+        "Crypto", "FoundationEssentials", "Glibc", "HTTPTypes", "Logging", "NIOCore", "Synchronization", "Dispatch",
+    ],
+    "OperatorCommands": [
+        "ArgumentParser", "FoundationEssentials", "Glibc", "HTTPTypes", "Logging", "NIOCore", "Synchronization",
+        "Dispatch",
+    ],
+    "rondo": ["Glibc"],
+]
+
+@Suite("The import table")
+struct ImportTableTests {
+    @Test func `a target imports only targets of lower rows, and of the outside what its row may`() {
+        for file in SourceTree.files(under: "Sources", endingIn: ".swift") {
+            guard let row = rows[file.target] else {
+                Issue.record("\(file.path): target \(file.target) is not in the table")
+                continue
+            }
+            for module in SourceTree.imports(of: file) {
+                if let theirs = rows[module] {
+                    #expect(theirs < row, "\(file.path) imports \(module), which is not in a lower row")
+                } else {
+                    #expect(
+                        foreign[file.target]?.contains(module) == true,
+                        "\(file.path) imports \(module); allow it in the table with a reason, or do without")
+                }
+            }
+        }
+    }
+
+    @Test func `the monitor and the runtime are imported by the program alone`() {
+        for file in SourceTree.files(under: "Sources", endingIn: ".swift") where file.target != "rondo" {
+            #expect(!SourceTree.imports(of: file).contains("TaskMonitor"), "\(file.path) imports TaskMonitor")
+        }
+    }
+
+    @Test func `nothing shipped imports Foundation, which would bring ICU into the file`() {
+        for file in SourceTree.files(under: "Sources", endingIn: ".swift") {
+            #expect(!SourceTree.imports(of: file).contains("Foundation"), "\(file.path): use FoundationEssentials")
+        }
+    }
+}
