@@ -44,14 +44,17 @@ IO_TESTS := 'AgentNodeTests|ApplianceTests|HTTPGatewayTests|LinuxSystemTests|Mas
 .PHONY: test
 test: build ## Install what the tests need and run them (unit, simulation, integration; integration needs root).
 	@Provisioning/install-packages $(TEST_PACKAGES)
-	swift test $(SWIFT_FLAGS) --skip-build --skip $(IO_TESTS)
-	swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter $(IO_TESTS)
+	@echo "unit tests and simulation"
+	@Provisioning/run-tests .build/test-logs/unit.log swift test $(SWIFT_FLAGS) --skip-build --skip $(IO_TESTS)
+	@echo "tests that watch processes, clocks and disks"
+	@Provisioning/run-tests .build/test-logs/io.log \
+		swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter $(IO_TESTS)
 	Tests/System/run_all.sh $(RONDO)
 	$(MAKE) --no-print-directory appliance
 
 .PHONY: test-all
 test-all: test ## The long form: 50,000 seeds of the cluster simulation.
-	RONDO_LONG_TESTS=1 swift test $(SWIFT_FLAGS) --skip-build
+	RONDO_LONG_TESTS=1 Provisioning/run-tests .build/test-logs/long.log swift test $(SWIFT_FLAGS) --skip-build
 
 .PHONY: simulate
 simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42

@@ -134,7 +134,13 @@ let benchmarks: [Target] = [
             .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOPosix", package: "swift-nio"),
         ],
-        path: "Benchmarks/Launches", swiftSettings: swift),
+        path: "Benchmarks/Launches", swiftSettings: swift,
+        // Linked as the shipped file is, because it carries a master.
+        linkerSettings: [
+            .unsafeFlags([
+                "-static-executable", "-Xlinker", "-l_FoundationCShims", "-Xlinker", "-l_FoundationCollections",
+            ])
+        ]),
 ]
 
 let tests: [Target] = [

@@ -1,7 +1,5 @@
 import CSQLite
 import Glibc
-import HTTPGateway
-import HTTPTypes
 import NIOCore
 import Transport
 
@@ -76,26 +74,50 @@ struct Floors {
         let server = try ServingProcess(["empty"])
         defer { server.stop() }
         let transport = Transport(threads: 1)
-        let caller = HTTPCaller(transport: transport)
-        let endpoint = server.endpoint
-        let body = ByteBuffer(repeating: UInt8(ascii: " "), count: 300)
+        let loop = transport.eventLoops.any()
+        let form = RequestForm("/", [("Content-Type", "application/json")])
+        let request = form.with(ByteBuffer(repeating: UInt8(ascii: " "), count: 300))
         let start = now()
-        let count = await withTaskGroup(of: Int.self) { group in
-            for _ in 0..<64 {
-                group.addTask {
-                    var count = 0
-                    while now() - start < seconds {
-                        guard (try? await caller.call(.post, endpoint, "/", body: body)) != nil else { break }
-                        count += 1
-                    }
-                    return count
-                }
-            }
-            return await group.reduce(0, +)
+        var connections: [NIOLoopBound<CallRepeater>] = []
+        for _ in 0..<64 {
+            let connection = try await LeanConnection.open(transport, to: server.endpoint)
+            connections.append(
+                try await loop.submit {
+                    let repeater = CallRepeater(connection.value, request)
+                    repeater.callAgain()
+                    return NIOLoopBound(repeater, eventLoop: loop)
+                }.get())
         }
-        let took = now() - start
-        await caller.shutDown()
-        await transport.shutDown()
-        return Double(count) / took
+        try await Task.sleep(for: .seconds(seconds))
+        let count = try await loop.submit { [connections] in connections.reduce(0) { $0 + $1.value.stop() } }.get()
+        return Double(count) / (now() - start)
+    }
+
+    /// One call after the other on one connection.
+    private final class CallRepeater {
+        private let connection: LeanConnection
+        private let request: ByteBuffer
+        private var count = 0
+        private var isOver = false
+
+        init(_ connection: LeanConnection, _ request: ByteBuffer) {
+            self.connection = connection
+            self.request = request
+        }
+
+        func callAgain() {
+            connection.send(
+                request,
+                .status { [self] _ in
+                    count += 1
+                    if !isOver { callAgain() }
+                })
+        }
+
+        func stop() -> Int {
+            isOver = true
+            connection.close()
+            return count
+        }
     }
 }

@@ -1,6 +1,6 @@
 import Glibc
-import HTTPGateway
 import MesosWire
+import NIOCore
 import NIOPosix
 import Transport
 
@@ -11,6 +11,9 @@ struct Run {
     let tasks: Int
     let agents: Int
     let frameworks: Int
+
+    /// Connections of one framework for its calls; each carries one call at a time.
+    private static let callsAtOnce = 16
 
     struct Result {
         var launchesPerSecond: Double
@@ -38,45 +41,53 @@ struct Run {
         let master = try ServingProcess(["master", directory])
         defer { master.stop() }
         let transport = Transport(threads: 1)
-        let caller = HTTPCaller(transport: transport)
+        let loop = transport.eventLoops.any()
         let disks = NIOThreadPool(numberOfThreads: 8)
         disks.start()
-        let shared = Shared(caller: caller, endpoint: master.endpoint, tasks: tasks)
+        let shared = Shared(transport: transport, endpoint: master.endpoint, tasks: tasks)
         let begun = (master: master.processorSeconds, own: Self.processorSeconds())
-        var journals: [Journal] = []
-        for number in 0..<agents { journals.append(try Journal(path: "\(directory)/agent-\(number)", pool: disks)) }
-        let span = try await withThrowingTaskGroup(of: (Double, Double)?.self) { group in
-            for (number, journal) in journals.enumerated() {
-                group.addTask {
-                    try await SimulatedAgent(number: number, shared: shared, journal: journal).run()
-                    return nil
-                }
-            }
-            for number in 0..<frameworks {
-                let share = tasks / frameworks + (number < tasks % frameworks ? 1 : 0)
-                group.addTask {
-                    try await SimulatedFramework(number: number, shared: shared, media: media, tasks: share).run()
-                    return nil
-                }
-            }
-            group.addTask { await shared.progress.span() }
-            while let ended = try await group.next() {
-                guard let span = ended else { throw Failure("a stream ended before all tasks had") }
-                group.cancelAll()
-                return span
-            }
-            throw Failure("nothing ran")
+        var parties: [NIOLoopBound<SimulatedAgent>] = []
+        for number in 0..<agents {
+            let (calls, events) = (try await shared.connect(), try await shared.connect())
+            parties.append(
+                try await loop.submit {
+                    let journal = try Journal(path: "\(directory)/agent-\(number)", pool: disks, loop: loop)
+                    let agent = SimulatedAgent(
+                        number: number, journal: journal, calls: calls.value, events: events.value, loop: loop)
+                    try agent.start()
+                    return NIOLoopBound(agent, eventLoop: loop)
+                }.get())
         }
+        var schedulers: [NIOLoopBound<SimulatedFramework>] = []
+        for number in 0..<frameworks {
+            let share = tasks / frameworks + (number < tasks % frameworks ? 1 : 0)
+            let events = try await shared.connect()
+            var calls: [NIOLoopBound<LeanConnection>] = []
+            for _ in 0..<Self.callsAtOnce { calls.append(try await shared.connect()) }
+            schedulers.append(
+                try await loop.submit { [calls] in
+                    let scheduler = SimulatedFramework(
+                        number: number, media: media, tasks: share, progress: shared.progress, events: events.value,
+                        calls: calls.map(\.value))
+                    try scheduler.start()
+                    return NIOLoopBound(scheduler, eventLoop: loop)
+                }.get())
+        }
+        let span = await shared.progress.span()
         let master2 = master.processorSeconds - begun.master
         let own = Self.processorSeconds() - begun.own
         let peak = master.peakMemory
-        await caller.shutDown()
+        let flushes = try await loop.submit { [parties, schedulers] in
+            for each in parties { each.value.stop() }
+            for each in schedulers { each.value.stop() }
+            return parties.reduce(0) { $0 + $1.value.flushes }
+        }.get()
         try await disks.shutdownGracefully()
         await transport.shutDown()
         return Result(
             launchesPerSecond: Double(tasks) / (span.1 - span.0), masterMicroseconds: master2 * 1e6 / Double(tasks),
             clientMicroseconds: own * 1e6 / Double(tasks), masterPeak: peak,
-            flushes: journals.reduce(0) { $0 + $1.flushes })
+            flushes: flushes)
     }
 
     private static func processorSeconds() -> Double {

@@ -92,7 +92,11 @@ final class ServingProcess {
 
     static func runEmpty() async throws {
         let transport = Transport()
-        let server = try await HTTPServer.start(on: .tcp(.loopback, port: 0), transport: transport) { request in
+        var settings = HTTPServerSettings()
+        settings.handlersRunOnLoop = true
+        let server = try await HTTPServer.start(
+            on: .tcp(.loopback, port: 0), transport: transport, settings: settings
+        ) { request in
             _ = try await request.body.collect(upTo: 65_536)
             return .complete(.accepted)
         }

@@ -1,37 +1,42 @@
-import HTTPGateway
-import HTTPTypes
-import MesosWire
 import NIOCore
 import Synchronization
 import Transport
 
-/// What all simulated parties use.
+/// What all simulated parties use. They live on one event loop.
 struct Shared: Sendable {
-    let caller: HTTPCaller
+    let transport: Transport
     let endpoint: Endpoint
     let progress: Progress
 
-    init(caller: HTTPCaller, endpoint: Endpoint, tasks: Int) {
-        self.caller = caller
+    init(transport: Transport, endpoint: Endpoint, tasks: Int) {
+        self.transport = transport
         self.endpoint = endpoint
         progress = Progress(tasks: tasks)
     }
 
-    /// Makes a call that must be answered with 202.
-    func call(_ path: String, _ headers: HTTPFields, _ body: [UInt8]) async throws {
-        let response = try await caller.call(
-            .post, endpoint, path, headers: headers, body: ByteBuffer(bytes: body), timeout: .seconds(60))
-        guard response.status == .accepted else {
-            throw Failure("\(path) answered \(response.status.code): \(String(buffer: response.bytes))")
-        }
+    func connect() async throws -> NIOLoopBound<LeanConnection> {
+        try await LeanConnection.open(transport, to: endpoint)
+    }
+}
+
+/// A request whose head is written once.
+struct RequestForm {
+    private let head: String
+
+    init(_ path: String, _ fields: [(String, String)]) {
+        head =
+            "POST \(path) HTTP/1.1\r\nHost: localhost\r\n" + fields.map { "\($0): \($1)\r\n" }.joined()
+            + "Content-Length: "
     }
 
-    /// Opens an event stream.
-    func stream(_ path: String, _ headers: HTTPFields, _ body: [UInt8]) async throws -> HTTPCaller.StreamedResponse {
-        let response = try await caller.stream(
-            .post, endpoint, path, headers: headers, body: ByteBuffer(bytes: body))
-        guard response.status == .ok else { throw Failure("\(path) answered \(response.status.code)") }
-        return response
+    func with(_ body: ByteBuffer) -> ByteBuffer {
+        var request = ByteBuffer()
+        request.reserveCapacity(head.utf8.count + body.readableBytes + 16)
+        request.writeString(head)
+        request.writeString(String(body.readableBytes))
+        request.writeStaticString("\r\n\r\n")
+        request.writeImmutableBuffer(body)
+        return request
     }
 }
 
@@ -72,31 +77,6 @@ final class Progress: Sendable {
                 return nil
             }
             if let span { continuation.resume(returning: span) }
-        }
-    }
-}
-
-/// Calls under way from one party: a bounded number at a time, the others in order.
-struct CallQueue: Sendable {
-    typealias Call = @Sendable () async throws -> Void
-    private let calls: AsyncStream<Call>
-    private let outgoing: AsyncStream<Call>.Continuation
-
-    init() { (calls, outgoing) = AsyncStream.makeStream() }
-
-    func add(_ call: @escaping Call) { outgoing.yield(call) }
-
-    func run(atOnce limit: Int) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var underWay = 0
-            for await call in calls {
-                if underWay >= limit {
-                    try await group.next()
-                    underWay -= 1
-                }
-                group.addTask { try await call() }
-                underWay += 1
-            }
         }
     }
 }

@@ -1,16 +1,10 @@
 import ClusterModel
 import FoundationEssentials
-import HTTPGateway
-import HTTPTypes
-import MesosWire
 import NIOCore
+import NIOPosix
 
 /// An agent that runs nothing, and does all else: registers, keeps, reports, and waits for acknowledgements.
-struct SimulatedAgent {
-    let number: Int
-    let shared: Shared
-    let journal: Journal
-
+final class SimulatedAgent {
     private static let path = "/api/v1/agent"
 
     private struct Subscribe: Encodable {
@@ -18,126 +12,156 @@ struct SimulatedAgent {
         var subscribe: AgentRegistration
     }
 
-    private struct Call: Encodable {
-        var type = "CALL"
-        var call: AgentCall
+    /// A task whose newest update waits to be acknowledged. The next one waits for that.
+    private struct Waiting {
+        var uuid: String
+        var state: TaskState
     }
 
-    func run() async throws {
+    private let number: Int
+    private let journal: Journal
+    private let calls: LeanConnection
+    private let events: LeanConnection
+    private let loop: any EventLoop
+    private var form = RequestForm("/", [])
+    private var id = ""
+    private var tasks: [String: Waiting] = [:]
+    private var said: [ByteBuffer] = []
+    private var isCalling = false
+    /// Bodies sent.
+    private(set) var requests = 0
+    private var heartbeat: Scheduled<Void>?
+    private var generator = SystemRandomNumberGenerator()
+
+    init(number: Int, journal: Journal, calls: LeanConnection, events: LeanConnection, loop: any EventLoop) {
+        self.number = number
+        self.journal = journal
+        self.calls = calls
+        self.events = events
+        self.loop = loop
+    }
+
+    var flushes: Int { journal.flushes }
+
+    func start() throws {
         let info = AgentInfo(
             hostname: "agent-\(number)", address: "127.0.0.1", port: 5051,
             resources: try Resources([
                 .scalar("cpus", 16), .scalar("mem", 16_384), .scalar("disk", 100_000), .ports(31_000, 32_000),
             ]), attributes: [], version: "0.0.0")
         let body = try JSONEncoder().encode(Subscribe(subscribe: AgentRegistration(info: info)))
-        let response = try await shared.stream(Self.path, Self.headers, [UInt8](body))
-        guard let name = HTTPField.Name("Rondo-Session"), let session = response.headers[name] else {
-            throw Failure("the master named no session")
-        }
-        var fields = Self.headers
-        fields[name] = session
-        let headers = fields
-        let calls = CallQueue()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await calls.run(atOnce: 8) }
-            group.addTask {
-                while true {
-                    try await Task.sleep(for: .seconds(5))
-                    try await shared.call(Self.path, headers, try Self.encode(.heartbeat))
-                }
-            }
-            var tasks = Tasks()
-            var decoder = RecordIO.Decoder(maximumLength: 16 << 20)
-            for try await piece in response.body {
-                let records = try decoder.feed(Array(piece.readableBytesView))
-                try await take(records, &tasks) { body in
-                    calls.add { try await shared.call(Self.path, headers, body) }
-                }
-            }
+        let fields = [
+            ("Content-Type", "application/json"), ("Authorization", "Bearer \(ServingProcess.administrator)"),
+        ]
+        events.send(
+            RequestForm(Self.path, fields).with(ByteBuffer(bytes: body)),
+            .stream(
+                head: { [self] head in
+                    guard let session = LeanConnection.field("rondo-session", of: head) else {
+                        fail("the master named no session")
+                    }
+                    form = RequestForm(Self.path, fields + [("Rondo-Session", session)])
+                    beat()
+                },
+                records: { [self] in take($0) }))
+    }
+
+    func stop() {
+        heartbeat?.cancel()
+        calls.close()
+        events.close()
+    }
+
+    private func beat() {
+        heartbeat = loop.assumeIsolated().scheduleTask(in: .seconds(5)) { [self] in
+            send(ByteBuffer(string: "{\"heartbeat\":{}}"))
+            beat()
         }
     }
 
-    /// What came together is kept together: launches and ends in one flush, first updates of new tasks in a second.
-    private func take(_ records: [[UInt8]], _ tasks: inout Tasks, send: ([UInt8]) -> Void) async throws {
-        var launches: [TaskLaunch] = []
-        var kept: [UInt8] = []
-        var due: [[UInt8]] = []
+    /// What came together is kept together: launches and ends in one flush, then the first updates of new tasks.
+    private func take(_ records: [ByteBuffer]) {
+        var launched: [(framework: String, task: String)] = []
+        var kept = ByteBuffer()
+        var due: [ByteBuffer] = []
         for record in records {
-            switch try JSONDecoder().decode(AgentEvent.self, from: Data(record)) {
-            case .subscribed(let id, _, _): tasks.agent = id
-            case .run(let launch):
-                kept += record
-                launches.append(launch)
-            case .acknowledge(let key, let uuid):
-                guard let next = try tasks.acknowledge(key, uuid) else { continue }
-                if next.isNew { kept += next.body }
-                due.append(next.body)
-            default: break
+            if record.begins(with: "{\"acknowledge\"") {
+                guard let framework = record.text(after: "\"framework\":\""),
+                    let task = record.text(after: "\"task\":\""), let uuid = record.text(after: "\"_1\":\"")
+                else { fail("an acknowledgement cannot be read: \(String(buffer: record))") }
+                guard let waiting = tasks[task], waiting.uuid == uuid else { continue }
+                switch waiting.state {
+                case .starting: due.append(update(framework, task, .running))
+                case .running:
+                    let end = update(framework, task, .finished)
+                    kept.writeImmutableBuffer(end)
+                    due.append(end)
+                default: tasks[task] = nil
+                }
+            } else if record.begins(with: "{\"run\"") {
+                guard let framework = record.text(after: "\"frameworkID\":\""),
+                    let task = record.text(after: "\"taskID\":\"")
+                else { fail("a launch cannot be read: \(String(buffer: record))") }
+                kept.writeImmutableBuffer(record)
+                launched.append((framework, task))
+            } else if record.begins(with: "{\"subscribed\"") {
+                id = record.text(after: "\"_0\":\"") ?? ""
             }
         }
-        try await journal.append(kept)
-        for body in due { send(body) }
-        kept = []
-        due = []
-        for launch in launches {
-            let (starting, running) = try tasks.start(launch.key)
-            kept += starting
-            kept += running
-            due.append(starting)
-        }
-        try await journal.append(kept)
-        for body in due { send(body) }
-    }
-
-    private static let headers: HTTPFields = [
-        .contentType: "application/json", .authorization: "Bearer \(ServingProcess.administrator)",
-    ]
-
-    fileprivate static func encode(_ call: AgentCall) throws -> [UInt8] {
-        [UInt8](try JSONEncoder().encode(Call(call: call)))
-    }
-}
-
-/// Where the tasks of one agent stand. The next update waits for the acknowledgement of the one before it.
-private struct Tasks {
-    var agent: AgentID?
-    private var waiting: [TaskKey: (uuid: StatusUUID, state: TaskState, next: [UInt8])] = [:]
-    private var generator = SystemRandomNumberGenerator()
-
-    /// The first two updates of a new task, of which the first is to be sent.
-    mutating func start(_ key: TaskKey) throws -> (starting: [UInt8], running: [UInt8]) {
-        let (uuid, starting) = try update(key, .starting)
-        let (next, running) = try update(key, .running)
-        waiting[key] = (uuid, .starting, running)
-        second[key] = next
-        return (starting, running)
-    }
-
-    private var second: [TaskKey: StatusUUID] = [:]
-
-    /// The update that is due now, and whether it has yet to be kept; the task ends once RUNNING is acknowledged.
-    mutating func acknowledge(_ key: TaskKey, _ uuid: StatusUUID) throws -> (body: [UInt8], isNew: Bool)? {
-        guard let task = waiting[key], task.uuid == uuid else { return nil }
-        switch task.state {
-        case .starting:
-            guard let next = second.removeValue(forKey: key) else { return nil }
-            waiting[key] = (next, .running, [])
-            return (task.next, false)
-        case .running:
-            let (last, finished) = try update(key, .finished)
-            waiting[key] = (last, .finished, [])
-            return (finished, true)
-        default:
-            waiting[key] = nil
-            return nil
+        keep(kept) { [self] in
+            for each in due { send(each) }
+            let updates = launched.map { update($0.framework, $0.task, .starting) }
+            var kept = ByteBuffer()
+            for each in updates { kept.writeImmutableBuffer(each) }
+            keep(kept) { [self] in
+                for each in updates { send(each) }
+            }
         }
     }
 
-    private mutating func update(_ key: TaskKey, _ state: TaskState) throws -> (StatusUUID, [UInt8]) {
-        let uuid = StatusUUID(using: &generator)
-        let status = TaskStatus(
-            taskID: key.task, state: state, source: .executor, agentID: agent, executorID: ExecutorID(key.task.value),
-            timestamp: UnixTime(seconds: 1_700_000_000), uuid: uuid, containerID: ContainerID("c-" + key.task.value))
-        return (uuid, try SimulatedAgent.encode(.status(key, status, directory: "/var/lib/work/" + key.task.value)))
+    private func keep(_ bytes: ByteBuffer, then: @escaping () -> Void) {
+        if bytes.readableBytes == 0 { then() } else { journal.append(bytes, then: then) }
     }
+
+    /// One body at a time, as real agents do: what is to be said meanwhile goes together in the next one.
+    private func send(_ call: ByteBuffer) {
+        said.append(call)
+        if !isCalling { sendAll() }
+    }
+
+    private func sendAll() {
+        var body = ByteBuffer(string: "{\"type\":\"CALLS\",\"calls\":[")
+        for (index, call) in said.enumerated() {
+            if index > 0 { body.writeStaticString(",") }
+            body.writeImmutableBuffer(call)
+        }
+        body.writeStaticString("]}")
+        said = []
+        isCalling = true
+        requests += 1
+        calls.send(
+            form.with(body),
+            .status { [self] _ in
+                isCalling = false
+                if !said.isEmpty { sendAll() }
+            })
+    }
+
+    /// Notes and words an update, as `Codable` would.
+    private func update(_ framework: String, _ task: String, _ state: TaskState) -> ByteBuffer {
+        let uuid = StatusUUID(using: &generator).text
+        tasks[task] = Waiting(uuid: uuid, state: state)
+        return ByteBuffer(
+            string: """
+                {"status":{"_0":{"framework":"\(framework)","task":"\(task)"},\
+                "_1":{"taskID":"\(task)","state":"\(state.wireName)","source":"SOURCE_EXECUTOR","agentID":"\(id)",\
+                "executorID":"\(task)","timestamp":\(Self.timestamp),"uuid":"\(uuid)","containerID":"c-\(task)",\
+                "addresses":[]},"directory":"/var/lib/work/\(task)"}}
+                """)
+    }
+
+    private static let timestamp: String = {
+        let bytes = (try? JSONEncoder().encode(UnixTime(seconds: 1_700_000_000))) ?? Data()
+        return String(decoding: bytes, as: UTF8.self)
+    }()
 }

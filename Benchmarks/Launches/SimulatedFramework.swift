@@ -1,63 +1,95 @@
 import ClusterModel
-import HTTPGateway
-import HTTPTypes
+import FoundationEssentials
 import MesosWire
 import NIOCore
 
 /// A framework that launches its share of tasks as offers come, and acknowledges every update.
-struct SimulatedFramework {
-    let number: Int
-    let shared: Shared
-    let media: MediaType
-    let tasks: Int
-
+final class SimulatedFramework {
     private static let path = "/api/v1/scheduler"
     /// Tasks of one ACCEPT at most; an agent has room for this many.
     private static let tasksPerOffer = 16
 
-    func run() async throws {
-        var headers: HTTPFields = [.contentType: media.headerValue, .accept: media.headerValue]
+    private let number: Int
+    private let media: MediaType
+    private let tasks: Int
+    private let progress: Progress
+    private let events: LeanConnection
+    private let calls: [LeanConnection]
+    private var nextCall = 0
+    private var form = RequestForm("/", [])
+    private var framework = FrameworkID("")
+    private var launched = 0
+
+    init(
+        number: Int, media: MediaType, tasks: Int, progress: Progress, events: LeanConnection, calls: [LeanConnection]
+    ) {
+        self.number = number
+        self.media = media
+        self.tasks = tasks
+        self.progress = progress
+        self.events = events
+        self.calls = calls
+    }
+
+    func start() throws {
         let info = FrameworkInfo(
             user: "nobody", name: "framework-\(number)", roles: [RoleName("role-\(number)")],
             capabilities: [.multiRole])
         let subscribe = WireSchedulerCall(.subscribe(Subscription(info: info)))
-        let response = try await shared.stream(Self.path, headers, try WireCodec.encode(subscribe, as: media))
-        guard let name = HTTPField.Name("Mesos-Stream-Id"), let stream = response.headers[name] else {
-            throw Failure("the master named no stream")
-        }
-        headers[name] = stream
-        let calls = CallQueue()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await calls.run(atOnce: 32) }
-            var framework = FrameworkID("")
-            var launched = 0
-            var decoder = RecordIO.Decoder(maximumLength: 64 << 20)
-            for try await piece in response.body {
-                for record in try decoder.feed(Array(piece.readableBytesView)) {
-                    let wire = try WireCodec.decode(WireSchedulerEvent.self, from: record, as: media)
-                    let event = try SchedulerEvent(wire, role: RoleName("role-\(number)"))
-                    var answers: [(SchedulerCall, isEnd: Bool)] = []
-                    switch event {
-                    case .subscribed(let id, _, _)?: framework = id
-                    case .offers(let offers)?:
-                        for offer in offers { answers.append((try answer(offer, &launched), false)) }
-                    case .update(let status)?: if let answer = try answer(status) { answers.append(answer) }
-                    case .error(let message)?: throw Failure("a framework was told: \(message)")
-                    default: break
+        let fields = [("Content-Type", media.headerValue), ("Accept", media.headerValue)]
+        events.send(
+            RequestForm(Self.path, fields).with(ByteBuffer(bytes: try WireCodec.encode(subscribe, as: media))),
+            .stream(
+                head: { [self] head in
+                    guard let stream = LeanConnection.field("mesos-stream-id", of: head) else {
+                        fail("the master named no stream")
                     }
-                    for (answer, isEnd) in answers {
-                        let body = try WireCodec.encode(WireSchedulerCall(.call(framework, answer)), as: media)
-                        calls.add { [headers] in
-                            try await shared.call(Self.path, headers, body)
-                            if isEnd { shared.progress.acknowledgedEnd() }
-                        }
-                    }
-                }
+                    form = RequestForm(Self.path, fields + [("Mesos-Stream-Id", stream)])
+                },
+                records: { [self] records in
+                    do { for record in records { try take(record) } } catch { fail("\(error)") }
+                }))
+    }
+
+    func stop() {
+        events.close()
+        for each in calls { each.close() }
+    }
+
+    private func take(_ record: ByteBuffer) throws {
+        if media == .json, record.text(after: "\"type\":\"") == "UPDATE" { return try acknowledge(json: record) }
+        let wire = try WireCodec.decode(WireSchedulerEvent.self, from: Array(record.readableBytesView), as: media)
+        switch try SchedulerEvent(wire, role: RoleName("role-\(number)")) {
+        case .subscribed(let id, _, _)?: framework = id
+        case .offers(let offers)?: for offer in offers { try send(answer(offer)) }
+        case .update(let status)?:
+            if status.state.isTerminal, status.state != .finished {
+                throw Failure("task \(status.taskID) ended as \(status.state.wireName): \(status.message ?? "")")
             }
+            guard let agent = status.agentID, let uuid = status.uuid else { return }
+            try send(.acknowledge(agent: agent, task: status.taskID, uuid: uuid), isEnd: status.state.isTerminal)
+        case .error(let message)?: throw Failure("a framework was told: \(message)")
+        default: break
         }
     }
 
-    private func answer(_ offer: Offer, _ launched: inout Int) throws -> SchedulerCall {
+    private func acknowledge(json record: ByteBuffer) throws {
+        guard let task = record.text(after: "\"task_id\":{\"value\":\""),
+            let agent = record.text(after: "\"agent_id\":{\"value\":\""), let state = record.text(after: "\"state\":\"")
+        else { throw Failure("an update cannot be read: \(String(buffer: record))") }
+        guard ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"].contains(state) else {
+            throw Failure("a task ended as \(state)")
+        }
+        guard let uuid = record.text(after: "\"uuid\":\"") else { return }
+        let body = ByteBuffer(
+            string: """
+                {"framework_id":{"value":"\(framework.value)"},"type":"ACKNOWLEDGE","acknowledge":\
+                {"agent_id":{"value":"\(agent)"},"task_id":{"value":"\(task)"},"uuid":"\(uuid)"}}
+                """)
+        send(body, isEnd: state == "TASK_FINISHED")
+    }
+
+    private func answer(_ offer: Offer) throws -> SchedulerCall {
         var cpus = 0.0
         for item in offer.resources.items where item.kind.name == "cpus" {
             if case .scalar(let quantity) = item.value { cpus += quantity.value }
@@ -66,7 +98,7 @@ struct SimulatedFramework {
         if count == 0 {
             return .decline(offers: [offer.id], filters: OfferFilters(refuse: .seconds(launched == tasks ? 3_600 : 0)))
         }
-        shared.progress.accepting()
+        progress.accepting()
         var infos: [TaskInfo] = []
         for _ in 0..<count {
             let name = "task-\(number)-\(launched)"
@@ -80,11 +112,13 @@ struct SimulatedFramework {
         return .accept(offers: [offer.id], operations: [.launch(infos)], filters: OfferFilters(refuse: .zero))
     }
 
-    private func answer(_ status: TaskStatus) throws -> (SchedulerCall, isEnd: Bool)? {
-        if status.state.isTerminal, status.state != .finished {
-            throw Failure("task \(status.taskID) ended as \(status.state.wireName): \(status.message ?? "")")
-        }
-        guard let agent = status.agentID, let uuid = status.uuid else { return nil }
-        return (.acknowledge(agent: agent, task: status.taskID, uuid: uuid), status.state.isTerminal)
+    private func send(_ call: SchedulerCall, isEnd: Bool = false) throws {
+        let body = try WireCodec.encode(WireSchedulerCall(.call(framework, call)), as: media)
+        send(ByteBuffer(bytes: body), isEnd: isEnd)
+    }
+
+    private func send(_ body: ByteBuffer, isEnd: Bool) {
+        nextCall = (nextCall + 1) % calls.count
+        calls[nextCall].send(form.with(body), .status { [progress] _ in if isEnd { progress.acknowledgedEnd() } })
     }
 }

@@ -15,16 +15,13 @@ final class AgentSession: Sendable {
     static let path = "/api/v1/agent"
     /// The longest record from a master.
     private static let recordLimit = 16 << 20
-    /// Calls under way at a time. Calls about one task never overlap, because its next update waits.
-    private static let callsAtOnce = 8
 
     let number: Int
     let endpoint: Endpoint
     private let caller: HTTPCaller
     private let inbox: AgentInbox
     private let credential: String?
-    private let calls: AsyncStream<AgentCall>
-    private let outgoing: AsyncStream<AgentCall>.Continuation
+    private let calls = OutgoingCalls()
     private let work = Mutex<Task<Void, Never>?>(nil)
     private let isOpen = Mutex(false)
 
@@ -33,18 +30,12 @@ final class AgentSession: Sendable {
         var subscribe: AgentRegistration
     }
 
-    private struct Call: Encodable {
-        var type = "CALL"
-        var call: AgentCall
-    }
-
     init(number: Int, endpoint: Endpoint, caller: HTTPCaller, inbox: AgentInbox, credential: String?) {
         self.number = number
         self.endpoint = endpoint
         self.caller = caller
         self.inbox = inbox
         self.credential = credential
-        (calls, outgoing) = AsyncStream.makeStream(of: AgentCall.self)
     }
 
     /// Begins; everything that happens goes to the inbox, the end as `.connectionLost`.
@@ -60,17 +51,17 @@ final class AgentSession: Sendable {
         work.withLock { $0 = task }
     }
 
-    func send(_ call: AgentCall) { outgoing.yield(call) }
+    func send(_ call: AgentCall) { calls.add(call) }
 
     /// Ends at once, whatever is under way.
     func cancel() {
-        outgoing.finish()
+        calls.finish()
         work.withLock { $0 }?.cancel()
     }
 
     /// Ends when everything that was to be sent has been sent, or could not be.
     func finish() async {
-        outgoing.finish()
+        calls.finish()
         if !isOpen.withLock({ $0 }) { cancel() }
         await work.withLock { $0 }?.value
     }
@@ -123,35 +114,28 @@ final class AgentSession: Sendable {
         }
     }
 
+    /// One body at a time: what is to be said meanwhile goes together in the next one.
     private func post(session id: String) async -> Bool {
-        await withTaskGroup(of: Void.self) { group in
-            var underWay = 0
-            for await call in calls {
-                if underWay >= Self.callsAtOnce {
-                    await group.next()
-                    underWay -= 1
-                }
-                group.addTask { await self.post(call, session: id) }
-                underWay += 1
+        while let body = await calls.next() {
+            do {
+                try await post(body, session: id)
+            } catch {
+                // Calls that may be lost end the session: the next one says everything again.
+                inbox.post(.connectionLost(session: number, reason: "\(error)"))
+                return false
             }
         }
         return true
     }
 
-    private func post(_ call: AgentCall, session id: String) async {
-        do {
-            var headers = authorization
-            headers[.contentType] = "application/json"
-            if let header = Self.header { headers[header] = id }
-            let body = ByteBuffer(bytes: try JSONEncoder().encode(Call(call: call)))
-            let response = try await caller.call(
-                .post, endpoint, Self.path, headers: headers, body: body, timeout: .seconds(15), responseLimit: 65_536)
-            guard (200..<300).contains(response.status.code) else {
-                throw TaskError("the master answered \(response.status.code): \(String(buffer: response.bytes))")
-            }
-        } catch {
-            // A call that may be lost ends the session: the next one says everything again.
-            inbox.post(.connectionLost(session: number, reason: "\(error)"))
+    private func post(_ body: ByteBuffer, session id: String) async throws {
+        var headers = authorization
+        headers[.contentType] = "application/json"
+        if let header = Self.header { headers[header] = id }
+        let response = try await caller.call(
+            .post, endpoint, Self.path, headers: headers, body: body, timeout: .seconds(15), responseLimit: 65_536)
+        guard (200..<300).contains(response.status.code) else {
+            throw TaskError("the master answered \(response.status.code): \(String(buffer: response.bytes))")
         }
     }
 }

@@ -109,6 +109,47 @@ public struct StatusUUID: Hashable, Sendable, Codable {
         bytes = drawn
     }
 
+    /// Reads the text form back.
+    ///
+    /// - Returns: nil for anything else than 32 hexadecimal digits with hyphens where ``text`` has them.
+    public init?(text: String) {
+        var read: [UInt8] = []
+        read.reserveCapacity(16)
+        var high: UInt8?
+        for (index, byte) in text.utf8.enumerated() {
+            if index == 8 || index == 13 || index == 18 || index == 23 {
+                guard byte == UInt8(ascii: "-") else { return nil }
+                continue
+            }
+            let digit: UInt8
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            if let first = high.take() { read.append(first << 4 | digit) } else { high = digit }
+            guard read.count <= 16 else { return nil }
+        }
+        guard read.count == 16, high == nil else { return nil }
+        bytes = read
+    }
+
+    /// Reads the text form.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let read = StatusUUID(text: try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a UUID")
+        }
+        self = read
+    }
+
+    /// Writes the text form.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
     /// The usual text form, `8-4-4-4-12` in lower-case hexadecimal.
     public var text: String {
         let digits = Array("0123456789abcdef".utf8)

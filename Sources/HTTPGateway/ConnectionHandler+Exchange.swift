@@ -1,7 +1,6 @@
 internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTP1
-internal import Transport
 
 extension ConnectionHandler {
     /// Begins an exchange, or refuses what cannot be one.
@@ -21,13 +20,16 @@ extension ConnectionHandler {
         let chunked = head.headers.contains(name: "transfer-encoding")
         // The parser has checked that it is a number; one too large for Int is too large for any handler.
         let length = head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? (chunked ? nil : 0)
+        progress.declaredLength = length
         let body = GatewayBody(declaredLength: length) { try await exchange.body.next() }
         let gatewayRequest = GatewayRequest(
             method: request.method, target: request.target, headers: HTTPFields(head.headers), body: body,
-            remote: Transport.remoteEndpoint(of: context.channel), lifetime: exchange.lifetime)
+            remote: remote, lifetime: exchange.lifetime)
         let handler = self.handler
         self.progress = progress
-        self.progress?.task = Task { await exchange.serve(gatewayRequest, handler: handler) }
+        self.progress?.task = Task(executorPreference: executor) {
+            await exchange.serve(gatewayRequest, handler: handler)
+        }
     }
 
     /// What the parser lets through and HTTP does not (RFC 9112 §3.2, RFC 9110 §10.1.1).
@@ -173,6 +175,12 @@ extension ConnectionHandler {
         var headers = HTTPHeaders(response.headers)
         for name in connectionFields { headers.remove(name: name.canonicalName) }
         headers.remove(name: "content-length")
+        if kind == .bytes, let progress, !progress.requestEnded {
+            // Nobody wants the rest of this request. Unless it is known to be short the connection ends with this
+            // response, and a client that is not told so would use it again.
+            let length = progress.declaredLength ?? .max
+            if length > settings.discardLimit { self.progress?.closeAfter = true }
+        }
         let close = progress?.closeAfter ?? true
         if close || stopping {
             progress?.closeAfter = true

@@ -28,6 +28,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         var task: Task<Void, Never>?
         var kind: Exchange.Kind?
         var expectsContinue = false
+        /// The length of the request's body, nil when it is chunked.
+        var declaredLength: Int?
         var requestEnded = false
         var responseEnded = false
         var taskEnded = false
@@ -36,6 +38,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     let settings: HTTPServerSettings
     let handler: HTTPServer.Handler
+    /// Where handlers run; nil for the threads that all tasks share.
+    let executor: LoopExecutor?
     var context: ChannelHandlerContext?
     var progress: Progress?
     var pending = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 1)
@@ -45,10 +49,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     var lingering = false
     var stopping = false
     var timer: Scheduled<Void>?
+    /// The peer's address.
+    private(set) var remote: Endpoint?
 
-    init(settings: HTTPServerSettings, handler: @escaping HTTPServer.Handler) {
+    init(settings: HTTPServerSettings, loop: any EventLoop, handler: @escaping HTTPServer.Handler) {
         self.settings = settings
         self.handler = handler
+        executor = settings.handlersRunOnLoop ? LoopExecutor(loop) : nil
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -73,6 +80,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard timer == nil, progress == nil else { return }
+        remote = Transport.remoteEndpoint(of: context.channel)
         startTimer(settings.headTimeout) { connection in
             connection.refuse(GatewayError(.requestTimeout, "no complete request head arrived in time"))
         }

@@ -20,7 +20,9 @@ final class Exchange: Sendable {
         let connection = NIOLoopBound(connection, eventLoop: loop)
         self.connection = connection
         self.isHead = isHead
-        body = BytePipe { loop.execute { connection.value.bodyIsWanted() } }
+        body = BytePipe {
+            if loop.inEventLoop { connection.value.bodyIsWanted() } else { loop.execute { connection.value.bodyIsWanted() } }
+        }
     }
 
     /// Runs the handler and sends what it answers. Never throws: what goes wrong becomes a response or a closed
@@ -37,9 +39,9 @@ final class Exchange: Sendable {
         do {
             try await send(response)
             lifetime.responseIsComplete()
-            loop.execute { [self] in connection.value.taskEnded(self) }
+            perform { [self] connection in connection.taskEnded(self) }
         } catch {
-            loop.execute { [self] in connection.value.abort(self) }
+            perform { [self] connection in connection.abort(self) }
         }
     }
 
@@ -126,13 +128,22 @@ final class Exchange: Sendable {
         _ operation: @escaping @Sendable (ConnectionHandler, EventLoopPromise<Void>) -> Void
     ) async throws {
         let promise = loop.makePromise(of: Void.self)
-        loop.execute { [connection] in operation(connection.value, promise) }
+        perform { connection in operation(connection, promise) }
         do {
             try await promise.futureResult.get()
         } catch is ChannelError {
             throw GatewayError.clientGone
         } catch is IOError {
             throw GatewayError.clientGone
+        }
+    }
+
+    /// Does something with the connection: at once when this is its thread already.
+    private func perform(_ operation: @escaping @Sendable (ConnectionHandler) -> Void) {
+        if loop.inEventLoop {
+            operation(connection.value)
+        } else {
+            loop.execute { [connection] in operation(connection.value) }
         }
     }
 }

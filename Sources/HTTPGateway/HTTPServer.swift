@@ -51,7 +51,8 @@ public final class HTTPServer: Sendable {
                 let pipeline = channel.pipeline.syncOperations
                 try pipeline.addHandler(HTTPResponseEncoder())
                 try pipeline.addHandler(ByteToMessageHandler(decoder))
-                let connection = ConnectionHandler(settings: settings, handler: handler)
+                let connection = ConnectionHandler(
+                    settings: settings, loop: channel.eventLoop, handler: handler)
                 try pipeline.addHandler(connection)
                 connections.insert(channel, NIOLoopBound(connection, eventLoop: channel.eventLoop))
             }

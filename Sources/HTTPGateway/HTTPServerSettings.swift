@@ -1,4 +1,4 @@
-/// The limits of a server. All are there to keep a hostile or broken client from costing more than its share.
+/// The limits of a server, which keep a hostile or broken client from costing more than its share, and how it works.
 public struct HTTPServerSettings: Sendable {
     /// Connections open at once; further ones get 503 and are closed. Each open file counts, so raise it together with
     /// the process's limit of open files.
@@ -21,6 +21,11 @@ public struct HTTPServerSettings: Sendable {
     public var lingerTimeout = Duration.seconds(2)
     /// Bytes of an unwanted request body that are read for the sake of keeping the connection.
     public var discardLimit = 256 << 10
+
+    /// Whether handlers run on the threads that carry the connections, which spares short handlers most of their cost.
+    /// Such a handler must neither block nor compute for long: all connections of its thread wait meanwhile. Long work
+    /// goes elsewhere, as with `withTaskExecutorPreference(globalConcurrentExecutor)`.
+    public var handlersRunOnLoop = false
 
     /// The defaults.
     public init() {}

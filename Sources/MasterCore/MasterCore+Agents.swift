@@ -219,17 +219,22 @@ extension MasterCore {
         inform(key, status)
     }
 
-    mutating func handleAgentCall(_ request: RequestID, _ connection: ConnectionID, _ call: AgentCall) {
+    mutating func handleAgentCalls(_ request: RequestID, _ connection: ConnectionID, _ calls: [AgentCall]) {
         guard case .agent(let id) = owners[connection], agents[id]?.connection == connection else {
             say(.reply(request, .refused(.forbidden, "this session is over; subscribe again")))
             return
         }
         agents[id]?.lastHeard = now.elapsed
-        switch call {
-        case .heartbeat: break
-        case .status(let key, let status, let directory): take(status, of: key, directory, from: id)
-        case .ended(let key, let state): ended(key, state, on: id)
-        case .leave: leave(id)
+        for call in calls {
+            switch call {
+            case .heartbeat: break
+            case .status(let key, let status, let directory): take(status, of: key, directory, from: id)
+            case .ended(let key, let state): ended(key, state, on: id)
+            case .leave:
+                leave(id)
+                say(.reply(request, .accepted))
+                return
+            }
         }
         say(.reply(request, .accepted))
     }

@@ -95,7 +95,7 @@ public struct MasterCore: Sendable {
         case .call(let request, let framework, let connection, let call):
             handleCall(request, framework, connection, call)
         case .registerAgent(let connection, let registration): register(connection, registration)
-        case .agentCall(let request, let connection, let call): handleAgentCall(request, connection, call)
+        case .agentCalls(let request, let connection, let calls): handleAgentCalls(request, connection, calls)
         case .closed(let connection): closed(connection)
         case .command(let request, let command): perform(request, command)
         case .openStream(let request, let agent, let stream): openStream(request, agent, stream)

@@ -30,8 +30,8 @@ public enum MasterInput: Sendable {
     case call(RequestID, framework: FrameworkID, connection: ConnectionID?, SchedulerCall)
     /// An agent opened its event stream.
     case registerAgent(ConnectionID, AgentRegistration)
-    /// An agent called on behalf of its stream.
-    case agentCall(RequestID, connection: ConnectionID, AgentCall)
+    /// An agent called on behalf of its stream: calls that came together, in order, with one reply.
+    case agentCalls(RequestID, connection: ConnectionID, [AgentCall])
     /// A stream of either sort ended.
     case closed(ConnectionID)
     /// An operator, a tool or the web page wants a change.

@@ -39,6 +39,27 @@ extension MasterNode {
         switch route {
         case .scheduler: return try await SchedulerFacade(node: self).respond(to: request)
         case .agent: return try await AgentFacade(node: self).respond(to: request)
+        default: return try await apart { try await self.answer(route, request) }
+        }
+    }
+
+    /// Runs what reads files or writes long documents away from the thread that carries the connection; calls of
+    /// frameworks and agents are short and stay there.
+    private func apart(
+        _ operation: @escaping @Sendable () async throws -> GatewayResponse
+    ) async throws -> GatewayResponse {
+        var response = try await withTaskExecutorPreference(globalConcurrentExecutor) { try await operation() }
+        if case .stream(let produce) = response.content {
+            response.content = .stream { writer in
+                try await withTaskExecutorPreference(globalConcurrentExecutor) { try await produce(writer) }
+            }
+        }
+        return response
+    }
+
+    private func answer(_ route: Route, _ request: GatewayRequest) async throws -> GatewayResponse {
+        switch route {
+        case .scheduler, .agent: throw Self.nothing(at: request.path)
         case .agentStream(let id): return try await AgentFacade(node: self).takeStream(id, request)
         case .agentProxy(let agent, let target): return try await relay(request, to: agent, target)
         case .operatorCalls: return try await OperatorFacade(node: self).respond(to: request)

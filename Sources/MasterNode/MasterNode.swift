@@ -87,6 +87,8 @@ public final class MasterNode: Sendable {
         server: HTTPServerSettings = HTTPServerSettings()
     ) async throws -> MasterNode {
         let door = Door()
+        var server = server
+        server.handlersRunOnLoop = true
         var servers: [HTTPServer] = []
         do {
             for endpoint in endpoints {

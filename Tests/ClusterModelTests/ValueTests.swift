@@ -122,6 +122,21 @@ struct TaskStateTests {
         #expect(seen.count == 1_000)
         #expect(StatusUUID(bytes: []).text.isEmpty)
     }
+
+    @Test func `the text of a uuid reads back, and nothing else does`() {
+        var random = SeededRandom(seed: 8)
+        for _ in 0..<1_000 {
+            let uuid = StatusUUID(using: &random)
+            #expect(StatusUUID(text: uuid.text) == uuid)
+            #expect(StatusUUID(text: uuid.text.uppercased()) == uuid)
+            #expect(StatusUUID(text: String(uuid.text.dropLast())) == nil)
+            #expect(StatusUUID(text: uuid.text + "0") == nil)
+            #expect(StatusUUID(text: uuid.text.replacing("-", with: "")) == nil)
+        }
+        for text in ["", "-", "0", String(repeating: "0", count: 36), String(repeating: "g", count: 32)] {
+            #expect(StatusUUID(text: text) == nil)
+        }
+    }
 }
 
 struct AttributeTests {
@@ -198,7 +213,7 @@ struct RoundTripTests {
             wantsKillingState: true, task: task)
         let status = TaskStatus(
             taskID: TaskID("t"), state: .goneByOperator, source: .agent, reason: .containerLimitationMemory,
-            timestamp: UnixTime(nanoseconds: .max), uuid: StatusUUID(bytes: [1, 2]), isHealthy: false)
+            timestamp: UnixTime(nanoseconds: .max), uuid: StatusUUID(bytes: Array(240...255)), isHealthy: false)
         let info = AgentInfo(
             id: AgentID("m"), hostname: "h", address: "::1", port: 5051, resources: resources,
             attributes: [Attribute(text: "rack:r2")!], domain: Domain(region: "r", zone: "z"), version: "1")

@@ -326,7 +326,7 @@ struct MasterScenario {
     mutating func tell(
         _ peer: AgentPeer, _ call: AgentCall, sourceLocation: SourceLocation = #_sourceLocation
     ) -> Reply? {
-        post({ .agentCall($0, connection: peer.connection, call) }, sourceLocation)
+        post({ .agentCalls($0, connection: peer.connection, [call]) }, sourceLocation)
     }
 
     /// What came on an agent's stream since the last time, without heartbeats.

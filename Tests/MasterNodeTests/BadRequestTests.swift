@@ -245,7 +245,8 @@ private let operatorRequests: [BadRequest] =
 
 private let agentRequests: [BadRequest] =
     malformed.map { agent($0.0, $0.1) } + [
-        agent("call without session", "{\"type\":\"CALL\",\"call\":{\"heartbeat\":{}}}"),
+        agent("call without session", "{\"type\":\"CALLS\",\"calls\":[{\"heartbeat\":{}}]}"),
+        agent("calls without session, none", "{\"type\":\"CALLS\",\"calls\":[]}"),
         agent("subscribe without body", "{\"type\":\"SUBSCRIBE\"}"),
         agent("subscribe empty", "{\"type\":\"SUBSCRIBE\",\"subscribe\":{}}"),
         agent("info is text", "{\"type\":\"SUBSCRIBE\",\"subscribe\":{\"info\":\"x\",\"tasks\":[]}}"),
@@ -262,7 +263,7 @@ private let agentRequests: [BadRequest] =
             name: "agent: protobuf", path: "/api/v1/agent", type: "application/x-protobuf", body: "{}", status: 415),
         BadRequest(
             name: "agent: unknown session", path: "/api/v1/agent", headers: [.session: "nobody"],
-            body: "{\"type\":\"CALL\",\"call\":{\"heartbeat\":{}}}", status: 403),
+            body: "{\"type\":\"CALLS\",\"calls\":[{\"heartbeat\":{}}]}", status: 403),
         BadRequest(name: "agent: unknown stream", path: "/api/v1/agent/streams/nobody", body: "x", status: 404),
     ]
 

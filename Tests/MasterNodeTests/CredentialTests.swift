@@ -76,7 +76,7 @@ import Transport
             let second = try #require(try await join(fixture, text).1["credential"]?.text)
             let agent = try await FakeAgent.register(with: fixture, credential: first)
             let stolen = try await fixture.post(
-                "/api/v1/agent", "{\"type\":\"CALL\",\"call\":{\"heartbeat\":{}}}",
+                "/api/v1/agent", "{\"type\":\"CALLS\",\"calls\":[{\"heartbeat\":{}}]}",
                 headers: [.session: agent.session, .authorization: "Bearer \(second)"])
             #expect(stolen.status.code == 401)
         }

@@ -8,18 +8,20 @@ internal import NIOCore
 /// `/api/v1/agent`: how agents take part.
 ///
 /// SUBSCRIBE `{"type":"SUBSCRIBE","subscribe":AgentRegistration}` answers with a stream of `AgentEvent`s and the header
-/// `Rondo-Session`; every other call, `{"type":"CALL","call":AgentCall}`, carries that header. All are JSON as `Codable`
-/// writes the values of ClusterModel, in RecordIO frames on the stream.
+/// `Rondo-Session`; all other calls, `{"type":"CALLS","calls":[AgentCall, …]}`, carry that header and are answered
+/// together. All are JSON as `Codable` writes the values of ClusterModel, in RecordIO frames on the stream.
 struct AgentFacade: Sendable {
     let node: MasterNode
 
     /// A registration lists every task of an agent, so it may be longer than other bodies. Only nodes may send one.
     static let registrationLimit = 64 << 20
+    /// Calls in one body.
+    static let callLimit = 1_000
 
     private struct Message: Decodable {
         var type: String
         var subscribe: AgentRegistration?
-        var call: AgentCall?
+        var calls: [AgentCall]?
     }
 
     func respond(to request: GatewayRequest) async throws -> GatewayResponse {
@@ -30,19 +32,25 @@ struct AgentFacade: Sendable {
         }
         if let name = request.headers[.rondoSession] {
             let session = try session(name, request)
-            let message = try await read(request, limit: node.settings.bodyLimit)
-            guard message.type == "CALL", let call = message.call else {
-                throw GatewayError(
-                    .badRequest, "a call with the header Rondo-Session must be {\"type\":\"CALL\",\"call\":…}")
+            let body = try await request.body.collect(upTo: node.settings.bodyLimit)
+            if let calls = body.withUnsafeReadableBytes({ AgentCallText.read($0) }), calls.count <= Self.callLimit {
+                return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
             }
-            return try await node.ask { .agentCall($0, connection: session.connection, call) }.response()
+            let message = try await read(body)
+            guard message.type == "CALLS", let calls = message.calls, (1...Self.callLimit).contains(calls.count) else {
+                throw GatewayError(
+                    .badRequest,
+                    "a body with the header Rondo-Session must be {\"type\":\"CALLS\",\"calls\":[…]} with 1 to "
+                        + "\(Self.callLimit) calls")
+            }
+            return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
         }
         try await authorize(request)
-        let message = try await read(request, limit: Self.registrationLimit)
+        let message = try await read(try await request.body.collect(upTo: Self.registrationLimit))
         guard message.type == "SUBSCRIBE", let registration = message.subscribe else {
             throw GatewayError(
                 .badRequest,
-                message.type == "CALL"
+                message.type == "CALLS"
                     ? "the header Rondo-Session is missing; every call but SUBSCRIBE must have it"
                     : "a call without the header Rondo-Session must be {\"type\":\"SUBSCRIBE\",\"subscribe\":…}")
         }
@@ -102,10 +110,11 @@ struct AgentFacade: Sendable {
         }
     }
 
-    private func read(_ request: GatewayRequest, limit: Int) async throws -> Message {
-        let body = try await request.body.collect(upTo: limit)
+    private func read(_ body: ByteBuffer) async throws -> Message {
         do {
-            return try JSONDecoder().decode(Message.self, from: Data(body.readableBytesView))
+            return try await Decoding.message(of: body.readableBytes) {
+                try JSONDecoder().decode(Message.self, from: Data(body.readableBytesView))
+            }
         } catch {
             throw GatewayError(.badRequest, "the body is not a call of an agent: \(JSONFault.text(error))")
         }

@@ -42,11 +42,7 @@ enum EventEncoding {
                     json.field("framework", key.framework.value)
                     json.field("task", key.task.value)
                 }
-                json.objectField("_1") { json in
-                    json.listField("bytes") { json in
-                        for byte in uuid.bytes { json.number(byte) }
-                    }
-                }
+                json.field("_1", uuid.text)
             }
         }
         let length = json.buffer.readableBytes

@@ -17,9 +17,11 @@ struct SchedulerFacade: Sendable {
         let body = try await request.body.collect(upTo: node.settings.bodyLimit)
         let call: SchedulerRequest
         do {
-            let bytes = [UInt8](body.readableBytesView)
-            call = try SchedulerRequest(try WireCodec.decode(WireSchedulerCall.self, from: bytes, as: media))
-        } catch {
+            call = try await Decoding.message(of: body.readableBytes) {
+                let bytes = [UInt8](body.readableBytesView)
+                return try SchedulerRequest(try WireCodec.decode(WireSchedulerCall.self, from: bytes, as: media))
+            }
+        } catch let error as WireError {
             throw GatewayError(error)
         }
         let streamID = request.headers[.mesosStreamID]

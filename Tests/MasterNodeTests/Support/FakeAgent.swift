@@ -19,8 +19,8 @@ struct FakeAgent {
     }
 
     private struct Call: Encodable {
-        var type = "CALL"
-        var call: AgentCall
+        var type = "CALLS"
+        var calls: [AgentCall]
     }
 
     static func info(_ name: String = "agent.test", id: AgentID? = nil) -> AgentInfo {
@@ -76,7 +76,7 @@ struct FakeAgent {
         if let credential { headers[.authorization] = "Bearer \(credential)" }
         return try await fixture.caller.call(
             .post, fixture.endpoint, "/api/v1/agent", headers: headers,
-            body: ByteBuffer(bytes: try JSONEncoder().encode(Call(call: call))))
+            body: ByteBuffer(bytes: try JSONEncoder().encode(Call(calls: [call]))))
     }
 
     /// Reports a state, as an agent that ran the task would.

@@ -132,7 +132,7 @@ extension ClusterSimulation {
         guard let connection = agent.connections[session] else { return }
         let life = agent.life
         post(
-            isOrdered: false, { .agentCall($0, connection: connection, call) },
+            isOrdered: false, { .agentCalls($0, connection: connection, [call]) },
             then: { [self] reply in
                 guard agent.life == life, reply != .accepted else { return }
                 agent.connections[session] = nil
