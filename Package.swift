@@ -117,14 +117,19 @@ let programs: [Target] = [
         ]),
 ]
 
+/// Benchmarks are linked as the shipped file is: calls into shared libraries would make them slower than it.
+let linkedAsShipped: [LinkerSetting] = [
+    .unsafeFlags(["-static-executable", "-Xlinker", "-l_FoundationCShims", "-Xlinker", "-l_FoundationCollections"])
+]
+
 /// Each prints ratios against a floor or a peer measured in the same run; see Documentation/performance.md.
 let benchmarks: [Target] = [
     .executableTarget(
         name: "allocation-benchmark", dependencies: ["ClusterModel", "Scheduling"], path: "Benchmarks/Allocation",
-        swiftSettings: swift, linkerSettings: [.linkedLibrary("m")]),
+        swiftSettings: swift, linkerSettings: linkedAsShipped + [.linkedLibrary("m")]),
     .executableTarget(
         name: "store-commits", dependencies: ["CSQLite", "StateStore"], path: "Benchmarks/StoreCommits",
-        swiftSettings: swift),
+        swiftSettings: swift, linkerSettings: linkedAsShipped),
     .executableTarget(
         name: "launch-benchmark",
         dependencies: [
@@ -135,12 +140,7 @@ let benchmarks: [Target] = [
             .product(name: "NIOPosix", package: "swift-nio"),
         ],
         path: "Benchmarks/Launches", swiftSettings: swift,
-        // Linked as the shipped file is, because it carries a master.
-        linkerSettings: [
-            .unsafeFlags([
-                "-static-executable", "-Xlinker", "-l_FoundationCShims", "-Xlinker", "-l_FoundationCollections",
-            ])
-        ]),
+        linkerSettings: linkedAsShipped),
 ]
 
 let tests: [Target] = [

@@ -50,7 +50,10 @@ struct Comparison {
             var pairs: [(raw: Round, store: Round)] = []
             for _ in 0..<rounds {
                 let first = try raw.round(rows: rows, seconds: seconds)
-                let second = try await storeRound(store, rows: rows, written: &written)
+                let second = try await withTaskExecutorPreference(store.executor) {
+                    try await storeRound(store, rows: rows)
+                }
+                written += second.latencies.count * rows
                 pairs.append((first, second))
             }
             report(rows: rows, pairs)
@@ -67,7 +70,7 @@ struct Comparison {
         _ = await watched.result
     }
 
-    private func storeRound(_ store: SQLiteStore, rows: Int, written: inout Int) async throws -> Round {
+    private func storeRound(_ store: SQLiteStore, rows: Int) async throws -> Round {
         var keys = Keys()
         let value = [UInt8](repeating: 0x78, count: 200)
         var latencies: [Double] = []
@@ -79,7 +82,6 @@ struct Comparison {
                 transactions.append(StoreTransaction(operations: [.put(key: keys.next(), value: value)]))
             }
             _ = try await store.commit(transactions)
-            written += rows
             let time = now()
             latencies.append(time - last)
             last = time

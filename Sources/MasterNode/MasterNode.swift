@@ -62,7 +62,8 @@ public final class MasterNode: Sendable {
             registry: NodeRegistry(store: store), inbox: inbox, directory: directory, condition: condition,
             metrics: metrics, clock: clock, logger: logger, settings: settings.core, master: master,
             batch: settings.batchLimit)
-        work = Task.detached {
+        // Beside the store's writer, so that a turn and its commit are one stretch of work without a change of threads.
+        work = Task.detached(executorPreference: store.executor) {
             var driver = Driver(parts: parts, registry: registry)
             try await driver.run()
         }

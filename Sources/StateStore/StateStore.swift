@@ -10,6 +10,10 @@
 /// Engines: ``SQLiteStore`` (a file of this machine) and ``MemoryStore`` (the strict model for tests). The shape is
 /// etcd's, so that a cluster of etcd can stand behind it. Reads never wait for writes.
 public protocol StateStore: Sendable {
+    /// Where a task runs that commits one thing after the other and wants to lose no time between: on the thread that
+    /// writes, if the engine has one. Such a task must not block, and what it computes delays everybody's commits.
+    var executor: (any TaskExecutor)? { get }
+
     /// The state of the store itself, at once and without touching the disk.
     func status() async -> StoreStatus
 
@@ -98,4 +102,9 @@ extension StateStore {
         if case .rejected(let error) = outcome { throw error }
         return outcome
     }
+}
+
+extension StateStore {
+    /// Nowhere in particular.
+    public var executor: (any TaskExecutor)? { nil }
 }

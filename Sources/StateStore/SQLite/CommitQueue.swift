@@ -29,7 +29,16 @@ enum WriteJob: Sendable {
 }
 
 /// Hands jobs to the writer thread: what gathered while one commit was flushed becomes the next commit.
-final class CommitQueue: @unchecked Sendable {
+///
+/// It is also the way for tasks that prefer to run on that thread, see ``StateStore/executor``: between commits the
+/// thread does what they have to do.
+final class CommitQueue: TaskExecutor, @unchecked Sendable {
+    /// What the writer does next: the tasks, then the jobs as one group.
+    struct Work {
+        var tasks: [UnownedJob]
+        var jobs: [WriteJob]
+    }
+
     /// The most jobs that wait; each is a caller that waits, too.
     static let mostWaiting = 10_000
     /// A group ends with the job that reaches this.
@@ -41,11 +50,12 @@ final class CommitQueue: @unchecked Sendable {
 
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    /// Whether `jobs` has something, readable without the mutex.
-    private let hasJobs = Atomic(false)
+    /// Whether there is something to do, readable without the mutex.
+    private let hasWork = Atomic(false)
     private var hasWorked = false  // the writer's own
     // Guarded by the mutex.
     private var jobs: [WriteJob] = []
+    private var tasks: [UnownedJob] = []
     private var hasEnded = false
     private var isAsleep = false
 
@@ -69,7 +79,7 @@ final class CommitQueue: @unchecked Sendable {
             hasEnded ? .closed : jobs.count >= Self.mostWaiting ? .overloaded(waiting: jobs.count) : nil
         if refusal == nil {
             jobs.append(job)
-            hasJobs.store(true, ordering: .relaxed)
+            hasWork.store(true, ordering: .relaxed)
         }
         let mustWake = isAsleep
         pthread_mutex_unlock(mutex)
@@ -77,16 +87,32 @@ final class CommitQueue: @unchecked Sendable {
         if let refusal { job.fail(refusal) }
     }
 
-    /// Waits for jobs. Returns what fits into one group, `nil` when the queue has ended and is empty.
-    func take() -> [WriteJob]? {
+    /// A task wants to go on; after the end of the store it does so on the threads that all tasks share.
+    func enqueue(_ job: consuming ExecutorJob) {
+        let task = UnownedJob(job)
+        pthread_mutex_lock(mutex)
+        let isTaken = !hasEnded
+        if isTaken {
+            tasks.append(task)
+            hasWork.store(true, ordering: .relaxed)
+        }
+        let mustWake = isAsleep
+        pthread_mutex_unlock(mutex)
+        if !isTaken { return globalConcurrentExecutor.enqueue(ExecutorJob(task)) }
+        if mustWake { pthread_cond_signal(condition) }
+    }
+
+    /// Waits for work. Returns the tasks and the jobs that fit into one group, `nil` when the queue has ended and is
+    /// empty.
+    func take() -> Work? {
         if hasWorked { lookAround() }
         hasWorked = true
         pthread_mutex_lock(mutex)
         defer {
-            hasJobs.store(!jobs.isEmpty, ordering: .relaxed)
+            hasWork.store(!jobs.isEmpty, ordering: .relaxed)
             pthread_mutex_unlock(mutex)
         }
-        while jobs.isEmpty {
+        while jobs.isEmpty, tasks.isEmpty {
             if hasEnded { return nil }
             isAsleep = true
             pthread_cond_wait(condition, mutex)
@@ -98,20 +124,18 @@ final class CommitQueue: @unchecked Sendable {
             bytes += jobs[count].bytes
             count += 1
         }
-        if count == jobs.count {
-            defer { jobs = [] }
-            return jobs
+        defer {
+            tasks = []
+            if count == jobs.count { jobs = [] } else { jobs.removeSubrange(..<count) }
         }
-        let group = Array(jobs[..<count])
-        jobs.removeSubrange(..<count)
-        return group
+        return Work(tasks: tasks, jobs: count == jobs.count ? jobs : Array(jobs[..<count]))
     }
 
     private func lookAround() {
         var start = timespec()
         clock_gettime(CLOCK_MONOTONIC, &start)
         var time = start
-        while !hasJobs.load(ordering: .relaxed) {
+        while !hasWork.load(ordering: .relaxed) {
             clock_gettime(CLOCK_MONOTONIC, &time)
             let passed = (time.tv_sec - start.tv_sec) * 1_000_000_000 + (time.tv_nsec - start.tv_nsec)
             if passed > Self.patienceNanoseconds { return }

@@ -69,6 +69,9 @@ public final class SQLiteStore: StateStore {
 
     deinit { core.queue.end() }
 
+    /// See ``StateStore/executor``.
+    public var executor: (any TaskExecutor)? { core.queue }
+
     /// See ``StateStore/status()``.
     public func status() -> StoreStatus {
         core.state.withLock { state in

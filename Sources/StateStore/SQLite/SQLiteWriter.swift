@@ -37,9 +37,11 @@ final class SQLiteWriter {
 
     /// Works until the queue has ended.
     func run() {
-        while let jobs = core.queue.take() {
+        while let work = core.queue.take() {
+            for task in work.tasks { task.runSynchronously(on: core.queue.asUnownedTaskExecutor()) }
+            if work.jobs.isEmpty { continue }
             var gathered: [WriteJob] = []
-            for job in jobs {
+            for job in work.jobs {
                 switch job {
                 case .commit, .grantLease, .revokeLease, .expireLeases:
                     gathered.append(job)
