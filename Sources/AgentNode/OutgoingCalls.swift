@@ -22,19 +22,21 @@ final class OutgoingCalls: Sendable {
     private let state = Mutex(State())
 
     func add(_ call: AgentCall) {
-        state.withLock { state in
+        let sender = state.withLock { state -> CheckedContinuation<Void, Never>? in
             if state.isFinished { return nil }
             state.calls.append(call)
             return state.sender.take()
-        }?.resume()
+        }
+        sender?.resume()
     }
 
     /// What waits is still sent, nothing else is taken.
     func finish() {
-        state.withLock { state in
+        let sender = state.withLock { state in
             state.isFinished = true
             return state.sender.take()
-        }?.resume()
+        }
+        sender?.resume()
     }
 
     /// Waits for calls; nil at the end, or when the task is cancelled.

@@ -21,7 +21,11 @@ final class Exchange: Sendable {
         self.connection = connection
         self.isHead = isHead
         body = BytePipe {
-            if loop.inEventLoop { connection.value.bodyIsWanted() } else { loop.execute { connection.value.bodyIsWanted() } }
+            if loop.inEventLoop {
+                connection.value.bodyIsWanted()
+            } else {
+                loop.execute { connection.value.bodyIsWanted() }
+            }
         }
     }
 

@@ -2,6 +2,7 @@ internal import AsyncHTTPClient
 public import HTTPTypes
 public import NIOCore
 internal import NIOHTTP1
+internal import Synchronization
 public import Transport
 
 /// Makes HTTP calls to endpoints known by address.
@@ -70,6 +71,10 @@ public final class HTTPCaller: Sendable {
         _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields = [:],
         body: ByteBuffer? = nil, timeout: Duration = .seconds(30), responseLimit: Int = 5 << 20
     ) async throws(HTTPCallError) -> Response {
+        if let body, body.readableBytes > Self.longBody {
+            return try await callAlone(
+                method, endpoint, path, headers: headers, body: body, timeout: timeout, responseLimit: responseLimit)
+        }
         let start = NIODeadline.now()
         let response = try await execute(
             method, endpoint, path, headers: headers, body: body.map { .bytes($0) }, timeout: timeout)
@@ -94,6 +99,41 @@ public final class HTTPCaller: Sendable {
         }
         return Response(
             status: .init(code: Int(response.status.code)), headers: HTTPFields(response.headers), bytes: whole)
+    }
+
+    /// Bodies above this many bytes go over a connection of their own.
+    private static let longBody = 1 << 20
+
+    /// A call with a long body, which a server may refuse before it has read it: it answers, and closes. The client
+    /// library loses that answer when the connection ends under its feet.
+    private func callAlone(
+        _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields, body: ByteBuffer,
+        timeout: Duration, responseLimit: Int
+    ) async throws(HTTPCallError) -> Response {
+        let slice = 64 << 10
+        let rest = Mutex(body)
+        let pieces = GatewayBody {
+            rest.withLock { $0.readSlice(length: min($0.readableBytes, slice)) }.flatMap {
+                $0.readableBytes > 0 ? $0 : nil
+            }
+        }
+        let streamed = try await duplex(method, endpoint, path, headers: headers, body: pieces, headTimeout: timeout)
+        do {
+            let bytes = try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+                defer { group.cancelAll() }
+                group.addTask { try await streamed.body.collect(upTo: responseLimit) }
+                group.addTask {
+                    try await Task.sleep(for: timeout)
+                    throw HTTPCallError.timedOut(endpoint)
+                }
+                return try await group.next() ?? ByteBuffer()
+            }
+            return Response(status: streamed.status, headers: streamed.headers, bytes: bytes)
+        } catch is GatewayError {
+            throw .responseTooLarge(endpoint, limit: responseLimit)
+        } catch {
+            throw HTTPCallError(error, endpoint: endpoint, connected: true)
+        }
     }
 
     /// Makes a call whose response is read while it arrives, for as long as it takes.

@@ -153,7 +153,8 @@ extension MasterCore {
             answer(SchedulerCall.TaskQuery(task: key.task, agent: agent), for: key.framework)
             return
         }
-        if task.state.isTerminal { return }
+        // As in Mesos: a framework that names another agent means another task, and gets nothing.
+        if task.state.isTerminal || agent.map({ $0 != task.agentID }) == true { return }
         frameworks[key.framework]?.tasks[key.task]?.killRequested = TaskRecord.KillRequest(gracePeriod: gracePeriod)
         if agents[task.agentID]?.isActive == true {
             tell(task.agentID, .kill(key, gracePeriod: gracePeriod))
@@ -193,6 +194,11 @@ extension MasterCore {
             status.state = ended.state
             status.agentID = ended.agentID
             status.message = "Reconciliation: the task has ended"
+        } else if let agent = query.agent, agents[agent]?.session == .unreachable {
+            // A restarted master knows that the agent is away, not what it runs.
+            status.agentID = agent
+            status.state = framework.isPartitionAware ? .unreachable : .lost
+            status.message = "Reconciliation: Task is on an agent that is unreachable"
         } else if mayKnowMore(agent: query.agent) {
             return
         } else {

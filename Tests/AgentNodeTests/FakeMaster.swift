@@ -123,7 +123,7 @@ final class FakeMaster: Sendable {
     private struct Message: Decodable {
         var type: String
         var subscribe: AgentRegistration?
-        var call: AgentCall?
+        var calls: [AgentCall]?
     }
 
     private func answer(_ request: GatewayRequest) async throws -> GatewayResponse {
@@ -135,10 +135,10 @@ final class FakeMaster: Sendable {
         let body = try await request.body.collect()
         let message = try JSONDecoder().decode(Message.self, from: Data(body.readableBytesView))
         if let registration = message.subscribe { return subscribe(registration, request) }
-        guard let call = message.call, request.headers[HTTPField.Name("Rondo-Session")!] == session else {
+        guard let calls = message.calls, request.headers[HTTPField.Name("Rondo-Session")!] == session else {
             return .text(.forbidden, "wrong session")
         }
-        take(call)
+        for call in calls { take(call) }
         return .complete(.accepted)
     }
 

@@ -366,21 +366,6 @@ private let administratorSecret = "administrator-of-the-bad-request-tests"
         try await check(Self.all.filter { $0.path.hasPrefix("/api/v1/agent") }, MemoryStore(), OpenCredentials())
     }
 
-    /// A server closes the connection after a body that it did not want; a client that had already chosen this
-    /// connection for its next request must send that again, as every client of HTTP/1.1 does.
-    private func send(
-        _ request: BadRequest, _ headers: HTTPFields, _ fixture: MasterFixture
-    ) async throws -> HTTPCaller.Response {
-        let body = request.method == .get ? nil : ByteBuffer(string: request.body)
-        do {
-            return try await fixture.caller.call(
-                request.method, fixture.endpoint, request.path, headers: headers, body: body)
-        } catch {
-            return try await fixture.caller.call(
-                request.method, fixture.endpoint, request.path, headers: headers, body: body)
-        }
-    }
-
     private func check(
         _ requests: [BadRequest], _ store: MemoryStore, _ credentials: any NodeCredentials
     ) async throws {
@@ -390,7 +375,9 @@ private let administratorSecret = "administrator-of-the-bad-request-tests"
                 if let type = request.type { headers[.contentType] = type }
                 let response: HTTPCaller.Response
                 do {
-                    response = try await send(request, headers, fixture)
+                    response = try await fixture.caller.call(
+                        request.method, fixture.endpoint, request.path, headers: headers,
+                        body: request.method == .get ? nil : ByteBuffer(string: request.body))
                 } catch {
                     Issue.record("\(request.name): \(error)")
                     continue
