@@ -194,14 +194,11 @@ extension MasterCore {
             status.state = ended.state
             status.agentID = ended.agentID
             status.message = "Reconciliation: the task has ended"
-        } else if let agent = query.agent, agents[agent]?.session == .unreachable {
-            // A restarted master knows that the agent is away, not what it runs.
-            status.agentID = agent
-            status.state = framework.isPartitionAware ? .unreachable : .lost
-            status.message = "Reconciliation: Task is on an agent that is unreachable"
         } else if mayKnowMore(agent: query.agent) {
             return
         } else {
+            // Also when the agent is known to be unreachable, which Mesos would answer: the task may have ended before
+            // this life of the master, and an end that was told must not be followed by anything else.
             status.agentID = query.agent
             status.state = framework.isPartitionAware ? .unknown : .lost
             status.message = "Reconciliation: Task is unknown"

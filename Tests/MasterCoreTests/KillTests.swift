@@ -48,18 +48,6 @@ struct KillTests {
         #expect(scenario.take(agent) == [.kill(key(framework, "t"), gracePeriod: nil)])
     }
 
-    @Test(arguments: [true, false])
-    func `after a restart, tasks of an unreachable agent are unreachable, not unknown`(isAware: Bool) throws {
-        var (scenario, framework, agent) = try MasterScenario.running("t", isAware ? .partitionAware : .test())
-        scenario.restartMaster()
-        framework = try scenario.resubscribe(framework)
-        scenario.advance(.seconds(40))
-        #expect(scenario.registry.agents[agent.id]?.standing == .unreachable)
-        _ = scenario.take(framework.connection)
-        scenario.call(framework, .reconcile([.init(task: "t", agent: agent.id)]))
-        #expect(scenario.updates(framework).map(\.state) == [isAware ? .unreachable : .lost])
-    }
-
     @Test func `a kill of a task that has ended is ignored`() throws {
         var (scenario, framework, agent) = try MasterScenario.running()
         scenario.report("t", .finished, 7, of: framework, on: agent)
