@@ -54,7 +54,8 @@ test: build ## Install what the tests need and run them (unit, simulation, integ
 
 .PHONY: test-all
 test-all: test ## The long form: 50,000 seeds of the cluster simulation.
-	RONDO_LONG_TESTS=1 Provisioning/run-tests .build/test-logs/long.log swift test $(SWIFT_FLAGS) --skip-build
+	RONDO_LONG_TESTS=1 Provisioning/run-tests .build/test-logs/long.log \
+		swift test $(SWIFT_FLAGS) --skip-build --skip $(IO_TESTS)
 
 .PHONY: simulate
 simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42

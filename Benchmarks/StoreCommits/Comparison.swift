@@ -40,24 +40,16 @@ struct Comparison {
         }
         let raw = try RawDatabase(path: path + ".raw")
         let store = try SQLiteStore(path: path)
-        let watched = Task.detached {
+        var written = 0
+        for rows in [1, 10, 100] {
+            report(rows: rows, watched: false, try await pairs(raw, store, rows: rows, &written))
+        }
+        let watcher = Task.detached {
             var seen = 0
             for try await batch in store.watch(prefix: "", from: nil) { seen += batch.events.count }
             return seen
         }
-        var written = 0
-        for rows in [1, 10, 100] {
-            var pairs: [(raw: Round, store: Round)] = []
-            for _ in 0..<rounds {
-                let first = try raw.round(rows: rows, seconds: seconds)
-                let second = try await withTaskExecutorPreference(store.executor) {
-                    try await storeRound(store, rows: rows)
-                }
-                written += second.latencies.count * rows
-                pairs.append((first, second))
-            }
-            report(rows: rows, pairs)
-        }
+        report(rows: 1, watched: true, try await pairs(raw, store, rows: 1, &written))
         let status = store.status()
         print(
             """
@@ -66,8 +58,24 @@ struct Comparison {
             """)
         guard status.revision.number == Int64(written) else { throw StoreError.corrupt("\(status) \(written)") }
         await store.close()
-        watched.cancel()
-        _ = await watched.result
+        watcher.cancel()
+        _ = await watcher.result
+    }
+
+    /// Rounds of both sides, taking turns.
+    private func pairs(
+        _ raw: RawDatabase, _ store: SQLiteStore, rows: Int, _ written: inout Int
+    ) async throws -> [(raw: Round, store: Round)] {
+        var pairs: [(raw: Round, store: Round)] = []
+        for _ in 0..<rounds {
+            let first = try raw.round(rows: rows, seconds: seconds)
+            let second = try await withTaskExecutorPreference(store.executor) {
+                try await storeRound(store, rows: rows)
+            }
+            written += second.latencies.count * rows
+            pairs.append((first, second))
+        }
+        return pairs
     }
 
     private func storeRound(_ store: SQLiteStore, rows: Int) async throws -> Round {
@@ -89,14 +97,14 @@ struct Comparison {
         return Round(rowsPerSecond: Double(latencies.count * rows) / (last - start), latencies: latencies.sorted())
     }
 
-    private func report(rows: Int, _ pairs: [(raw: Round, store: Round)]) {
+    private func report(rows: Int, watched: Bool, _ pairs: [(raw: Round, store: Round)]) {
         let ratios = pairs.map { $0.store.rowsPerSecond / $0.raw.rowsPerSecond }.sorted()
         let raw = pairs.map(\.raw.rowsPerSecond).sorted()[pairs.count / 2]
         let store = pairs.map(\.store.rowsPerSecond).sorted()[pairs.count / 2]
         let middle = pairs[pairs.count / 2]
         print(
             """
-            {"benchmark":"store commits","rows_per_commit":\(rows),"of_raw":\(short(ratios[ratios.count / 2])),\
+            {"benchmark":"store commits","rows_per_commit":\(rows),"watched":\(watched),"of_raw":\(short(ratios[ratios.count / 2])),\
             "of_raw_least":\(short(ratios.first ?? 0)),"of_raw_most":\(short(ratios.last ?? 0)),\
             "raw_rows_per_s":\(Int(raw)),"rows_per_s":\(Int(store)),\
             "raw_us_median":\(micro(middle.raw.median)),"us_median":\(micro(middle.store.median)),\

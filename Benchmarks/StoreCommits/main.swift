@@ -5,7 +5,8 @@
 //
 // Raw SQLite: a prepared upsert of one 200-byte value into a key-value table, WAL, synchronous=FULL, 1, 10 or 100
 // rows per commit. The store: the same upserts, each a transaction with its own revision and history, 1, 10 or 100
-// transactions per call, with a watcher of everything attached. Both overwrite 100,000 random keys.
+// transactions per call, from a task on the writer's thread, as the master's driver is. Both overwrite 100,000 random
+// keys. The last rounds have a watcher of everything attached, which raw SQLite has nothing like.
 import Glibc
 import StateStore
 
