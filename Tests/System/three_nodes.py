@@ -11,14 +11,17 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from footprint import OTHERS, cgroups, mounts  # noqa: E402
 from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 from machines import JOIN_LINE, Cluster, init_command, join_command, leave_command, status_command  # noqa: E402
+from wire import get_json  # noqa: E402
 from work_run import Run  # noqa: E402
 
 
@@ -106,6 +109,68 @@ def wrong_token():
     check(result.returncode not in (0, -6, -4, -11), "exit is", result.returncode)
     check("token" in result.stderr, "the error does not speak of the token:", result.stderr[-300:])
     equal(len(cluster.agents()), 3, "active agents")
+
+
+@test
+def closed_ports():
+    """output and files of tasks on machines that nobody can connect to are read through the master"""
+    for each in cluster.machines[1:]:
+        close_ports(each)
+    result = subprocess.run(
+        cluster.network.inside(
+            1,
+            [cluster.rondo, "run", "--master", cluster.master, "--data", cluster.machines[0].data]
+            + ["--instances", "9", "--cpus", "0.1", "--mem", "16"]
+            + ["--", "sh", "-c", "echo out of a task; echo kept > kept; sleep 1"],
+        ),
+        timeout=30,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    equal(result.returncode, 0, "exit of rondo run: %s" % result.stderr[-300:])
+    equal(result.stdout.count("out of a task"), 9, "lines of output")
+    state = get_json(cluster.master, "/state")
+    tasks = state["completed_frameworks"][-1]["completed_tasks"]
+    agents = {each["id"]: each["pid"].split("@")[1].split(":")[0] for each in state["slaves"]}
+    equal({agents[each["slave_id"]] for each in tasks}, {each.address for each in cluster.machines}, "machines used")
+    for each in cluster.machines[1:]:
+        agent = next(name for name, address in agents.items() if address == each.address)
+        sandbox = next(task["id"] for task in tasks if task["slave_id"] == agent)
+        answer = get_json(cluster.master, "/agent/%s/state" % agent)
+        equal(answer["id"], agent, "id in the agent's own /state")
+        framework = state["completed_frameworks"][-1]["id"]
+        folders = find_sandbox(answer, framework, sandbox)
+        browsed = get_json(cluster.master, "/agent/%s/files/browse?path=%s" % (agent, quote(folders)))
+        check(any(entry["path"].endswith("/kept") for entry in browsed), "no file 'kept' in", folders)
+        read = get_json(
+            cluster.master, "/agent/%s/files/read?offset=0&path=%s" % (agent, quote(folders + "/kept"))
+        )
+        equal(read["data"], "kept\n", "content of the file")
+
+
+def close_ports(machine):
+    """Drops every new connection to a machine, and makes sure of it with one."""
+    rules = "add table inet closed\nadd chain inet closed input { type filter hook input priority 0; }\n"
+    rules += "add rule inet closed input tcp flags & (syn|ack) == syn drop\n"
+    subprocess.run(cluster.network.inside(machine.number, ["nft", "-f", "-"]), input=rules, text=True, check=True, timeout=10)
+    try:
+        socket.create_connection((machine.address, 22), timeout=0.5).close()
+        closed = False
+    except TimeoutError:
+        closed = True
+    check(closed, "a connection to", machine.address, "was not dropped")
+
+
+def find_sandbox(state, framework, task):
+    """The directory of a task, as the agent's /state names it."""
+    for each in state["frameworks"] + state["completed_frameworks"]:
+        if each["id"] == framework:
+            for executor in each["executors"] + each["completed_executors"]:
+                if executor["id"] == task or executor["source"] == task:
+                    return executor["directory"]
+    check(False, "no task", task, "in the agent's /state")
 
 
 @test
