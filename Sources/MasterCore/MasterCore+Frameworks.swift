@@ -180,6 +180,7 @@ extension MasterCore {
             if let uuid = task.pending?.uuid { tell(task.agentID, .acknowledge(task.key, uuid)) }
             task.pending = nil
             if task.holdsResources {
+                forgetOther(of: task)
                 endingTasks[TaskKey(framework: id, task: taskID)] = task
                 agentsToTell.insert(task.agentID)
                 if !task.state.isTerminal { task.state = .killed }
@@ -192,7 +193,8 @@ extension MasterCore {
         framework.tasks = [:]
         framework.undelivered = []
         allocator.deactivateFramework(id)
-        if agentsToTell.isEmpty { allocator.removeFramework(id) }
+        // Tasks that were called lost before, and came back to be ended, hold resources in its name as well.
+        if !endingTasks.keys.contains(where: { $0.framework == id }) { allocator.removeFramework(id) }
         for agent in agentsToTell.sorted() { tell(agent, .shutdownFramework(id)) }
         store(
             .putFramework(
@@ -201,6 +203,13 @@ extension MasterCore {
         completedFrameworks.append(framework)
         forgetOldFrameworks()
         allocateSoon()
+    }
+
+    /// An earlier task of the same name may still be ending on another agent; only one of the two can be booked.
+    private mutating func forgetOther(of task: TaskRecord) {
+        guard let other = endingTasks[task.key], other.agentID != task.agentID else { return }
+        giveBack(other)
+        agents[other.agentID]?.tasks.remove(task.key)
     }
 
     private mutating func forgetOldFrameworks() {

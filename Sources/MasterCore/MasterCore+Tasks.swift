@@ -64,7 +64,7 @@ extension MasterCore {
         giveBack(task)
     }
 
-    private mutating func giveBack(_ task: TaskRecord) {
+    mutating func giveBack(_ task: TaskRecord) {
         recover(task.resources, of: task.launch.frameworkID, task.launch.role, on: task.agentID)
         allocateSoon()
     }

@@ -31,6 +31,20 @@ struct RemovalTests {
         #expect(scenario.core.completedFrameworks.first?.completedTasks.map(\.state) == [.finished])
     }
 
+    @Test func `a task called lost that came back stays counted when its framework goes before it has ended`() throws {
+        var (scenario, framework, agent) = try MasterScenario.running("t", .test())
+        scenario.giveUp(agent)
+        let back = try scenario.reregister(agent, tasks: [scenario.reported("t", .running, of: framework, on: agent)])
+        #expect(scenario.take(back).contains(.kill(key(framework, "t"), gracePeriod: nil)))
+        let rest = bag("cpus:3;mem:4032;ports:[31000-31009]")
+        scenario.call(framework, .teardown)
+        #expect(scenario.core.allocator.free(on: agent.id) == rest)
+        #expect(scenario.core.endingTasks.count == 1)
+        scenario.report("t", .killed, 7, of: framework, on: back)
+        #expect(scenario.core.allocator.free(on: agent.id) == all)
+        #expect(scenario.core.endingTasks.isEmpty)
+    }
+
     @Test func `a framework that is away keeps its tasks for its failover timeout`() throws {
         var (scenario, framework, agent) = try MasterScenario.running()
         scenario.hangUp(framework.connection)
