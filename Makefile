@@ -9,8 +9,8 @@ BUILD := .build/$(CONFIG)
 RONDO := $(BUILD)/rondo
 # The shipped file may not grow past this many bytes without a decision (Documentation/Decisions/0002).
 APPLIANCE_LIMIT := 42000000
-PACKAGES := libsqlite3-dev libyaml-dev file iproute2 python3 binutils
-TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables
+PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev file iproute2 python3 binutils
+TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static
 KEEP ?= 0
 SEED ?=
 PROTOS ?=
@@ -39,7 +39,7 @@ run: program ## Start a node with two agents, run real work through offers, show
 
 # Tests that watch clocks, processes and control groups of the machine run one after the other and apart from those
 # that keep both cores busy.
-IO_TESTS := 'AgentNodeTests|ApplianceTests|HTTPGatewayTests|LinuxSystemTests|MasterNodeTests|StateStoreTests'
+IO_TESTS := 'AgentNodeTests|ApplianceTests|HTTPGatewayTests|LinuxSystemTests|MasterNodeTests|StateStoreTests|ContainerRuntimeTests'
 
 .PHONY: test
 test: build ## Install what the tests need and run them (unit, simulation, integration; integration needs root).

@@ -13,9 +13,13 @@ let swift: [SwiftSetting] = [
 /// For the targets whose tests look inside; release builds leave it out otherwise.
 let testable: [SwiftSetting] = [.unsafeFlags(["-enable-testing"])]
 
+/// For targets where a small file matters more than a few microseconds.
+let small: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 /// Row 0: C that Swift cannot import by itself.
 let c: [Target] = [
     .target(name: "CLinux"),
+    .target(name: "CSeccomp", linkerSettings: [.linkedLibrary("seccomp")]),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
 ]
@@ -56,8 +60,11 @@ let mechanisms: [Target] = [
         name: "MesosWire",
         dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["Protos"],
-        swiftSettings: swift),
+        swiftSettings: swift + small),
     .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+    .target(
+        name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
+        swiftSettings: swift + testable + small),
 ]
 
 /// Rows 5 to 8: roles, the whole, the door, the program.
@@ -91,7 +98,7 @@ let programs: [Target] = [
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift),
+        swiftSettings: swift + small),
     .target(
         name: "OperatorCommands",
         dependencies: [
@@ -101,10 +108,10 @@ let programs: [Target] = [
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift + testable),
+        swiftSettings: swift + testable + small),
     .executableTarget(
         name: "rondo",
-        dependencies: ["OperatorCommands", "TaskMonitor"],
+        dependencies: ["ContainerRuntime", "OperatorCommands", "TaskMonitor"],
         swiftSettings: swift,
         // One build serves the tests and the shipped file: modules are compiled once, only the program is linked
         // statically. The two libraries are what a static FoundationEssentials needs and autolinking leaves out.
@@ -113,6 +120,8 @@ let programs: [Target] = [
                 "-static-executable", "-Xlinker", "-l_FoundationCShims", "-Xlinker", "-l_FoundationCollections",
                 // Without it the program could not start where there is no /proc: see RuntimePath.swift.
                 "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
+                // Functions that are the same are kept once.
+                "-Xlinker", "--icf=safe", "-Xlinker", "--gc-sections",
             ])
         ]),
 ]
@@ -161,6 +170,8 @@ let tests: [Target] = [
     .testTarget(
         name: "AgentCoreTests", dependencies: ["AgentCore", "ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+    .testTarget(
+        name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime"], swiftSettings: swift),
     .executableTarget(
         name: "store-writer", dependencies: ["StateStore"], path: "Tests/Support/StoreWriter", swiftSettings: swift),
     .testTarget(name: "StateStoreTests", dependencies: ["CSQLite", "StateStore"], swiftSettings: swift),

@@ -25,7 +25,8 @@ struct RondoCommand: AsyncParsableCommand {
         version: Program.version,
         subcommands: [
             DevCommand.self, ClusterCommand.self, RunCommand.self, TaskCommand.self, NodeCommand.self,
-            FrameworkCommand.self, RoleCommand.self, WhyCommand.self, ConfigCommand.self, CompletionsCommand.self,
+            FrameworkCommand.self, RoleCommand.self, WhyCommand.self, ConfigCommand.self, DoctorCommand.self,
+            CompletionsCommand.self,
         ])
 }
 

@@ -1,3 +1,4 @@
+import ContainerRuntime
 import Glibc
 import OperatorCommands
 import TaskMonitor
@@ -12,6 +13,10 @@ enum Rondo {
         var arguments = CommandLine.arguments
         if arguments.isEmpty { arguments = StartStack.arguments() }
         if arguments.dropFirst().first == "monitor" { exit(TaskMonitor.run(Array(arguments.dropFirst(2)))) }
+        // In runc's place the program goes by runc's name and command line.
+        let file = arguments.first?.split(separator: "/").last
+        if file == "runc" || file == "rondo-oci" { exit(ContainerRuntime.run(Array(arguments.dropFirst()))) }
+        if arguments.dropFirst().first == "oci" { exit(ContainerRuntime.run(Array(arguments.dropFirst(2)))) }
         OperatorCommands.run(arguments: arguments)
     }
 }

@@ -2,14 +2,14 @@
 # Every test that needs the built program: foreign clients, the wire, bad input, and three nodes that lose parts.
 # Builds nothing.
 #
-#   usage: run_all.sh path/to/rondo [suite ...]      suites: pymesos mesoshttp http bad nodes; default all
+#   usage: run_all.sh path/to/rondo [suite ...]      suites: pymesos mesoshttp http bad nodes oci podman containerd; default all but the last two
 set -u
 
-usage() { echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes ...]" >&2; exit 64; }
+usage() { echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|oci|podman|containerd ...]" >&2; exit 64; }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes}
+suites=${*:-pymesos mesoshttp http bad nodes oci}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -74,6 +74,26 @@ if wanted nodes; then
         printf '%-10s %s\n' nodes "skipped: needs root and iproute2" >>"$summary"
     fi
 fi
+
+# Containers: the runtime by its command line, and under the engines that call it. Arguments: name, limit, script.
+containers() {
+    wanted "$1" || return 0
+    echo
+    echo "== $1"
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "skip  $1: containers with all their namespaces and control groups need root"
+        printf '%-10s %s\n' "$1" "skipped: needs root" >>"$summary"
+        return 0
+    fi
+    timeout -k 15 "$2" "$python" "$here/$3" "$rondo oci" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    code=$?
+    grep -v '^ok ' "$logs/$1.log"
+    verdict "$1" "$code" "$2"
+}
+
+containers oci 150 oci_runtime.py
+containers podman 150 oci_podman.py
+containers containerd 100 oci_containerd.py
 
 echo
 cat "$summary"

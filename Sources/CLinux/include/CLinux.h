@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 // Descriptors. Each returns what the call of the same name returns, with errno set on -1.
@@ -118,5 +119,67 @@ pid_t clinux_fork(void);
 void clinux_ignore_hangups(void);
 // Writes what an error number means.
 void clinux_error_text(int error, char *buffer, size_t size);
+
+// Containers.
+// Any system call; returns its result or -errno.
+long clinux_syscall(long number, long a, long b, long c, long d, long e, long f);
+// As fork, but the child's parent is the caller's parent; only for a process that has one thread. Pid or -errno.
+pid_t clinux_fork_sibling(void);
+// 0 or -errno.
+int clinux_ioctl(int descriptor, unsigned long request, void *argument);
+// A pair of SOCK_SEQPACKET ends, close-on-exec; 0 or -errno.
+int clinux_socketpair(int *one, int *other);
+// One message, with a descriptor unless that is negative; 0 or -errno.
+int clinux_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);
+// One message; returns its length or -errno; `descriptor` is -1 when none came.
+long clinux_receive_descriptor(int socket, void *bytes, size_t count, int *descriptor);
+
+// doctor
+// What the kernel and this process may do. Nothing that is tried outlives the call.
+enum clinux_call {
+    CLINUX_CALL_OPENAT2 = 1,
+    CLINUX_CALL_PIDFD_OPEN = 2,
+    CLINUX_CALL_CLONE3 = 3,
+    CLINUX_CALL_CLOSE_RANGE = 4, // with CLOSE_RANGE_CLOEXEC
+    CLINUX_CALL_MOUNT_SETATTR = 5,
+    CLINUX_CALL_OPEN_TREE = 6,
+    CLINUX_CALL_IO_URING = 7,
+    CLINUX_CALL_SECCOMP_NOTIFY = 8,
+    CLINUX_CALL_RANDOM = 9, // EAGAIN before the generator is seeded
+};
+// Calls with arguments that must be refused. Returns the errno, 0 for success: ENOSYS where the call is not there.
+int clinux_probe_call(int call);
+// Version of the KVM interface or -errno.
+int clinux_probe_kvm(const char *path);
+void clinux_open_files_limit(uint64_t *soft, uint64_t *hard);
+
+enum clinux_probe {
+    CLINUX_PROBE_NAMESPACES = 1, // only enters them
+    CLINUX_PROBE_MOUNT = 2,      // and mounts something in them
+    CLINUX_PROBE_OVERLAY = 3,    // and overlays it
+    CLINUX_PROBE_NFTABLES = 4,   // and asks its packet filter
+};
+enum clinux_probe_step {
+    CLINUX_PROBE_STEP_FORK = 1,
+    CLINUX_PROBE_STEP_UNSHARE = 2,
+    CLINUX_PROBE_STEP_MAP = 3,
+    CLINUX_PROBE_STEP_MOUNT = 4,
+    CLINUX_PROBE_STEP_OVERLAY = 5,
+    CLINUX_PROBE_STEP_NFTABLES = 6,
+};
+struct clinux_probe_result {
+    int32_t step; // the last one tried
+    int32_t error;
+};
+// In a child process that ends at once and touches only namespaces of its own (CLONE_NEW… flags; mounting ones must
+// have CLONE_NEWNS). Safe with threads. Returns the error, 0 when it went through.
+int clinux_probe_in_child(int kind, int flags, int timeout_milliseconds, struct clinux_probe_result *result);
+
+// bpf
+// Loads a program of BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to a version 2 group in place of those that are
+// attached there directly. Returns 0, or -1 with errno.
+int clinux_bpf_limit_devices(int cgroup, const uint64_t *instructions, uint32_t count);
+// Fills ids of the device programs attached to a group; returns how many, or -1.
+int clinux_bpf_device_programs(int cgroup, uint32_t *ids, uint32_t capacity);
 
 #endif

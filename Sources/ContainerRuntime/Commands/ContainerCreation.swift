@@ -1,0 +1,207 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
+/// What `create` and `run` do alike: from the words of the command line to a container whose init waits for `start`.
+struct ContainerCreation {
+    static let flags = [
+        Flag("bundle", "b", help: "directory of the bundle (default: the current one)"),
+        Flag("console-socket", help: "unix socket that gets the master of the container's terminal"),
+        Flag("pid-file", help: "file that gets the pid of the container's init"),
+        Flag("no-pivot", kind: .switched, help: "do not pivot_root; for a root filesystem that is a ramdisk"),
+        Flag("no-new-keyring", kind: .switched, help: "keep the caller's session keyring"),
+        Flag("preserve-fds", kind: .integer, help: "pass this many descriptors behind the standard ones on"),
+    ]
+
+    let context: CommandContext
+    /// Whether the container goes on without this process.
+    let isDetached: Bool
+
+    /// Everything that can be refused without a trace is looked at first.
+    ///
+    /// `console` makes the socket to use when there is a terminal and the command line names none.
+    /// The container comes with the right to change it, as long as the lock is kept.
+    func perform(
+        console: (() throws(RuntimeFailure) -> String)? = nil
+    ) throws(RuntimeFailure) -> (record: ContainerRecord, config: ContainerConfig, lock: ContainerLock) {
+        try StateDirectory.check(context.id)
+        let (bundle, bytes, config) = try bundle
+        try checkTerminal(config.process?.terminal ?? false)
+        let request = try request(bundle, config, console: console)
+        let state = context.state
+        if context.global.isRootPerUser {
+            try RuntimeFiles.makeDirectories(state.root, mode: 0o700)
+            chmod(state.root, 0o1700)
+        }
+        let lock = try state.create(context.id)
+        do throws(RuntimeFailure) {
+            let record = try make(request, bytes, state)
+            return (record, request.config, lock)
+        } catch {
+            try? state.remove(context.id)
+            throw error
+        }
+    }
+
+    /// The bundle's directory, now also the current one as hooks and relative paths expect, and its `config.json`.
+    private var bundle: (path: String, bytes: [UInt8], config: ContainerConfig) {
+        get throws(RuntimeFailure) {
+            if let path = context.flags.text("bundle"), chdir(path) != 0 {
+                throw RuntimeFailure("chdir to the bundle \(path)", errno: errno)
+            }
+            let path = GlobalOptions.Surroundings.currentDirectory()
+            guard let bytes = try RuntimeFiles.contents("config.json") else {
+                throw RuntimeFailure("JSON specification file config.json not found in \(path)")
+            }
+            let log = context.log
+            let config = try ContainerConfig.read(bytes: bytes) { log.warn($0) }
+            try config.check()
+            return (path, bytes, config)
+        }
+    }
+
+    /// As runc words it, which callers look for.
+    private func checkTerminal(_ terminal: Bool) throws(RuntimeFailure) {
+        try Self.checkTerminal(
+            terminal, isDetached: isDetached, hasSocket: context.flags.text("console-socket") != nil)
+    }
+
+    static func checkTerminal(_ terminal: Bool, isDetached: Bool, hasSocket: Bool) throws(RuntimeFailure) {
+        if isDetached && terminal && !hasSocket {
+            throw RuntimeFailure("cannot allocate tty if runc will detach without setting console socket")
+        }
+        if (!isDetached || !terminal) && hasSocket {
+            throw RuntimeFailure("cannot use console socket if runc will not detach or allocate tty")
+        }
+    }
+
+    private func request(
+        _ bundle: String, _ config: ContainerConfig, console: (() throws(RuntimeFailure) -> String)?
+    ) throws(RuntimeFailure) -> CreateRequest {
+        var config = config
+        let passed = try PassedDescriptors(preserved: context.flags.integer("preserve-fds"))
+        config.process?.env += passed.environment
+        var request = CreateRequest(id: context.id, bundle: bundle, config: config, root: context.global.root)
+        request.consoleSocket = context.flags.text("console-socket")
+        if let console, !isDetached, config.process?.terminal == true { request.consoleSocket = try console() }
+        if console != nil, config.process?.terminal == true, config.process?.consoleSize == nil {
+            // Ours is the terminal that people look at: the program starts in its size.
+            var window: (UInt16, UInt16, UInt16, UInt16) = (0, 0, 0, 0)
+            if clinux_ioctl(0, 0x5413, &window) == 0, window.0 > 0 {  // TIOCGWINSZ
+                request.config.process?.consoleSize = (height: UInt(window.0), width: UInt(window.1))
+            }
+        }
+        request.pidFile = context.pidFile
+        request.preserveFDs = passed.count
+        request.noPivot = context.flags.flag("no-pivot")
+        request.noNewKeyring = context.flags.flag("no-new-keyring")
+        request.systemdCgroup = context.global.systemdCgroup
+        request.rootless = context.global.rootless
+        return request
+    }
+
+    private func make(
+        _ request: CreateRequest, _ bytes: [UInt8], _ state: StateDirectory
+    ) throws(RuntimeFailure) -> ContainerRecord {
+        let cgroup = try CgroupSetup.plan(
+            id: request.id, cgroupsPath: request.config.linux.cgroupsPath, systemd: request.systemdCgroup,
+            rootless: request.rootless)
+        var record = ContainerRecord(
+            ociVersion: request.config.ociVersion, id: request.id, created: RuntimeTime.now(nanoseconds: true),
+            bundle: request.bundle,
+            rootfs: GlobalOptions.absolute(request.config.root?.path ?? "rootfs", in: request.bundle),
+            owner: Owners.name(geteuid()), annotations: request.config.annotations, cgroup: cgroup)
+        try state.saveConfig(bytes, of: request.id)
+        // Before anything exists outside of this directory: what a killed create leaves behind can be found.
+        try state.save(record)
+        record.initPid = try Launcher.create(
+            request, directory: state.path(request.id), cgroup: cgroup, log: context.log)
+        do throws(RuntimeFailure) {
+            guard let facts = ProcessFacts.of(record.initPid) else {
+                throw RuntimeFailure("the container's init has ended before it could start")
+            }
+            record.initStartTime = facts.startTime
+            try state.save(record)
+            if let path = request.pidFile { try PidFile.write(record.initPid, to: path) }
+        } catch {
+            ContainerRemoval(state: state, log: context.log).undo(record)
+            throw error
+        }
+        return record
+    }
+}
+
+extension CommandContext {
+    /// Absolute, from before anything changed the current directory.
+    var pidFile: String? {
+        flags.text("pid-file").map {
+            GlobalOptions.absolute($0, in: GlobalOptions.Surroundings.currentDirectory())
+        }
+    }
+}
+
+/// Descriptors from 3 on that a container inherits: those of socket activation, then those asked for.
+struct PassedDescriptors {
+    /// As sd_listen_fds(3) wants them: in the container, its init has pid 1.
+    var environment: [String] = []
+    var count: Int
+
+    init(preserved: Int) throws(RuntimeFailure) {
+        var activated = 0
+        if let owner = GlobalOptions.Surroundings.variable("LISTEN_PID"), Int32(owner) == getpid(),
+            let text = GlobalOptions.Surroundings.variable("LISTEN_FDS"), let given = Int(text),
+            (1...1024).contains(given)
+        {
+            activated = given
+            environment = ["LISTEN_FDS=\(given)", "LISTEN_PID=1"]
+        }
+        guard (0...65_536).contains(preserved) else {
+            throw RuntimeFailure("invalid value \(preserved) for --preserve-fds: use 0 to 65536")
+        }
+        count = activated + preserved
+        for descriptor in (3 + activated)..<(3 + count) where fcntl(Int32(descriptor), F_GETFD) < 0 {
+            throw RuntimeFailure("unable to stat preserved-fds \(descriptor): it is not open")
+        }
+    }
+}
+
+/// The file that tells a supervisor which process to watch.
+enum PidFile {
+    /// In one step, so that who waits for the file never reads half a number.
+    static func write(_ pid: Int32, to path: String) throws(RuntimeFailure) {
+        let (directory, name) = split(path)
+        let temporary = directory + "/." + name + "." + String(getpid())
+        let descriptor = try RuntimeFiles.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o666)
+        let written = RuntimeFiles.writeAll(descriptor, Array(String(pid).utf8))
+        var code = errno
+        close(descriptor)
+        if written {
+            if rename(temporary, path) == 0 { return }
+            code = errno
+        }
+        unlink(temporary)
+        throw RuntimeFailure("write \(path)", errno: code)
+    }
+
+    static func read(_ path: String) throws(RuntimeFailure) -> Int32 {
+        guard let bytes = try RuntimeFiles.contents(path, limit: 64),
+            let pid = Int32(String(decoding: bytes, as: UTF8.self))
+        else { throw RuntimeFailure("\(path) holds no pid") }
+        return pid
+    }
+
+    private static func split(_ path: String) -> (directory: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        return (slash == path.startIndex ? "" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+}
+
+/// Names of users.
+enum Owners {
+    /// `#1000` for who has no name.
+    static func name(_ uid: UInt32) -> String {
+        if uid == 0 { return "root" }
+        let accounts = try? AccountDatabase()
+        return accounts?.users.first { $0.uid == uid }?.name ?? "#\(uid)"
+    }
+}

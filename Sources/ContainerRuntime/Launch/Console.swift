@@ -1,0 +1,72 @@
+internal import CLinux
+internal import Glibc
+
+/// The terminal of a container: made inside, its master side handed to who asked for it.
+enum Console {
+    /// Makes a terminal on the container's own devpts, makes it the process's controlling terminal and standard
+    /// streams, and sends the master.
+    static func open(
+        in root: RootDirectory, process: ProcessConfig, sendTo socket: Int32, bindConsole: Bool
+    ) throws(RuntimeFailure) {
+        let noControl = O_NOCTTY
+        let master = try OpenFile(
+            Kernel.openInRoot(root.file.raw, "dev/pts/ptmx", O_RDWR | noControl),
+            "cannot open a terminal; is devpts mounted at /dev/pts in the container?")
+        // Something else mounted there must not pass for a terminal.
+        guard Kernel.filesystem(master.raw) == 0x1cd1 else {
+            throw RuntimeFailure("/dev/pts/ptmx of the container is not on devpts")
+        }
+        var unlocked: Int32 = 0
+        try check(Int(clinux_ioctl(master.raw, 0x4004_5431, &unlocked)), "cannot unlock the terminal")  // TIOCSPTLCK
+        var number: UInt32 = 0
+        try check(Int(clinux_ioctl(master.raw, 0x8004_5430, &number)), "cannot tell the terminal's number")  // TIOCGPTN
+        let getPeer = 0x5441
+        let slave = try OpenFile(
+            Kernel.call(SYS_ioctl, Int(master.raw), getPeer, Int(O_RDWR | noControl | Kernel.closeOnExec)),
+            "cannot open the other side of the terminal")
+        if let size = process.consoleSize {
+            var window: (UInt16, UInt16, UInt16, UInt16) = (
+                UInt16(clamping: size.height), UInt16(clamping: size.width), 0, 0
+            )
+            try check(Int(clinux_ioctl(master.raw, 0x5414, &window)), "cannot set the terminal's size")  // TIOCSWINSZ
+        }
+        try check(
+            Kernel.changeOwner(slave.raw, "", uid: Int(process.user.uid), gid: -1), "cannot give the terminal away")
+        let name = Array("/dev/pts/\(number)".utf8)
+        let sent = name.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, master.raw) }
+        try check(Int(sent), "cannot hand the terminal to the console socket")
+        Kernel.close(socket)
+        if bindConsole {
+            let target = try root.regularFile("/dev/console")
+            let tree = try OpenFile(
+                Kernel.cloneTree(slave.raw, "", recursive: false), "cannot bind the terminal at /dev/console")
+            try check(Kernel.attach(tree.raw, to: target.raw), "cannot bind the terminal at /dev/console")
+        }
+        for standard in 0...2 {
+            try check(Kernel.call(SYS_dup3, Int(slave.raw), standard, 0), "cannot use the terminal")
+        }
+        try check(Int(clinux_ioctl(0, 0x540e, nil)), "cannot make the terminal the controlling one")  // TIOCSCTTY
+    }
+}
+
+enum Sockets {
+    /// Connects to a stream socket of the file system.
+    static func connect(_ path: String) throws(RuntimeFailure) -> OpenFile {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard bytes.count < capacity, !bytes.contains(0) else {
+            throw RuntimeFailure("the path of the socket \(path) is longer than \(capacity - 1) bytes")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let socket = try OpenFile(
+            Kernel.call(SYS_socket, Int(AF_UNIX), Int(SOCK_STREAM.rawValue) | Int(Kernel.closeOnExec), 0),
+            "cannot open a socket")
+        let code = withUnsafePointer(to: &address) {
+            Kernel.call(SYS_connect, Int(socket.raw), Int(bitPattern: $0), MemoryLayout<sockaddr_un>.size)
+        }
+        try check(code, "cannot connect to the socket \(path)")
+        return socket
+    }
+}

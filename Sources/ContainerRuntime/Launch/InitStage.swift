@@ -1,0 +1,132 @@
+internal import CLinux
+internal import Glibc
+
+/// The container's init on its way to its program: builds the root, enters it, gives up what it may not keep, waits for
+/// `start`, and becomes the program.
+struct InitStage {
+    let plan: InitPlan
+    let channel: SyncChannel
+
+    /// Never returns.
+    func run() -> Never {
+        let start = StartSignal()
+        do throws(RuntimeFailure) {
+            try live(start)
+        } catch {
+            try? channel.send(.failed(error.message))
+            start.failed(error.message)
+            _exit(1)
+        }
+    }
+
+    private func live(_ start: StartSignal) throws(RuntimeFailure) -> Never {
+        try channel.expect(.go)
+        // Signals that the runtime ignored or blocked must not be inherited.
+        Signals.reset()
+        if plan.config.linux.namespace(.cgroup).map({ $0.path == nil }) == true {
+            try check(
+                Kernel.call(SYS_unshare, Int(NamespaceKind.cgroup.cloneFlag)), "cannot make a cgroup namespace")
+        }
+        try check(Kernel.call(SYS_setsid), "cannot make a session")
+        if !plan.noNewKeyring { Keyring.join("_ses.\(plan.id)") }
+        let labels = try Labels(plan.process)
+        let own = try OwnDescriptors()
+        let seccomp = try plan.seccomp.map { program throws(RuntimeFailure) in
+            try SeccompStep(
+                program, pid: own.hostPid,
+                state: HookState.json(
+                    id: plan.id, status: "creating", pid: own.hostPid, bundle: plan.bundle,
+                    annotations: plan.config.annotations))
+        }
+        try Network.raiseLoopback(plan.config.linux)
+        try enterRoot()
+        try ProcessFinish(plan.process).becomeProgram(
+            labels: labels, preserve: plan.preserveFDs, seccomp: seccomp,
+            personality: plan.config.linux.personality, memoryPolicy: plan.config.linux.memoryPolicy
+        ) { () throws(RuntimeFailure) in
+            try channel.send(.ready)
+            Kernel.close(channel.socket)
+            try start.wait(for: plan.fifo, own)
+        } then: { () throws(RuntimeFailure) in
+            try Hooks.run(plan.config.hooks.startContainer, "startContainer", state: state("created"))
+        }
+    }
+
+    private func enterRoot() throws(RuntimeFailure) {
+        let hasMounts = plan.config.linux.namespace(.mount) != nil
+        let rootfs = RootFilesystem(plan: plan)
+        if hasMounts, plan.config.linux.namespace(.mount)?.path == nil {
+            let root = try rootfs.build()
+            try Sysctl.write(plan.config.linux)
+            if let hostname = plan.config.hostname { try Host.setName(hostname) }
+            if let domainname = plan.config.domainname { try Host.setDomain(domainname) }
+            try channel.send(.mounted)
+            try channel.expect(.done)
+            try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
+            if let console = plan.console {
+                try Console.open(in: root, process: plan.process, sendTo: console, bindConsole: true)
+            }
+            try rootfs.protect(root)
+            try rootfs.enter(root)
+        } else {
+            try channel.send(.mounted)
+            try channel.expect(.done)
+            try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
+            try check(Kernel.withPath(plan.rootfs) { Kernel.call(SYS_chroot, $0) }, "cannot change the root")
+            try check(Kernel.withPath("/") { Kernel.call(SYS_chdir, $0) }, "cannot enter the root")
+            if let console = plan.console {
+                try Console.open(
+                    in: try RootDirectory("/"), process: plan.process, sendTo: console, bindConsole: false)
+            }
+        }
+    }
+
+    private func state(_ status: String) -> JSONValue {
+        // The pid as it is seen inside, where these hooks run.
+        HookState.json(
+            id: plan.id, status: status, pid: getpid(), bundle: plan.bundle, annotations: plan.config.annotations)
+    }
+}
+
+/// The process's own descriptors by the host's /proc, opened while that is in sight: a container has no names for what
+/// it was given, and its own /proc may be anything.
+struct OwnDescriptors {
+    private let directory: OpenFile
+    /// This process's pid as the host's /proc has it.
+    let hostPid: Int32
+
+    init() throws(RuntimeFailure) {
+        directory = try OpenFile(Kernel.open("/proc/self/fd", O_RDONLY | Kernel.directory), "cannot open /proc/self/fd")
+        guard Kernel.isProc(directory.raw) else { throw RuntimeFailure("/proc of this host is not procfs") }
+        var text = [UInt8](repeating: 0, count: 32)
+        let count = text.withUnsafeMutableBytes { bytes in
+            Kernel.withPath("/proc/self") {
+                Kernel.call(SYS_readlinkat, Int(AT_FDCWD), $0, Int(bitPattern: bytes.baseAddress), bytes.count)
+            }
+        }
+        hostPid = Int32(String(decoding: text.prefix(max(0, count)), as: UTF8.self)) ?? getpid()
+    }
+
+    /// Opens what a descriptor stands for anew.
+    func reopen(_ descriptor: Int32, _ flags: Int32) -> Int {
+        Kernel.openAt(directory.raw, String(descriptor), flags)
+    }
+}
+
+/// The meeting of init and `start` on the fifo: opening it waits for `start`, and whoever reads it sees it closed when
+/// init has become its program, or hears why it could not.
+final class StartSignal {
+    private var fifo: OpenFile?
+
+    func wait(for descriptor: Int32, _ own: OwnDescriptors) throws(RuntimeFailure) {
+        let fifo = try OpenFile(own.reopen(descriptor, O_WRONLY), "cannot open the exec fifo")
+        try check(Kernel.write("0", to: fifo.raw), "cannot write to the exec fifo")
+        Kernel.close(descriptor)
+        self.fifo = fifo
+    }
+
+    func failed(_ message: String) {
+        guard let fifo else { return }
+        _ = Kernel.write(message, to: fifo.raw)
+    }
+}

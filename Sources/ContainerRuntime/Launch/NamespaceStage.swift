@@ -1,0 +1,116 @@
+internal import CLinux
+internal import Glibc
+
+/// The first child of `create`: joins and makes the namespaces, forks the container's init into them, and ends.
+///
+/// Two processes are needed because a pid namespace, and a time namespace, is entered only by children. Init is made
+/// as a sibling, so that it is a child of the runtime, and later of whoever called it.
+struct NamespaceStage {
+    let plan: InitPlan
+    let channel: SyncChannel
+
+    /// Never returns.
+    func run() -> Never {
+        do throws(RuntimeFailure) {
+            try enter()
+            let pid = clinux_fork_sibling()
+            if pid == 0 { InitStage(plan: plan, channel: channel).run() }
+            try check(Int(pid), "cannot fork the container's init")
+            try channel.send(.started(pid))
+            _exit(0)
+        } catch {
+            try? channel.send(.failed(error.message))
+            _exit(1)
+        }
+    }
+
+    private func enter() throws(RuntimeFailure) {
+        // Nobody in a namespace that is entered half may trace this process.
+        _ = Kernel.control(4, 0)  // PR_SET_DUMPABLE
+        let namespaces = plan.config.linux.namespaces
+        if let user = plan.config.linux.namespace(.user), let path = user.path { try join(.user, path) }
+        if let user = plan.config.linux.namespace(.user), user.path == nil {
+            try check(
+                Kernel.call(SYS_unshare, Int(NamespaceKind.user.cloneFlag)), "cannot make a user namespace")
+            // The maps are written from outside; a process that cannot be dumped has files that only root may write.
+            try channel.send(.map)
+            try channel.expect(.done)
+        }
+        if plan.config.linux.namespace(.user) != nil { try becomeRoot() }
+        for entry in namespaces where entry.kind != .user && entry.kind != .mount {
+            if let path = entry.path { try join(entry.kind, path) }
+        }
+        if let path = plan.config.linux.namespace(.mount)?.path { try join(.mount, path) }
+        var flags: Int32 = 0
+        // The cgroup namespace is made once init is where it belongs.
+        for entry in namespaces where entry.path == nil && entry.kind != .user && entry.kind != .cgroup {
+            flags |= entry.kind.cloneFlag
+        }
+        if flags != 0 { try check(Kernel.call(SYS_unshare, Int(flags)), "cannot make the container's namespaces") }
+        if !plan.config.linux.timeOffsets.isEmpty { try setClocks() }
+    }
+
+    private func join(_ kind: NamespaceKind, _ path: String) throws(RuntimeFailure) {
+        let file = try OpenFile(Kernel.open(path, O_RDONLY), "cannot open the \(kind.rawValue) namespace \(path)")
+        try check(
+            Kernel.call(SYS_setns, Int(file.raw), Int(kind.cloneFlag)),
+            "cannot join the \(kind.rawValue) namespace \(path)")
+    }
+
+    private func becomeRoot() throws(RuntimeFailure) {
+        // Without privilege the kernel forbids setgroups in a new user namespace; then there are no groups to drop.
+        _ = Kernel.call(SYS_setgroups, 0, 0)
+        try check(Kernel.call(SYS_setresgid, 0, 0, 0), "cannot become group 0 of the user namespace; is it mapped?")
+        try check(Kernel.call(SYS_setresuid, 0, 0, 0), "cannot become user 0 of the user namespace; is it mapped?")
+    }
+
+    private func setClocks() throws(RuntimeFailure) {
+        var text = ""
+        for offset in plan.config.linux.timeOffsets {
+            text += "\(offset.clock == "monotonic" ? 1 : 7) \(offset.secs) \(offset.nanosecs)\n"
+        }
+        try check(
+            Kernel.write(text, toFile: "/proc/self/timens_offsets"), "cannot set the clocks of the time namespace")
+    }
+}
+
+/// Maps of user and group ids of a user namespace.
+enum IDMaps {
+    static func write(for pid: Int32, _ linux: LinuxConfig) throws(RuntimeFailure) {
+        if geteuid() != 0 {
+            try byHelper("newuidmap", pid, linux.uidMappings)
+            try byHelper("newgidmap", pid, linux.gidMappings)
+            return
+        }
+        try write(linux.uidMappings, "/proc/\(pid)/uid_map", "uids")
+        try write(linux.gidMappings, "/proc/\(pid)/gid_map", "gids")
+    }
+
+    private static func write(_ mappings: [IDMapping], _ path: String, _ what: String) throws(RuntimeFailure) {
+        let text = mappings.map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
+        try check(Kernel.write(text, toFile: path), "cannot map \(what) of the user namespace")
+    }
+
+    private static func byHelper(_ name: String, _ pid: Int32, _ mappings: [IDMapping]) throws(RuntimeFailure) {
+        guard !mappings.isEmpty else { return }
+        var arguments = [name, String(pid)]
+        for each in mappings { arguments += [String(each.containerID), String(each.hostID), String(each.size)] }
+        let status = try Programs.run(
+            "/usr/bin/\(name)", arguments: arguments, environment: [], input: nil, timeout: 10)
+        guard status.code == 0 else {
+            throw RuntimeFailure(
+                "\(name) refused the map (\(status.output)); give this user a range in /etc/sub\(name.dropFirst(3).prefix(1) == "u" ? "uid" : "gid")"
+            )
+        }
+    }
+}
+
+extension IDMapping {
+    /// The id outside that an id inside stands for.
+    static func host(of id: UInt32, in mappings: [IDMapping]) -> UInt32? {
+        for each in mappings where id >= each.containerID && id - each.containerID < each.size {
+            return each.hostID + (id - each.containerID)
+        }
+        return nil
+    }
+}

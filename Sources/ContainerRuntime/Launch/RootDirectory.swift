@@ -1,0 +1,72 @@
+internal import CLinux
+internal import Glibc
+
+/// A container's root while it is built from outside: all names are looked up below it by the kernel, so that no link,
+/// `..` or exchanged directory inside leads anything out of it (CVE-2019-16884, CVE-2021-30465, CVE-2023-27561).
+struct RootDirectory {
+    let file: OpenFile
+
+    private static let noLinks: UInt64 = 0x04
+    private static let longestPath = 4_096
+
+    init(_ path: String) throws(RuntimeFailure) {
+        file = try OpenFile(
+            Kernel.open(path, Kernel.path | Kernel.directory), "cannot open the root filesystem \(path)")
+    }
+
+    /// A path without empty and dot segments; `..` goes up as far as the root.
+    static func normalized(_ path: String) -> [String] {
+        var segments: [String] = []
+        for segment in path.split(separator: "/") where segment != "." {
+            if segment == ".." { _ = segments.popLast() } else { segments.append(String(segment)) }
+        }
+        return segments
+    }
+
+    /// An existing file, not opened for reading; nil when there is none.
+    func find(_ path: String, allowLinks: Bool = true) throws(RuntimeFailure) -> OpenFile? {
+        let result = Kernel.openInRoot(
+            file.raw, Self.normalized(path).joined(separator: "/"), Kernel.path, resolve: allowLinks ? 0 : Self.noLinks)
+        if result == -Int(ENOENT) || result == -Int(ENOTDIR) { return nil }
+        return try OpenFile(result, "cannot look up \(path) in the container")
+    }
+
+    /// A directory, made with its parents when it is not there.
+    func directory(_ path: String, mode: Int = 0o755) throws(RuntimeFailure) -> OpenFile {
+        let segments = Self.normalized(path)
+        guard path.utf8.count <= Self.longestPath else {
+            throw RuntimeFailure("the path \(path.prefix(80))… is longer than \(Self.longestPath) bytes")
+        }
+        var here = try OpenFile(Kernel.openInRoot(file.raw, "", Kernel.path | Kernel.directory), "cannot open the root")
+        var walked = ""
+        for segment in segments {
+            walked += walked.isEmpty ? segment : "/" + segment
+            var next = Kernel.openInRoot(file.raw, walked, Kernel.path | Kernel.directory)
+            if next == -Int(ENOENT) {
+                let made = Kernel.makeDirectory(here.raw, segment, mode: mode)
+                if made != -Int(EEXIST) { try check(made, "cannot make /\(walked) in the container") }
+                next = Kernel.openAt(here.raw, segment, Kernel.path | Kernel.directory | Kernel.noFollow)
+            }
+            here = try OpenFile(next, "cannot use /\(walked) in the container as a directory")
+        }
+        return here
+    }
+
+    /// The directory that holds a name, and the name.
+    func parent(of path: String) throws(RuntimeFailure) -> (directory: OpenFile, name: String) {
+        var segments = Self.normalized(path)
+        guard let name = segments.popLast() else { throw RuntimeFailure("\(path) cannot be the name of a file") }
+        return (try directory(segments.joined(separator: "/")), name)
+    }
+
+    /// A file to mount on, made empty when it is not there.
+    func regularFile(_ path: String) throws(RuntimeFailure) -> OpenFile {
+        if let found = try find(path) { return found }
+        let (directory, name) = try parent(of: path)
+        let made = Kernel.openAt(directory.raw, name, O_WRONLY | O_CREAT | O_EXCL | Kernel.noFollow, mode: 0o755)
+        try check(made, "cannot make \(path) in the container")
+        Kernel.close(Int32(made))
+        return try OpenFile(
+            Kernel.openAt(directory.raw, name, Kernel.path | Kernel.noFollow), "cannot open \(path) in the container")
+    }
+}

@@ -1,0 +1,87 @@
+internal import CLinux
+internal import Glibc
+
+/// How the runtime and the processes it makes talk while a container comes to life: short messages over a socket pair.
+///
+/// ```
+/// runtime                      first child                     init
+///    │ ◀──────────── map ─────────┤ (in a new user namespace)
+///    ├───────────── done ────────▶│ makes and joins namespaces
+///    │ ◀──────── started(pid) ────┤ forks init, ends
+///    ├───────────── go ─────────────────────────────────────────▶│ (in its cgroup, limits set) builds its root
+///    │ ◀────────────────────────────────────────────── mounted ──┤
+///    ├───────────── done (hooks have run) ──────────────────────▶│ enters its root, gives up what it may not keep
+///    │ ◀──────────────────────────────────────────────── ready ──┤ waits for start
+/// ```
+/// Whoever fails says `failed` with words for people and ends.
+struct SyncChannel {
+    enum Message: Equatable {
+        case map
+        case started(Int32)
+        case go
+        case mounted
+        case ready
+        case done
+        case warning(String)
+        case failed(String)
+    }
+
+    let socket: Int32
+
+    static func pair() throws(RuntimeFailure) -> (runtime: SyncChannel, child: SyncChannel) {
+        var one: Int32 = -1
+        var other: Int32 = -1
+        try check(Int(clinux_socketpair(&one, &other)), "cannot make a socket pair")
+        return (SyncChannel(socket: one), SyncChannel(socket: other))
+    }
+
+    func send(_ message: Message) throws(RuntimeFailure) {
+        var bytes: [UInt8]
+        switch message {
+        case .map: bytes = [1]
+        case .started(let pid):
+            bytes = [2]
+            for shift in stride(from: 0, to: 32, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: pid >> Int32(shift)))
+            }
+        case .go: bytes = [3]
+        case .mounted: bytes = [4]
+        case .ready: bytes = [5]
+        case .done: bytes = [6]
+        case .warning(let text): bytes = [7] + text.utf8.prefix(8_000)
+        case .failed(let text): bytes = [8] + text.utf8.prefix(8_000)
+        }
+        let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, -1) }
+        try check(Int(code), "the runtime or the container's first process has gone")
+    }
+
+    /// The next message; nil when the other side has gone.
+    func receive() throws(RuntimeFailure) -> Message? {
+        var buffer = [UInt8](repeating: 0, count: 8_192)
+        var descriptor: Int32 = -1
+        let count = buffer.withUnsafeMutableBytes {
+            clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
+        }
+        if descriptor >= 0 { Kernel.close(descriptor) }
+        if count == 0 || count == -Int(ECONNRESET) { return nil }
+        try check(count, "cannot hear from the container's first process")
+        let payload = buffer[1..<max(1, count)]
+        switch buffer[0] {
+        case 1: return .map
+        case 2 where payload.count == 4:
+            return .started(payload.reversed().reduce(0) { $0 << 8 | Int32($1) })
+        case 3: return .go
+        case 4: return .mounted
+        case 5: return .ready
+        case 6: return .done
+        case 7: return .warning(String(decoding: payload, as: UTF8.self))
+        case 8: return .failed(String(decoding: payload, as: UTF8.self))
+        default: throw RuntimeFailure("the container's first process said something unknown")
+        }
+    }
+
+    /// Waits for a particular message.
+    func expect(_ message: Message) throws(RuntimeFailure) {
+        guard try receive() == message else { throw RuntimeFailure("the runtime has ended; the container is given up") }
+    }
+}

@@ -1,0 +1,24 @@
+internal import CLinux
+
+/// Why the runtime could not do what it was asked: one line for people, which callers such as podman show as it is.
+struct RuntimeFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What happened, why, and what to do, lower case, no full stop.
+    var message: String
+    /// The exit status of the command; 1 unless there is a reason.
+    var status: Int32 = 1
+
+    init(_ message: String, status: Int32 = 1) {
+        self.message = message
+        self.status = status
+    }
+
+    /// A system call that failed: `doing: words of the errno`.
+    init(_ doing: String, errno code: Int32, status: Int32 = 1) {
+        var buffer = [CChar](repeating: 0, count: 160)
+        clinux_error_text(code, &buffer, buffer.count)
+        let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.init("\(doing): \(text)", status: status)
+    }
+
+    var description: String { message }
+}

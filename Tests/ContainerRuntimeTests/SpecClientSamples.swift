@@ -1,0 +1,63 @@
+/// Configurations of the shape that podman and docker write, with every part they use.
+enum SpecClientSamples {
+    static let podman = #"""
+        {"ociVersion":"1.2.1+dev","process":{"terminal":false,"user":{"uid":0,"gid":0,"umask":18,"additionalGids":[0,1,2,3,10,26]},
+        "args":["/bin/sh","-c","echo \"hello\" \u0026\u0026 sleep 1"],
+        "env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","container=podman","HOME=/root","HOSTNAME=5dc1a0b6c2a4"],
+        "cwd":"/","capabilities":{
+         "bounding":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_NET_BIND_SERVICE","CAP_SETFCAP","CAP_SETGID","CAP_SETPCAP","CAP_SETUID","CAP_SYS_CHROOT"],
+         "effective":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_NET_BIND_SERVICE","CAP_SETFCAP","CAP_SETGID","CAP_SETPCAP","CAP_SETUID","CAP_SYS_CHROOT"],
+         "permitted":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_NET_BIND_SERVICE","CAP_SETFCAP","CAP_SETGID","CAP_SETPCAP","CAP_SETUID","CAP_SYS_CHROOT"]},
+        "rlimits":[{"type":"RLIMIT_NOFILE","hard":20000,"soft":20000},{"type":"RLIMIT_NPROC","hard":32768,"soft":32768}],
+        "oomScoreAdj":0},
+        "root":{"path":"/var/lib/containers/storage/overlay/8f2c/merged"},"hostname":"5dc1a0b6c2a4",
+        "mounts":[{"destination":"/proc","type":"proc","source":"proc","options":["nosuid","noexec","nodev"]},
+        {"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","noexec","strictatime","mode=755","size=65536k"]},
+        {"destination":"/sys","type":"sysfs","source":"sysfs","options":["nosuid","noexec","nodev","ro"]},
+        {"destination":"/dev/pts","type":"devpts","source":"devpts","options":["nosuid","noexec","newinstance","ptmxmode=0666","mode=0620","gid=5"]},
+        {"destination":"/dev/mqueue","type":"mqueue","source":"mqueue","options":["nosuid","noexec","nodev"]},
+        {"destination":"/etc/resolv.conf","type":"bind","source":"/run/containers/storage/overlay-containers/5dc1/userdata/resolv.conf","options":["bind","rprivate"]},
+        {"destination":"/dev/shm","type":"bind","source":"/var/lib/containers/storage/overlay-containers/5dc1/userdata/shm","options":["bind","rprivate","nosuid","noexec","nodev"]},
+        {"destination":"/run/.containerenv","type":"bind","source":"/run/containers/storage/overlay-containers/5dc1/userdata/.containerenv","options":["bind","rprivate"]},
+        {"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["rprivate","nosuid","noexec","nodev","relatime","ro"]},
+        {"destination":"/data","type":"bind","source":"/srv/data","options":["rw","rprivate","nosuid","nodev","rbind"]}],
+        "hooks":{"createRuntime":[{"path":"/usr/libexec/hook","args":["hook","create"],"env":["A=b"],"timeout":10}]},
+        "annotations":{"io.container.manager":"libpod","io.kubernetes.cri-o.Created":"2026-01-02T03:04:05.678901234Z",
+        "io.podman.annotations.autoremove":"FALSE","org.opencontainers.image.stopSignal":"15"},
+        "linux":{"sysctl":{"net.ipv4.ping_group_range":"0 0"},"resources":{"devices":[{"allow":false,"access":"rwm"}],
+        "memory":{"limit":67108864,"swap":134217728},"cpu":{"quota":50000,"period":100000},"pids":{"limit":2048}},
+        "cgroupsPath":"/libpod_parent/libpod-5dc1","namespaces":[{"type":"pid"},{"type":"network","path":"/run/netns/netns-1a2b"},
+        {"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"cgroup"}],
+        "seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,
+        "architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32"],
+        "syscalls":[{"names":["bdflush","io_pgetevents","kexec_file_load"],"action":"SCMP_ACT_ERRNO","errnoRet":1},
+        {"names":["_llseek","accept","access","brk","close","execve","exit_group","read","write"],"action":"SCMP_ACT_ALLOW"},
+        {"names":["personality"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":0,"op":"SCMP_CMP_EQ"}]},
+        {"names":["socket"],"action":"SCMP_ACT_ERRNO","errnoRet":22,"args":[{"index":0,"value":16,"op":"SCMP_CMP_EQ"},{"index":2,"value":9,"op":"SCMP_CMP_EQ"}]}]},
+        "maskedPaths":["/proc/acpi","/proc/kcore","/proc/keys","/sys/firmware","/sys/fs/selinux"],
+        "readonlyPaths":["/proc/asound","/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger"]}}
+        """#
+
+    static let docker = #"""
+        {"ociVersion":"1.2.0","process":{"terminal":true,"consoleSize":{"height":24,"width":80},"user":{"uid":0,"gid":0,"additionalGids":[0,10]},
+        "args":["nginx","-g","daemon off;"],"env":["PATH=/usr/sbin:/usr/bin:/sbin:/bin","HOSTNAME=9e107d9d372b","TERM=xterm"],"cwd":"/",
+        "capabilities":{"bounding":["CAP_CHOWN","CAP_MKNOD","CAP_AUDIT_WRITE"],"effective":["CAP_CHOWN","CAP_MKNOD","CAP_AUDIT_WRITE"],
+        "permitted":["CAP_CHOWN","CAP_MKNOD","CAP_AUDIT_WRITE"]},"apparmorProfile":"docker-default","oomScoreAdj":0,"noNewPrivileges":true},
+        "root":{"path":"/var/lib/docker/overlay2/ab12/merged"},"hostname":"9e107d9d372b",
+        "mounts":[{"destination":"/proc","type":"proc","source":"proc","options":["nosuid","noexec","nodev"]},
+        {"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","strictatime","mode=755","size=65536k"]},
+        {"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro","nosuid","noexec","nodev"]},
+        {"destination":"/etc/hosts","type":"bind","source":"/var/lib/docker/containers/9e10/hosts","options":["rbind","rprivate"]},
+        {"destination":"/cache","type":"tmpfs","source":"tmpfs","options":["noexec","nosuid","nodev","tmpcopyup","size=1m"]}],
+        "hooks":{"prestart":[{"path":"/proc/1234/exe","args":["libnetwork-setkey","-exec-root=/var/run/docker","9e10","77aa"]}]},
+        "linux":{"sysctl":{"net.ipv4.ip_unprivileged_port_start":"0","net.ipv4.ping_group_range":"0 2147483647"},
+        "resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":5,"access":"rwm"},
+        {"allow":true,"type":"c","major":136,"minor":-1,"access":"rwm"}],"memory":{"disableOOMKiller":false},
+        "cpu":{"shares":0,"cpus":"","mems":""},"pids":{"limit":0},"blockIO":{"weight":0,"weightDevice":[]},"unified":{}},
+        "cgroupsPath":"system.slice:docker:9e10","namespaces":[{"type":"mount"},{"type":"network","path":""},{"type":"uts"},{"type":"pid"},{"type":"ipc"},{"type":"cgroup"}],
+        "devices":[{"path":"/dev/fuse","type":"c","major":10,"minor":229,"fileMode":438,"uid":0,"gid":0}],
+        "seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86_64"],"flags":[],
+        "syscalls":[{"names":["clone"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":2114060288,"op":"SCMP_CMP_MASKED_EQ"}]}]},
+        "maskedPaths":["/proc/asound","/proc/interrupts","/sys/devices/virtual/powercap"],"readonlyPaths":["/proc/bus"]}}
+        """#
+}
