@@ -35,7 +35,7 @@ enum Programs {
 
     private static let outputLimit = 4_096
 
-    /// - Parameter timeout: seconds; nil waits for ever.
+    /// `timeout`: seconds; nil waits for ever.
     static func run(
         _ path: String, arguments: [String], environment: [String], input: [UInt8]?, timeout: Int?
     ) throws(RuntimeFailure) -> Result {

@@ -29,7 +29,7 @@ enum Kernel {
 
     /// Calls the kernel.
     ///
-    /// - Returns: the result, negative for `-errno`.
+    /// Returns the result, negative for `-errno`.
     static func call(
         _ number: Int32, _ a: Int = 0, _ b: Int = 0, _ c: Int = 0, _ d: Int = 0, _ e: Int = 0, _ f: Int = 0
     ) -> Int {

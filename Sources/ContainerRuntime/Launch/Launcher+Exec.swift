@@ -16,14 +16,13 @@ struct ExecRequest {
 extension Launcher {
     /// Starts a further process in a container.
     ///
-    /// - Parameters:
-    ///   - request: what to start.
-    ///   - target: the container's init.
-    ///   - config: the container's configuration.
-    ///   - cgroup: the container's.
-    ///   - log: gets warnings.
-    /// - Returns: the pid of the process, a child of this one, which runs its program already.
-    /// - Throws: what went wrong; there is no process then.
+    /// `request`: what to start.
+    /// `target`: the container's init.
+    /// `config`: the container's configuration.
+    /// `cgroup`: the container's.
+    /// `log`: gets warnings.
+    /// Returns the pid of the process, a child of this one, which runs its program already.
+    /// Throws what went wrong; there is no process then.
     static func startExec(
         _ request: ExecRequest, id: String, bundle: String, target: Int32, config: ContainerConfig,
         cgroup: CgroupRecord, log: RuntimeLog
@@ -76,7 +75,7 @@ extension Launcher {
 
     /// Waits for a process that was started here.
     ///
-    /// - Returns: its exit status, 128 + n for signal n.
+    /// Returns its exit status, 128 + n for signal n.
     static func wait(for pid: Int32) -> Int32 {
         guard let status = reap(pid) else { return 255 }
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)

@@ -25,13 +25,12 @@ enum Launcher {
 
     /// Makes a container whose init waits for `start`.
     ///
-    /// - Parameters:
-    ///   - request: what to make; its state directory exists and is locked.
-    ///   - directory: the container's own directory below the runtime's root.
-    ///   - cgroup: planned, not made yet.
-    ///   - log: gets warnings.
-    /// - Returns: the pid of the container's init, in this process's pid namespace.
-    /// - Throws: what went wrong; nothing of the container is left but its state directory.
+    /// `request`: what to make; its state directory exists and is locked.
+    /// `directory`: the container's own directory below the runtime's root.
+    /// `cgroup`: planned, not made yet.
+    /// `log`: gets warnings.
+    /// Returns the pid of the container's init, in this process's pid namespace.
+    /// Throws what went wrong; nothing of the container is left but its state directory.
     static func create(
         _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog
     ) throws(RuntimeFailure) -> Int32 {
@@ -198,7 +197,7 @@ struct Bearer {
         self.log = log
     }
 
-    /// - Returns: the pid of init, which waits for `start`.
+    /// Returns the pid of init, which waits for `start`.
     mutating func deliver() throws(RuntimeFailure) -> Int32 {
         while true {
             guard let message = try channel.receive() else {

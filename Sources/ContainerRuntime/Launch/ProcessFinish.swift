@@ -8,12 +8,11 @@ struct ProcessFinish {
 
     init(_ process: ProcessConfig) { self.process = process }
 
-    /// - Parameters:
-    ///   - labels: of the security modules; their files are open already.
-    ///   - preserve: descriptors above standard error that the program keeps.
-    ///   - seccomp: the filter, compiled, with whom to tell about it.
-    ///   - ready: called when nothing but the filter and the program itself is left to fail.
-    ///   - then: called last, before the program.
+    /// `labels`: of the security modules; their files are open already.
+    /// `preserve`: descriptors above standard error that the program keeps.
+    /// `seccomp`: the filter, compiled, with whom to tell about it.
+    /// `ready`: called when nothing but the filter and the program itself is left to fail.
+    /// `then`: called last, before the program.
     func becomeProgram(
         labels: Labels, preserve: Int, seccomp: SeccompStep?, personality: PersonalityConfig?,
         memoryPolicy: MemoryPolicyConfig?, ready: () throws(RuntimeFailure) -> Void,
@@ -205,7 +204,7 @@ struct SeccompStep {
     /// What the listener is told; the container process state of the runtime-spec.
     let state: JSONValue
 
-    /// - Parameter pid: of this process, as the host counts.
+    /// `pid`: of this process, as the host counts.
     init(_ program: SeccompProgram, pid: Int32, state: JSONValue) throws(RuntimeFailure) {
         self.program = program
         listener = try program.listenerPath.map { path throws(RuntimeFailure) in try Sockets.connect(path) }
