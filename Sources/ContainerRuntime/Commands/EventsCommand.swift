@@ -21,7 +21,7 @@ enum EventsCommand {
             guard context.state.status(of: record) != .stopped else {
                 throw RuntimeFailure("container with id \(record.id) is not running")
             }
-            if context.flags.flag("stats") { return try print(record, "stats", record.cgroup.statistics()) }
+            if context.flags.flag("stats") { return try emit(record, "stats", record.cgroup.statistics()) }
             try follow(record, every: interval)
             return 0
         })
@@ -40,17 +40,17 @@ enum EventsCommand {
             if poll(&waits, 2, Int32(clamping: max(0, due - MemoryWatch.now()))) < 0 && errno != EINTR {
                 throw RuntimeFailure("poll", errno: errno)
             }
-            if waits[1].revents != 0, let memory, memory.ranOut() { try print(record, "oom", nil) }
+            if waits[1].revents != 0, let memory, memory.ranOut() { try emit(record, "oom", nil) }
             if waits[0].revents != 0 { return }
             if MemoryWatch.now() >= due {
-                try print(record, "stats", record.cgroup.statistics())
+                try emit(record, "stats", record.cgroup.statistics())
                 due = MemoryWatch.now() + Int(interval)
             }
         }
     }
 
     @discardableResult
-    private static func print(
+    private static func emit(
         _ record: ContainerRecord, _ type: String, _ data: JSONValue?
     ) throws(RuntimeFailure) -> Int32 {
         var members = [
