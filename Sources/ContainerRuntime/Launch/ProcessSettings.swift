@@ -125,7 +125,13 @@ enum Keyring {
 enum Signals {
     /// Default actions and an empty mask, as a new program expects them.
     static func reset() {
-        for number in 1...64 where number != 9 && number != 19 { signal(Int32(number), SIG_DFL) }
+        // By the kernel's own call: the C library keeps two real-time signals to itself and would leave them ignored.
+        let standard = [UInt64](repeating: 0, count: 8)
+        standard.withUnsafeBytes { action in
+            for number in 1...64 where number != 9 && number != 19 {
+                _ = Kernel.call(SYS_rt_sigaction, number, Int(bitPattern: action.baseAddress), 0, 8)
+            }
+        }
         var none = sigset_t()
         sigemptyset(&none)
         sigprocmask(SIG_SETMASK, &none, nil)
