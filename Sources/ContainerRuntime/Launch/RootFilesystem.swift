@@ -139,15 +139,17 @@ enum MountTable {
     /// mountinfo writes blanks and backslashes as octal escapes.
     static func unescape(_ text: some Collection<UInt8>) -> String {
         var bytes: [UInt8] = []
-        var rest = text.makeIterator()
-        while let byte = rest.next() {
-            guard byte == UInt8(ascii: "\\") else {
+        var rest = Array(text)[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
                 bytes.append(byte)
-                continue
             }
-            var value = 0
-            for _ in 0..<3 { value = value * 8 + Int((rest.next() ?? 48) & 7) }
-            bytes.append(UInt8(truncatingIfNeeded: value))
         }
         return String(decoding: bytes, as: UTF8.self)
     }
