@@ -40,6 +40,8 @@ int clinux_forward_signal(pid_t init, int signal) {
 
 pid_t clinux_fork(void) { return fork(); }
 
+int clinux_close_from(int first) { return close_range_of((unsigned)first, ~0u, 0); }
+
 void clinux_ignore_hangups(void) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
@@ -133,7 +135,7 @@ static _Noreturn void give_up(const struct clinux_task *task, uint32_t step) {
     _exit(127);
 }
 
-static void reset_signals(void) {
+void clinux_reset_signals(void) {
     struct sigaction standard;
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
@@ -162,7 +164,7 @@ static _Noreturn void run_command(const struct clinux_task *task) {
     // After the change of user: a task must not get a directory that its user may not enter.
     if (chdir(task->directory) < 0) give_up(task, CLINUX_STEP_DIRECTORY);
     umask(022);
-    reset_signals();
+    clinux_reset_signals();
     if (close_range_of(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) give_up(task, CLINUX_STEP_DESCRIPTORS);
     tell(task, CLINUX_REPORT_READY, 0, 0);
     // execvp searches the PATH of this process's environment, which must be the task's.

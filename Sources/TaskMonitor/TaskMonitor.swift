@@ -12,10 +12,12 @@ public enum TaskMonitor {
     ///
     /// The calling process returns when a detached child is ready for connections; the child returns when its task has
     /// ended and the agent was told. The caller must not have started a thread, and must end with the returned status.
-    /// - Parameter arguments: what follows `monitor`: the task's directory, then `--lock N` when the starter has locked
-    ///   the lock file as descriptor N, `--foreground` to stay in this process.
+    /// - Parameters:
+    ///   - arguments: what follows `monitor`: the task's directory, then `--lock N` when the starter has locked the lock
+    ///     file as descriptor N, `--foreground` to stay in this process.
+    ///   - runtime: the container runtime's command line: arguments in, exit status out.
     /// - Returns: 0, 64 for wrong arguments, 1 when the task could not even be described; the reason is on stderr.
-    public static func run(_ arguments: [String]) -> Int32 {
+    public static func run(_ arguments: [String], runtime: @escaping ([String]) -> Int32) -> Int32 {
         guard let options = Options(arguments) else {
             complain("usage: rondo monitor DIRECTORY [--lock N] [--foreground]")
             return 64

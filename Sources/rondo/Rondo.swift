@@ -12,11 +12,19 @@ enum Rondo {
     static func main() {
         var arguments = CommandLine.arguments
         if arguments.isEmpty { arguments = StartStack.arguments() }
-        if arguments.dropFirst().first == "monitor" { exit(TaskMonitor.run(Array(arguments.dropFirst(2)))) }
+        if arguments.dropFirst().first == "monitor" {
+            exit(TaskMonitor.run(Array(arguments.dropFirst(2)), runtime: runtime))
+        }
         // In runc's place the program goes by runc's name and command line.
         let file = arguments.first?.split(separator: "/").last
-        if file == "runc" || file == "rondo-oci" { exit(ContainerRuntime.run(Array(arguments.dropFirst()))) }
-        if arguments.dropFirst().first == "oci" { exit(ContainerRuntime.run(Array(arguments.dropFirst(2)))) }
+        if file == "runc" || file == "rondo-oci" {
+            exit(ContainerRuntime.run(Array(arguments.dropFirst()), invokedAs: Array(arguments.prefix(1))))
+        }
+        if arguments.dropFirst().first == "oci" { exit(runtime(Array(arguments.dropFirst(2)))) }
         OperatorCommands.run(arguments: arguments)
+    }
+
+    private static func runtime(_ arguments: [String]) -> Int32 {
+        ContainerRuntime.run(arguments, invokedAs: ["rondo", "oci"])
     }
 }

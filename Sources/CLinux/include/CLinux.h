@@ -115,6 +115,10 @@ int clinux_forward_signal(pid_t init, int signal);
 int clinux_become_subreaper(void);
 // fork, which Swift hides because it is unsafe with threads; only for a process that has one thread.
 pid_t clinux_fork(void);
+// All signals to their default actions, none blocked.
+void clinux_reset_signals(void);
+// Closes all descriptors from `first` on; 0 or -1.
+int clinux_close_from(int first);
 // Ignores SIGPIPE and SIGHUP; a task's command gets the default actions back.
 void clinux_ignore_hangups(void);
 // Writes what an error number means.

@@ -8,18 +8,21 @@ public enum ContainerRuntime {
 
     /// Runs one command to its end; called before anything else has happened in the process, which has one thread.
     ///
-    /// - Parameter arguments: without the program's name and without `oci`.
+    /// - Parameters:
+    ///   - arguments: without the program's name and without `oci`.
+    ///   - invocation: the words that lead here when the program is executed with them and the arguments again.
     /// - Returns: the status to exit with: 0, 1 for failures, a container's own for a foreground `run` and `exec`.
-    public static func run(_ arguments: [String]) -> Int32 {
+    public static func run(_ arguments: [String], invokedAs invocation: [String]) -> Int32 {
         var log = RuntimeLog()
+        let program = name(of: invocation)
         do throws(RuntimeFailure) {
             let global = try FlagParser.parse(arguments, flags: GlobalOptions.flags, interspersed: false)
-            if global.flag("version") { return try Output.write(versionText) }
+            if global.flag("version") { return try Output.write(versionText(program)) }
             guard let name = global.argument(0), !(global.wantsHelp && name == "help") else {
-                return try Output.write(help)
+                return try Output.write(help(program))
             }
-            if name == "help" || name == "h" { return try help(of: global.argument(1)) }
-            guard let command = CommandTable.command(name) else { throw unknown(name) }
+            if name == "help" || name == "h" { return try help(of: global.argument(1), program) }
+            guard let command = CommandTable.command(name) else { throw unknown(name, program) }
             if global.wantsHelp { return try Output.write(command.help(program: program)) }
             log = try GlobalOptions.log(global)
             let flags: ParsedFlags
@@ -35,7 +38,8 @@ public enum ContainerRuntime {
             }
             return try command.run(
                 CommandContext(
-                    command: command, flags: flags, global: try GlobalOptions(global), log: log, program: program))
+                    command: command, flags: flags, global: try GlobalOptions(global), log: log, program: program,
+                    invocation: invocation + arguments))
         } catch {
             log.fatal(error.message)
             return error.status
@@ -43,14 +47,16 @@ public enum ContainerRuntime {
     }
 
     /// The name the program goes by: runc's when it was started as such.
-    static let program: String = {
-        let file = CommandLine.arguments.first?.split(separator: "/").last ?? ""
+    private static func name(of invocation: [String]) -> String {
+        let file = invocation.first?.split(separator: "/").last ?? ""
         return file == "runc" || file == "rondo-oci" ? String(file) : "rondo oci"
-    }()
+    }
 
-    static var versionText: String { "\(program) version \(version)\ncommit: none\nspec: \(specVersion)\n" }
+    static func versionText(_ program: String) -> String {
+        "\(program) version \(version)\ncommit: none\nspec: \(specVersion)\n"
+    }
 
-    static var help: String {
+    static func help(_ program: String) -> String {
         var text = "NAME:\n   \(program) - Open Container Initiative runtime\n\n"
         text += "USAGE:\n   \(program) [global flags] COMMAND [flags] [arguments]\n\nCOMMANDS:\n"
         let width = CommandTable.all.map { $0.name.utf8.count }.max() ?? 0
@@ -66,14 +72,14 @@ public enum ContainerRuntime {
         return text + "\n" + RuntimeCommand.options(GlobalOptions.flags)
     }
 
-    private static func help(of name: String?) throws(RuntimeFailure) -> Int32 {
-        guard let name else { return try Output.write(help) }
-        guard let command = CommandTable.command(name) else { throw unknown(name) }
+    private static func help(of name: String?, _ program: String) throws(RuntimeFailure) -> Int32 {
+        guard let name else { return try Output.write(help(program)) }
+        guard let command = CommandTable.command(name) else { throw unknown(name, program) }
         return try Output.write(command.help(program: program))
     }
 
     /// As runc words it, and with its status.
-    private static func unknown(_ name: String) -> RuntimeFailure {
+    private static func unknown(_ name: String, _ program: String) -> RuntimeFailure {
         RuntimeFailure("No help topic for '\(name)': there is no such command; see \(program) --help", status: 3)
     }
 }

@@ -12,7 +12,7 @@ enum CreateCommands {
         ],
         run: { context throws(RuntimeFailure) in
             try named(context) { () throws(RuntimeFailure) in
-                try protect()
+                try protect(context)
                 try ContainerCreation(context: context, isDetached: true).perform().lock.release()
                 return 0
             }
@@ -61,7 +61,7 @@ enum CreateCommands {
         ],
         run: { context throws(RuntimeFailure) in
             try named(context) { () throws(RuntimeFailure) in
-                try protect()
+                try protect(context)
                 return try context.flags.flag("detach") ? runDetached(context) : runInForeground(context)
             }
         })
@@ -110,7 +110,9 @@ enum CreateCommands {
     }
 
     /// Containers must not reach the file of this program through the process that enters them.
-    static func protect() throws(RuntimeFailure) { try SelfProtection.ensure(arguments: CommandLine.arguments) }
+    static func protect(_ context: CommandContext) throws(RuntimeFailure) {
+        try SelfProtection.ensure(arguments: context.invocation)
+    }
 
     /// Failures begin with the command's name, as callers know them from runc.
     private static func named(

@@ -33,7 +33,7 @@ enum ExecCommand {
         interspersed: false,
         run: { context throws(RuntimeFailure) in
             do throws(RuntimeFailure) {
-                try CreateCommands.protect()
+                try CreateCommands.protect(context)
                 return try run(context)
             } catch {
                 throw RuntimeFailure("exec failed: \(error.message)", status: 255)

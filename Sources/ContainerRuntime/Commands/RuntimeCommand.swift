@@ -67,6 +67,8 @@ struct CommandContext {
     let log: RuntimeLog
     /// The name the program goes by.
     let program: String
+    /// The whole command line that leads to this command again.
+    let invocation: [String]
 
     var state: StateDirectory { StateDirectory(root: global.root) }
     /// The container's id: the first argument, there by the command's arity.

@@ -83,10 +83,10 @@ enum Launcher {
     /// Lets a created container's init go on into its program.
     static func start(directory: String, pid: Int32) throws(RuntimeFailure) {
         let path = "\(directory)/\(fifoName)"
-        // Opening waits until init has opened its end; should init be dead nobody ever will, so it is looked at too.
+        // First: from the opening of the fifo on, init may run, end and be reaped by whoever adopted it.
+        let process = try OpenFile(Kernel.call(SYS_pidfd_open, Int(pid), 0), "the container's init has ended")
         let fifo = try OpenFile(
             Kernel.open(path, O_RDONLY | O_NONBLOCK), "cannot start the container: it is started already, or has ended")
-        let process = try OpenFile(Kernel.call(SYS_pidfd_open, Int(pid), 0), "the container's init has ended")
         var said: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4_096)
         _ = Kernel.withPath(path) { Kernel.call(SYS_unlink, $0) }
