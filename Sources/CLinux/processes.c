@@ -3,17 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,15 +120,15 @@ int clinux_receive_report(int channel, struct clinux_report *report, pid_t *send
     return 1;
 }
 
-// ---- between clone and exec: no allocation, no locks, no Swift ----
+// ---- the init of a task: no allocation, no locks, no Swift ----
 
-static void tell(const struct clinux_task *task, uint32_t kind, uint32_t step, int32_t value) {
-    struct clinux_report report = {.kind = kind, .step = step, .value = value};
-    while (send(task->report, &report, sizeof report, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+static void tell(int report, uint32_t kind, uint32_t step, int32_t value) {
+    struct clinux_report message = {.kind = kind, .step = step, .value = value};
+    while (send(report, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
 }
 
-static _Noreturn void give_up(const struct clinux_task *task, uint32_t step) {
-    tell(task, CLINUX_REPORT_FAILED, step, errno);
+static _Noreturn void give_up(int report, uint32_t step) {
+    tell(report, CLINUX_REPORT_FAILED, step, errno);
     _exit(127);
 }
 
@@ -145,53 +142,23 @@ void clinux_reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void run_command(const struct clinux_task *task) {
+static _Noreturn void run_command(
+    int report, int alone, const char *directory, const char *executable, char *const *arguments) {
     // Outside a pid namespace nothing else ends the command when its init is killed.
-    if (!(task->namespaces & CLONE_NEWPID)) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (setsid() < 0) give_up(task, CLINUX_STEP_SESSION);
-    if (dup2(task->input, 0) < 0 || dup2(task->output, 1) < 0 || dup2(task->errors, 2) < 0) {
-        give_up(task, CLINUX_STEP_DESCRIPTORS);
-    }
-    for (size_t i = 0; i < task->limit_count; i++) {
-        struct rlimit limit = {.rlim_cur = task->limits[i].soft, .rlim_max = task->limits[i].hard};
-        if (setrlimit(task->limits[i].resource, &limit) < 0) give_up(task, CLINUX_STEP_LIMITS);
-    }
-    if (task->set_credentials) {
-        if (setgroups(task->group_count, task->groups) < 0) give_up(task, CLINUX_STEP_GROUPS);
-        if (setresgid(task->gid, task->gid, task->gid) < 0) give_up(task, CLINUX_STEP_GROUPS);
-        if (setresuid(task->uid, task->uid, task->uid) < 0) give_up(task, CLINUX_STEP_USER);
-    }
-    // After the change of user: a task must not get a directory that its user may not enter.
-    if (chdir(task->directory) < 0) give_up(task, CLINUX_STEP_DIRECTORY);
-    umask(022);
+    if (!alone) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (setsid() < 0) give_up(report, CLINUX_STEP_SESSION);
+    // As the task's user: a task must not get a directory that its user may not enter.
+    if (chdir(directory) < 0) give_up(report, CLINUX_STEP_DIRECTORY);
     clinux_reset_signals();
-    if (close_range_of(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) give_up(task, CLINUX_STEP_DESCRIPTORS);
-    tell(task, CLINUX_REPORT_READY, 0, 0);
-    // execvp searches the PATH of this process's environment, which must be the task's.
-    environ = (char **)task->environment;
-    execvp(task->executable, task->arguments);
-    give_up(task, CLINUX_STEP_EXEC);
-}
-
-// Closes all descriptors but the given ones.
-static void keep_only(int *kept, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        for (size_t j = i; j > 0 && kept[j - 1] > kept[j]; j--) {
-            int swapped = kept[j];
-            kept[j] = kept[j - 1];
-            kept[j - 1] = swapped;
-        }
-    }
-    unsigned next = 0;
-    for (size_t i = 0; i < count; i++) {
-        if ((unsigned)kept[i] > next) close_range_of(next, (unsigned)kept[i] - 1, 0);
-        if ((unsigned)kept[i] + 1 > next) next = (unsigned)kept[i] + 1;
-    }
-    close_range_of(next, ~0u, 0);
+    if (close_range_of(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) give_up(report, CLINUX_STEP_DESCRIPTORS);
+    tell(report, CLINUX_REPORT_READY, 0, 0);
+    // Searches the PATH of the environment, which is the task's.
+    execvp(executable, arguments);
+    give_up(report, CLINUX_STEP_EXEC);
 }
 
 // Reaps until the command has ended, and passes on every signal that it is sent.
-static _Noreturn void supervise(const struct clinux_task *task, pid_t command) {
+static _Noreturn void supervise(int report, pid_t command) {
     sigset_t all;
     sigfillset(&all);
     for (;;) {
@@ -203,7 +170,7 @@ static _Noreturn void supervise(const struct clinux_task *task, pid_t command) {
             pid_t ended;
             while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
                 if (ended != command) continue;
-                tell(task, CLINUX_REPORT_EXITED, 0, status);
+                tell(report, CLINUX_REPORT_EXITED, 0, status);
                 _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
             }
             continue;
@@ -215,59 +182,27 @@ static _Noreturn void supervise(const struct clinux_task *task, pid_t command) {
     }
 }
 
-static _Noreturn void run_init(const struct clinux_task *task) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    prctl(PR_SET_NAME, "rondo-init", 0, 0, 0);
-    int kept[] = {task->input, task->output, task->errors, task->report, task->gate};
-    keep_only(kept, sizeof kept / sizeof kept[0]);
-    // Descriptors 0 to 2 must not be free: the next ones opened would become the command's standard streams.
-    while (1) {
-        int filler = open("/dev/null", O_RDWR);
-        if (filler < 0) give_up(task, CLINUX_STEP_DESCRIPTORS);
-        if (filler > 2) {
-            close(filler);
-            break;
-        }
-    }
-    // End of file also covers a monitor that died before the parent-death signal was set.
-    char byte;
-    ssize_t count;
-    do count = read(task->gate, &byte, 1);
-    while (count < 0 && errno == EINTR);
-    if (count != 1) _exit(127);
-    if (task->namespaces & CLONE_NEWNS) {
-        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) give_up(task, CLINUX_STEP_MOUNTS);
-        if (task->namespaces & CLONE_NEWPID
-            && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
-            give_up(task, CLINUX_STEP_PROC);
-        }
-    }
-    if (!(task->namespaces & CLONE_NEWPID)) clinux_become_subreaper();
-    // CLONE_VFORK without CLONE_VM: init goes on only after exec, so STARTED always follows READY and FAILED.
-    struct clone_args arguments = {.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
-    pid_t command = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (command == 0) run_command(task);
-    if (command < 0) give_up(task, CLINUX_STEP_FORK);
-    tell(task, CLINUX_REPORT_STARTED, 0, 0);
-    close(task->input);
-    close(task->output);
-    close(task->errors);
-    close(task->gate);
-    supervise(task, command);
-}
-
-pid_t clinux_start_task(const struct clinux_task *task) {
-    // Blocked signals stay pending even for the first process of a pid namespace; init fetches them one by one.
-    sigset_t all, before;
+void clinux_run_init(int report, const char *directory, const char *executable, char *const *arguments) {
+    // Blocked signals stay pending even for the first process of a pid namespace; they are fetched one by one.
+    sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    struct clone_args arguments = {
-        .flags = (uint64_t)task->namespaces,
-        .exit_signal = SIGCHLD,
-    };
-    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid == 0) run_init(task);
-    int failure = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return pid < 0 ? -failure : pid;
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // Covers a monitor that died before that: its end of the channel is closed.
+    struct pollfd channel = {.fd = report, .events = POLLIN};
+    if (poll(&channel, 1, 0) != 0) _exit(127);
+    prctl(PR_SET_NAME, "rondo-init", 0, 0, 0);
+    if (report > 3) close_range_of(3, (unsigned)report - 1, 0);
+    close_range_of((unsigned)report + 1, ~0u, 0);
+    int alone = getpid() == 1;
+    if (!alone) clinux_become_subreaper();
+    // CLONE_VFORK without CLONE_VM: init goes on only after exec, so STARTED always follows READY and FAILED.
+    struct clone_args how = {.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
+    pid_t command = (pid_t)syscall(SYS_clone3, &how, sizeof how);
+    if (command == 0) run_command(report, alone, directory, executable, arguments);
+    if (command < 0) give_up(report, CLINUX_STEP_FORK);
+    tell(report, CLINUX_REPORT_STARTED, 0, 0);
+    // The task's streams end with the command and not with its init.
+    close_range_of(0, 2, 0);
+    supervise(report, command);
 }

@@ -11,32 +11,49 @@ final class MonitorSession {
     private var clients = MonitorClients()
     private(set) var state: MonitorState
 
+    private let container: TaskContainer
     private var cgroup: Cgroup?
-    private var task: TaskProcess?
+    private var stage = Stage.creating
+    private var call: RuntimeCall?
+    private var initPid: Int32?
     private var logs: [LogFile] = []
     private var report: Int32 = -1
     private var outputs: [Int32] = []
     private var buffer = [UInt8](repeating: 0, count: 16384)
 
     private var command: ProcessIdentity?
-    private var failure: (step: UInt32, errno: Int32)?
+    private var failure: (message: String, errno: Int32)?
     private var waitStatus: Int32?
     private var startedAt: Int64?
     private var killRequested = false
     private var killAt: Int64?
     private var mayLeave = false
     private var leaveAt: Int64?
+    /// Asked for before there was a command that could get them.
+    private var earlySignals: [Int32] = []
+
+    /// How far the container is.
+    private enum Stage {
+        /// `create` is at work.
+        case creating
+        /// Init waits for `start`, which is at work.
+        case starting
+        /// Init is on its own.
+        case started
+    }
 
     /// How long an ended monitor waits for a connected agent to say `quit`. The exit file is the truth, so this only
     /// saves the agent a reconnection.
     private static let lingerMilliseconds: Int64 = 120_000
 
     init(
-        spec: MonitorSpec, directory: MonitorDirectory, listener: Int32, lock: Int32
+        spec: MonitorSpec, directory: MonitorDirectory, listener: Int32, lock: Int32,
+        runtime: @escaping RuntimeCall.Entry
     ) throws(MonitorError) {
         self.spec = spec
         self.directory = directory
         self.listener = listener
+        container = TaskContainer(id: spec.containerID, directory: directory, runtime: runtime)
         _ = fcntl(lock, F_SETFD, FD_CLOEXEC)
         clinux_ignore_hangups()
         _ = clinux_become_subreaper()
@@ -57,7 +74,7 @@ final class MonitorSession {
         do throws(SystemError) {
             try start()
         } catch {
-            abandon("could not start: \(error)", errno: error.errno)
+            finish(.couldNotStart(errno: error.errno), message: "could not start: \(error)")
         }
         while !isOver { waitOnce() }
         unlink(MonitorDirectory.socketName)
@@ -71,63 +88,67 @@ final class MonitorSession {
     // MARK: Starting
 
     private func start() throws(SystemError) {
-        var applied = spec.isolation
-        if applied.contains(.cgroup) {
-            do throws(SystemError) {
-                try makeCgroup()
-            } catch {
-                guard spec.bestEffort else { throw error }
-                applied.remove(.cgroup)
-            }
+        // Without privilege there are neither namespaces nor groups to be had.
+        let isolation = spec.bestEffort && geteuid() != 0 ? [] : spec.isolation
+        var limitsSwap = false
+        if isolation.contains(.cgroup) {
+            guard let layout = try CgroupLayout.detect(), let group = Cgroup(layout: layout, name: spec.containerID)
+            else { throw SystemError(call: "find cgroups", path: "/proc/self/mountinfo", errno: ENOENT) }
+            cgroup = group
+            limitsSwap = layout.limitsSwap
         }
+        state.applied = isolation
         logs = [
             try LogFile(path: spec.logs.stdoutPath, logs: spec.logs, credentials: spec.credentials),
             try LogFile(path: spec.logs.stderrPath, logs: spec.logs, credentials: spec.credentials),
         ]
-        let started: TaskProcess
-        do throws(SystemError) {
-            started = try TaskProcess.start(spec, isolation: applied)
-        } catch {
-            guard spec.bestEffort, error.errno == EPERM, !applied.namespaces.isEmpty else { throw error }
-            applied.subtract(applied.namespaces)
-            started = try TaskProcess.start(spec, isolation: applied)
-        }
-        task = started
-        report = started.report
-        outputs = started.outputs
-        if let cgroup { try cgroup.add(pid: started.initPid) }
-        state.applied = applied
-        state.initProcess = ProcessIdentity.current(pid: started.initPid)
-        // On disk before the command exists: whoever finds this monitor dead knows what to end.
-        announce()
-        var go: UInt8 = 1
-        guard write(started.gate.raw, &go, 1) == 1 else { throw SystemError(call: "write", errno: errno) }
-        started.gate.closeNow()
+        let channels = try TaskChannels.open()
+        call = try container.create(
+            spec, isolation: isolation, limitsSwap: limitsSwap, channels: channels)
+        report = channels.report.release()
+        outputs = [channels.output.takeReading(), channels.errors.takeReading()]
     }
 
-    private func makeCgroup() throws(SystemError) {
-        guard let layout = try CgroupLayout.detect(), let group = Cgroup(layout: layout, name: spec.containerID)
-        else { throw SystemError(call: "find cgroups", path: "/proc/self/mountinfo", errno: ENOENT) }
-        var limits = spec.limits
-        // The init process counts too, but is not the task's.
-        limits.pids = limits.pids.map { $0 < .max ? $0 + 1 : $0 }
-        do throws(SystemError) {
-            try group.create(limits: limits)
-        } catch {
-            try? group.destroy()
-            throw error
+    /// A command of the runtime has ended.
+    private func callEnded(_ call: RuntimeCall, _ status: Int32) {
+        self.call = nil
+        guard case .creating = stage else {
+            stage = .started
+            // Init ends now too, or has: its end is what is told.
+            if status != 0 { startFailed(call) }
+            return
         }
-        cgroup = group
+        guard status == 0 else { return couldNotCreate(call) }
+        do throws(SystemError) {
+            let pid = try container.initPid()
+            initPid = pid
+            stage = .starting
+            state.initProcess = ProcessIdentity.current(pid: pid)
+            // On disk before the command exists: whoever finds this monitor dead knows what to end.
+            announce()
+            self.call = try container.start()
+        } catch {
+            if let initPid { kill(initPid, SIGKILL) }
+            initPid = nil
+            finish(.couldNotStart(errno: error.errno), message: "could not start: \(error)")
+        }
     }
 
-    /// Undoes a start that failed half-way.
-    private func abandon(_ message: String, errno: Int32) {
-        if let task {
-            task.gate.closeNow()
-            kill(task.initPid, SIGKILL)
-            while waitpid(task.initPid, nil, 0) < 0 && Glibc.errno == EINTR {}
+    private func couldNotCreate(_ call: RuntimeCall) {
+        if killRequested {
+            return finish(.signaled(SIGKILL), status: SIGKILL, message: "ended before it could start")
         }
-        finish(.couldNotStart(errno: errno), message: message)
+        let reason = call.complaint ?? "the container runtime failed without a reason"
+        finish(.couldNotStart(errno: 0), message: "could not start: \(reason)")
+    }
+
+    private func startFailed(_ call: RuntimeCall) {
+        readReports()
+        // What init said itself says more, and when the command has run it did start.
+        if failure == nil && command == nil && !killRequested {
+            failure = (call.complaint ?? "the container runtime failed without a reason", 0)
+        }
+        if let initPid { kill(initPid, SIGKILL) }
     }
 
     // MARK: The loop
@@ -179,7 +200,11 @@ final class MonitorSession {
         while true {
             let pid = waitpid(-1, &status, WNOHANG)
             guard pid > 0 else { return }
-            if pid == task?.initPid { return initEnded(status) }
+            if let call, pid == call.pid {
+                callEnded(call, RuntimeCall.exitStatus(status))
+            } else if pid == initPid {
+                return initEnded(status)
+            }
         }
     }
 
@@ -198,7 +223,9 @@ final class MonitorSession {
             }
             switch clinux_report_kind(rawValue: message.kind) {
             case CLINUX_REPORT_READY: command = sender > 0 ? ProcessIdentity.current(pid: sender) : nil
-            case CLINUX_REPORT_FAILED: failure = failure ?? (message.step, message.value)
+            case CLINUX_REPORT_FAILED:
+                failure =
+                    failure ?? (Self.describe(step: message.step, errno: message.value, spec: spec), message.value)
             case CLINUX_REPORT_STARTED: commandStarted()
             case CLINUX_REPORT_EXITED: waitStatus = message.value
             default: break
@@ -208,6 +235,8 @@ final class MonitorSession {
 
     private func commandStarted() {
         guard failure == nil else { return }
+        if let initPid { for signal in earlySignals { _ = clinux_forward_signal(initPid, signal) } }
+        earlySignals = []
         startedAt = HostFacts.wallClockMilliseconds()
         // A command that has ended already leaves no identity; its end is about to be told.
         guard let command else { return }
@@ -232,9 +261,9 @@ final class MonitorSession {
         switch order {
         case .quit: mayLeave = hasEnded || mayLeave
         case .signal(let number):
-            if !hasEnded, let task { _ = clinux_forward_signal(task.initPid, number) }
+            if !hasEnded { forward(number) }
         case .kill(let grace):
-            guard !hasEnded, let task else { return }
+            guard !hasEnded else { return }
             let deadline = HostFacts.monotonicMilliseconds() + Int64(grace)
             killAt = min(killAt ?? deadline, deadline)
             if grace == 0 {
@@ -242,7 +271,7 @@ final class MonitorSession {
                 killEverything()
             } else if !killRequested {
                 killRequested = true
-                _ = clinux_forward_signal(task.initPid, SIGTERM)
+                forward(SIGTERM)
             }
             if case .running(let process) = state.phase {
                 state.phase = .killing(process)
@@ -251,14 +280,30 @@ final class MonitorSession {
         }
     }
 
+    /// To the command's process group; kept until there is a command.
+    private func forward(_ signal: Int32) {
+        if let initPid, startedAt != nil {
+            _ = clinux_forward_signal(initPid, signal)
+        } else if earlySignals.count < 64 {
+            earlySignals.append(signal)
+        }
+    }
+
     private func killEverything() {
         killAt = nil
+        if case .creating = stage, let call { kill(call.pid, SIGKILL) }
         // The init process first: with it the kernel ends its whole pid namespace at once.
-        if let task { kill(task.initPid, SIGKILL) }
+        if let initPid { kill(initPid, SIGKILL) }
         try? cgroup?.killAll()
     }
 
     private func initEnded(_ initStatus: Int32) {
+        initPid = nil
+        // `start` sees the end of init as well, and ends.
+        if let call {
+            let status = call.wait()
+            callEnded(call, status)
+        }
         readReports()
         // Nothing to do in a pid namespace, where the kernel has killed everything by now.
         if let cgroup { try? cgroup.killAll() }
@@ -266,8 +311,7 @@ final class MonitorSession {
         drainOutput()
         killAt = nil
         if let failure {
-            let message = TaskProcess.describe(step: failure.step, errno: failure.errno, spec: spec)
-            return finish(.couldNotStart(errno: failure.errno), message: message)
+            return finish(.couldNotStart(errno: failure.errno), message: "could not start: \(failure.message)")
         }
         let status = waitStatus ?? initStatus
         let signal = status & 0x7F
@@ -335,17 +379,40 @@ final class MonitorSession {
                 sleep(1)
             }
         }
-        do {
-            try cgroup?.destroy()
-        } catch {
-            TaskMonitor.complain("\(error)")
-        }
-        task = nil
+        removeContainer()
+        initPid = nil
         state.initProcess = nil
         state.phase = .ended(exit)
         leaveAt = HostFacts.monotonicMilliseconds() + Self.lingerMilliseconds
         // A client that connected meanwhile must not be missed: "nobody listens" ends this process.
         clients.accept(from: listener, greeting: state.encoded())
         announce()
+    }
+
+    private func removeContainer() {
+        drainOutput()
+        if report >= 0 { close(report) }
+        report = -1
+        do throws(SystemError) {
+            try container.delete()
+            // What a runtime that was killed half-way has left.
+            try cgroup?.destroy()
+        } catch {
+            TaskMonitor.complain("\(error)")
+        }
+    }
+
+    /// What a failed step of init was about, for a person.
+    private static func describe(step: UInt32, errno: Int32, spec: MonitorSpec) -> String {
+        let what =
+            switch clinux_step(rawValue: step) {
+            case CLINUX_STEP_FORK: "fork the command (is the pids limit or memory limit too low?)"
+            case CLINUX_STEP_SESSION: "make a session"
+            case CLINUX_STEP_DIRECTORY: "enter the working directory \(spec.workingDirectory)"
+            case CLINUX_STEP_DESCRIPTORS: "arrange descriptors"
+            case CLINUX_STEP_EXEC: "execute \(spec.executable)"
+            default: "prepare the task"
+            }
+        return "\(what): \(SystemError.text(of: errno))"
     }
 }

@@ -45,7 +45,8 @@ public enum TaskMonitor {
                 if child > 0 { _exit(0) }
                 setsid()
             }
-            session = try MonitorSession(spec: spec, directory: directory, listener: listener, lock: lock)
+            session = try MonitorSession(
+                spec: spec, directory: directory, listener: listener, lock: lock, runtime: runtime)
         } catch {
             complain("\(error)")
             return 1

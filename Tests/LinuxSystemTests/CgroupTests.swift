@@ -29,26 +29,18 @@ struct CgroupVersionTwoTests {
         try writeFileAtomically(path, Array(text.utf8), durable: false)
     }
 
-    private func read(_ path: String) throws -> String { try readText(scratch.path + "/sys/fs/cgroup/" + path) }
-
-    @Test func `limits become the files of version 2`() throws {
+    @Test func `processes of a group and of those below it are found in version 2`() throws {
         #expect(layout.version == .v2)
-        try group.create(limits: CgroupLimits(cpuMilli: 1000, cpuQuotaMilli: 250, memoryBytes: 1 << 30, pids: 64))
-        #expect(try read("rondo/task-1/cpu.weight") == "39")
-        #expect(try read("rondo/task-1/cpu.max") == "25000 100000")
-        #expect(try read("rondo/task-1/memory.max") == "1073741824")
-        #expect(try read("rondo/task-1/memory.swap.max") == "0")
-        #expect(try read("rondo/task-1/pids.max") == "64")
-        #expect(try read("cgroup.subtree_control") == "+pids", "the last of three writes")
-        #expect(try read("rondo/cgroup.subtree_control") == "+pids")
-        try group.add(pid: 4242)
-        #expect(try read("rondo/task-1/cgroup.procs") == "4242")
-        #expect(group.processes() == [4242])
+        #expect(!group.exists)
+        try makeDirectories(group.directories[0] + "/below")
+        try Self.write("4242\n", group.directories[0] + "/cgroup.procs")
+        try Self.write("0\n4243\n", group.directories[0] + "/below/cgroup.procs")
+        #expect(group.processes() == [4242, 4243])
         #expect(layout.groups() == ["task-1"])
     }
 
     @Test func `usage and memory kills are read from version 2`() throws {
-        try group.create(limits: CgroupLimits())
+        try makeDirectories(group.directories[0])
         let directory = group.directories[0]
         try Self.write("usage_usec 1500\nuser_usec 1000\n", directory + "/cpu.stat")
         try Self.write("low 0\noom 3\noom_kill 2\noom_group_kill 0\n", directory + "/memory.events")
@@ -78,16 +70,17 @@ struct CgroupVersionTwoTests {
         let hybrid = try #require(try CgroupLayout.detect(root: scratch.path))
         let task = try #require(Cgroup(layout: hybrid, name: "t"))
         #expect(hybrid.version == .v1)
-        #expect(task.directories.count == 2)
-        try task.create(limits: CgroupLimits(cpuMilli: 1, memoryBytes: 4096))
-        #expect(try read("cpu,cpuacct/rondo/t/cpu.shares") == "2")
-        #expect(throws: SystemError.self) { try task.apply(CgroupLimits(pids: 5)) }
+        #expect(task.directories.count == 3, "the version 2 tree holds the group as well")
+        #expect(task.directory(of: "cpuacct")?.hasSuffix("/cpu,cpuacct/rondo/t") == true)
+        #expect(!hybrid.limitsSwap)
+        try makeDirectories(scratch.path + "/sys/fs/cgroup/memory")
+        try Self.write("", scratch.path + "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
+        #expect(hybrid.limitsSwap)
     }
 
     @Test func `shares and quotas stay within the kernel's bounds`() {
         #expect(CgroupLimits(cpuMilli: .max, cpuQuotaMilli: .max).shares == 262_144)
-        #expect(CgroupLimits(cpuMilli: .max).weight == 10000)
-        #expect(CgroupLimits(cpuMilli: 0).weight == 1)
+        #expect(CgroupLimits(cpuMilli: 0).shares == 2)
         #expect(CgroupLimits(cpuQuotaMilli: 1).quotaMicroseconds == 1000)
     }
 

@@ -20,9 +20,13 @@ struct MonitorTests {
     }
 
     @Test func `a command gets exactly the environment, directory and arguments of its spec`() async throws {
-        let run = try TaskRun(["env"]) { spec, _ in spec.environment.append(("A", "b c=d")) }.start()
+        let run = try TaskRun(["env"]) { spec, _ in
+            spec.environment += [("A", "b c=d"), ("HOME", "/nowhere"), ("Q", "\"\\\t\u{1}é")]
+        }.start()
         #expect(try await run.end().outcome == .exited(0))
-        #expect(try run.output() == "PATH=/usr/sbin:/usr/bin:/sbin:/bin\nA=b c=d\n")
+        #expect(
+            try run.output()
+                == "PATH=/usr/sbin:/usr/bin:/sbin:/bin\nA=b c=d\nHOME=/nowhere\nQ=\"\\\t\u{1}é\n")
         try await run.finish()
         let directory = try TaskRun(["pwd"]).start()
         #expect(try await directory.end().outcome == .exited(0))
@@ -243,6 +247,30 @@ struct MonitorTests {
         let lines = try run.output().split(separator: "\n")
         #expect(lines.first == "rondo-init")
         #expect(lines.dropFirst().first == "2")
+        try await run.finish()
+    }
+
+    @Test func `a task is a container of the runtime, for as long as it runs`() async throws {
+        let run = try TaskRun(["sleep", "1000"]).start()
+        let (state, process) = try await run.running()
+        let program = try rondoExecutable()
+        func runtime(_ command: String) throws -> (output: String, status: Int32) {
+            let pipe = try #require(popen("\(program) oci --root \(run.directory.runtimePath) \(command) 2>&1", "r"))
+            var output: [UInt8] = []
+            while case let byte = fgetc(pipe), byte != EOF { output.append(UInt8(byte)) }
+            return (String(decoding: output, as: UTF8.self), pclose(pipe))
+        }
+        let id = run.spec.containerID
+        let known = try runtime("state \(id)")
+        #expect(known.status == 0 && known.output.contains("\"status\": \"running\""), "\(known.output)")
+        #expect(known.output.contains("\"pid\": \(try #require(state.initProcess).pid)"))
+        let listed = try runtime("ps --format json \(id)")
+        #expect(listed.output.contains("\(process.pid)"), "\(listed.output)")
+        let inside = try runtime("exec \(id) readlink /proc/self/ns/pid")
+        #expect(inside.output == link("/proc/\(process.pid)/ns/pid") + "\n")
+        run.send(.kill(graceMilliseconds: 0))
+        _ = try await run.end()
+        #expect(try runtime("list -q").output == "")
         try await run.finish()
     }
 

@@ -50,33 +50,6 @@ uint64_t clinux_drain_signals(int descriptor);
 // Returns the pid or -errno.
 pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log);
 
-// Everything a task's process needs between clone and exec.
-struct clinux_limit {
-    int resource;
-    uint64_t soft;
-    uint64_t hard;
-};
-
-struct clinux_task {
-    const char *executable;
-    char *const *arguments;
-    char *const *environment;
-    const char *directory;
-    const gid_t *groups;
-    const struct clinux_limit *limits;
-    size_t group_count;
-    size_t limit_count;
-    uid_t uid;
-    gid_t gid;
-    int set_credentials;
-    int namespaces; // CLONE_NEW… flags; with CLONE_NEWNS a fresh /proc is mounted
-    int input;
-    int output;
-    int errors;
-    int report; // SOCK_SEQPACKET, clinux_report messages
-    int gate;   // one byte lets the task start; end of file ends it
-};
-
 enum clinux_report_kind {
     CLINUX_REPORT_READY = 1,   // sent by the command itself just before exec; the sender's pid is the command's
     CLINUX_REPORT_FAILED = 2,  // step and errno
@@ -85,16 +58,11 @@ enum clinux_report_kind {
 };
 
 enum clinux_step {
-    CLINUX_STEP_MOUNTS = 1,
-    CLINUX_STEP_PROC = 2,
-    CLINUX_STEP_FORK = 3,
-    CLINUX_STEP_SESSION = 4,
-    CLINUX_STEP_DESCRIPTORS = 5,
-    CLINUX_STEP_LIMITS = 6,
-    CLINUX_STEP_GROUPS = 7,
-    CLINUX_STEP_USER = 8,
-    CLINUX_STEP_DIRECTORY = 9,
-    CLINUX_STEP_EXEC = 10,
+    CLINUX_STEP_FORK = 1,
+    CLINUX_STEP_SESSION = 2,
+    CLINUX_STEP_DIRECTORY = 3,
+    CLINUX_STEP_DESCRIPTORS = 4,
+    CLINUX_STEP_EXEC = 5,
 };
 
 struct clinux_report {
@@ -103,8 +71,9 @@ struct clinux_report {
     int32_t value;
 };
 
-// Clones the task's init, which waits at the gate. Returns its pid or -errno.
-pid_t clinux_start_task(const struct clinux_task *task);
+// Becomes the init of a task: runs the command in `directory`, reports its life to the SOCK_SEQPACKET socket `report`,
+// reaps, passes signals on, and ends with the command. Does not return.
+void clinux_run_init(int report, const char *directory, const char *executable, char *const *arguments);
 // One end for the monitor (learns sender pids, non-blocking), one for the task.
 int clinux_report_channel(int *monitor_end, int *task_end);
 // 1 when a report was read, 0 when none is there now, -1 at end of file or on error.

@@ -25,9 +25,12 @@ struct ContainerCreation {
         console: (() throws(RuntimeFailure) -> String)? = nil
     ) throws(RuntimeFailure) -> (record: ContainerRecord, config: ContainerConfig, lock: ContainerLock) {
         try StateDirectory.check(context.id)
+        // A relative path counts from where the caller is, not from the bundle.
+        let pidFile = context.pidFile
         let (bundle, bytes, config) = try bundle
         try checkTerminal(config.process?.terminal ?? false)
-        let request = try request(bundle, config, console: console)
+        var request = try request(bundle, config, console: console)
+        request.pidFile = pidFile
         let state = context.state
         if context.global.isRootPerUser {
             try RuntimeFiles.makeDirectories(state.root, mode: 0o700)
@@ -91,7 +94,6 @@ struct ContainerCreation {
                 request.config.process?.consoleSize = (height: UInt(window.0), width: UInt(window.1))
             }
         }
-        request.pidFile = context.pidFile
         request.preserveFDs = passed.count
         request.noPivot = context.flags.flag("no-pivot")
         request.noNewKeyring = context.flags.flag("no-new-keyring")

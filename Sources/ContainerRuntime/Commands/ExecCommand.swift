@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import LinuxSystem
 
 /// `exec`: a further process in a container.
 enum ExecCommand {

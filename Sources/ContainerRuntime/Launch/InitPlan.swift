@@ -16,6 +16,9 @@ struct InitPlan {
     var preserveFDs: Int
     var noPivot: Bool
     var noNewKeyring: Bool
+
+    /// A root of `/` is the host's own: there is nothing to enter, and nothing is made in it.
+    var isInHostRoot: Bool { RootDirectory.normalized(rootfs).isEmpty }
 }
 
 /// The state that hooks and seccomp agents are given (OCI runtime-spec, runtime.md).

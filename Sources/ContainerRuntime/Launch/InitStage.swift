@@ -72,7 +72,9 @@ struct InitStage {
             try channel.send(.mounted)
             try channel.expect(.done)
             try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
-            try check(Kernel.withPath(plan.rootfs) { Kernel.call(SYS_chroot, $0) }, "cannot change the root")
+            if !plan.isInHostRoot {
+                try check(Kernel.withPath(plan.rootfs) { Kernel.call(SYS_chroot, $0) }, "cannot change the root")
+            }
             try check(Kernel.withPath("/") { Kernel.call(SYS_chdir, $0) }, "cannot enter the root")
             if let console = plan.console {
                 try Console.open(

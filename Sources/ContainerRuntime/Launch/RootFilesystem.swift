@@ -17,6 +17,11 @@ struct RootFilesystem {
         try check(
             Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
             "cannot set the propagation of mounts")
+        if plan.isInHostRoot {
+            let root = try RootDirectory("/")
+            for mount in plan.config.mounts { try Mounting(plan: plan, root: root).perform(mount) }
+            return root
+        }
         try makeParentPrivate()
         try check(
             Kernel.mount(source: plan.rootfs, target: plan.rootfs, type: nil, flags: Kernel.bind | Kernel.recursive),
@@ -109,7 +114,9 @@ struct RootFilesystem {
                 Kernel.setAttributes(root.file.raw, set: 1, recursive: false), "cannot make the root read-only")
         }
         try check(Kernel.call(SYS_fchdir, Int(root.file.raw)), "cannot enter the root filesystem")
-        if plan.noPivot {
+        if plan.isInHostRoot {
+            // Already there.
+        } else if plan.noPivot {
             try check(
                 Kernel.mount(source: plan.rootfs, target: "/", type: nil, flags: Kernel.move), "cannot move the root")
             try check(Kernel.withPath(".") { Kernel.call(SYS_chroot, $0) }, "cannot change the root")

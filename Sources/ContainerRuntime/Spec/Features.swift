@@ -1,3 +1,5 @@
+internal import LinuxSystem
+
 /// What this runtime can do, for `features` (OCI runtime-spec, features.md and features-linux.md).
 enum Features {
     /// What the part that compiles filters can do.

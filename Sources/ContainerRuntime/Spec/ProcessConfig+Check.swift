@@ -1,3 +1,5 @@
+internal import LinuxSystem
+
 extension ProcessConfig {
     /// Judges a process: of a container, or of an exec. In messages the text is called `name`, and the process lies
     /// in it at `path`: nothing for the whole text.

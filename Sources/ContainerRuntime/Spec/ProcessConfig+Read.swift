@@ -1,3 +1,5 @@
+internal import LinuxSystem
+
 extension UserConfig {
     /// The greatest user or group number: the one above stands for "none" in the kernel.
     static let idMax = UInt32.max - 1

@@ -1,3 +1,5 @@
+internal import LinuxSystem
+
 /// Words of the runtime specification that stand for numbers of the kernel.
 enum SpecNames {
     /// `SCHED_…` (sched(7)). The kernel reserves 4 and has never used it.
@@ -27,14 +29,7 @@ enum SpecNames {
 
     /// The place of a word in a table.
     static func index(of word: String, in table: [StaticString]) -> Int? {
-        var word = word
-        return word.withUTF8 { bytes in
-            table.firstIndex { entry in
-                guard entry.utf8CodeUnitCount == bytes.count else { return false }
-                for offset in 0..<bytes.count where entry.utf8Start[offset] != bytes[offset] { return false }
-                return true
-            }
-        }
+        KernelNames.index(of: word, in: table)
     }
 
     /// Whether a text is a list of numbers as the kernel reads them: `0-3,7`.

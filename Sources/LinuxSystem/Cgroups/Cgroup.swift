@@ -2,7 +2,8 @@ import Glibc
 
 /// One task's control group, the same to its user on cgroup version 1 and 2.
 ///
-/// A value that names the group; making and removing it are calls. All of them block for a moment.
+/// A value that names the group. The container runtime makes it; here it is asked, and emptied and removed when nobody
+/// else is left to do it. All calls block for a moment.
 public struct Cgroup: Equatable, Sendable {
     /// Where groups are on this machine.
     public let layout: CgroupLayout
@@ -29,74 +30,6 @@ public struct Cgroup: Equatable, Sendable {
 
     /// Whether any part of the group is there.
     public var exists: Bool { directories.contains(where: isDirectory) }
-
-    // MARK: Making
-
-    /// Makes the group and sets its limits; one that is there already gets the new limits.
-    ///
-    /// - Throws: the failed call, also when a limit is wanted whose controller the machine lacks. The group may then
-    ///   be there in part: ``destroy()`` removes it.
-    public func create(limits: CgroupLimits) throws(SystemError) {
-        if layout.version == .v2 { try delegateControllers() }
-        for directory in directories { try makeDirectories(directory) }
-        try apply(limits)
-    }
-
-    /// Sets the limits of a group that is there.
-    public func apply(_ limits: CgroupLimits) throws(SystemError) {
-        switch layout.version {
-        case .v1:
-            try set("cpu", "cpu.shares", limits.shares.map { "\($0)" })
-            if let quota = limits.quotaMicroseconds {
-                try set("cpu", "cpu.cfs_period_us", "\(CgroupLimits.periodMicroseconds)")
-                try set("cpu", "cpu.cfs_quota_us", "\(quota)")
-            }
-            try set("memory", "memory.limit_in_bytes", limits.memoryBytes.map { "\($0)" })
-            try setIfThere("memory", "memory.memsw.limit_in_bytes", limits.memoryBytes.map { "\($0)" })
-        case .v2:
-            try set("cpu", "cpu.weight", limits.weight.map { "\($0)" })
-            try set("cpu", "cpu.max", limits.quotaMicroseconds.map { "\($0) \(CgroupLimits.periodMicroseconds)" })
-            try set("memory", "memory.max", limits.memoryBytes.map { "\($0)" })
-            try setIfThere("memory", "memory.swap.max", limits.memoryBytes.map { _ in "0" })
-        }
-        try set("pids", "pids.max", limits.pids.map { "\($0)" })
-    }
-
-    /// A controller works in a group only when every group above passes it on (cgroup-v2.rst, "Enabling").
-    private func delegateControllers() throws(SystemError) {
-        guard let root = layout.mounts[""] else { return }
-        let parent = "\(root)/\(layout.parent)"
-        try makeDirectories(parent)
-        for directory in [root, parent] {
-            let available = try readText("\(directory)/cgroup.controllers", limit: 4096)
-                .split(whereSeparator: { $0 == " " || $0 == "\n" })
-            for controller in ["cpu", "memory", "pids"] where available.contains(Substring(controller)) {
-                try layout.write("+\(controller)", to: "\(directory)/cgroup.subtree_control")
-            }
-        }
-    }
-
-    private func set(_ controller: String, _ file: String, _ value: String?) throws(SystemError) {
-        guard let value else { return }
-        guard let directory = directory(of: controller) else {
-            throw SystemError(call: "set \(file)", path: "cgroup controller \(controller)", errno: ENODEV)
-        }
-        try layout.write(value, to: "\(directory)/\(file)")
-    }
-
-    /// For accounting of swap, which kernels may be built without.
-    private func setIfThere(_ controller: String, _ file: String, _ value: String?) throws(SystemError) {
-        do throws(SystemError) {
-            try set(controller, file, value)
-        } catch {
-            guard [ENOENT, EACCES, EPERM, EOPNOTSUPP].contains(error.errno) else { throw error }
-        }
-    }
-
-    /// Moves a process, and with it what it will start, into the group.
-    public func add(pid: Int32) throws(SystemError) {
-        for directory in directories { try layout.write("\(pid)", to: "\(directory)/cgroup.procs") }
-    }
 
     // MARK: Asking
 

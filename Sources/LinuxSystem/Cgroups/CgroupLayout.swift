@@ -11,14 +11,14 @@ public struct CgroupLayout: Equatable, Sendable {
         case v2
     }
 
-    /// Controllers that a task's limits need.
+    /// Controllers whose trees make a machine one of version 1.
     static let controllers = ["cpu", "cpuacct", "memory", "pids", "freezer"]
 
     /// Which interface the controllers are on.
     public let version: Version
     /// Group below each tree's root that holds ours; one path component.
     public let parent: String
-    /// Version 1: mount point by controller. Version 2: mount point by the empty name.
+    /// Mount point by controller, every one that is mounted; of the version 2 tree by the empty name.
     let mounts: [String: String]
     /// The trees are ordinary directories, so control files must be made by whoever writes them.
     let isRehearsal: Bool
@@ -42,20 +42,28 @@ public struct CgroupLayout: Equatable, Sendable {
                     .flatMap { $0.split(separator: ",") }
             })
         var trees: [String: String] = [:]
-        var unified: String?
         for line in mounted.split(separator: "\n") {
             guard let mount = Mount(line) else { continue }
-            if mount.kind == "cgroup2", unified == nil { unified = root + mount.point }
-            guard mount.kind == "cgroup" else { continue }
-            for option in mount.options where controllers.contains(option) && attached.contains(Substring(option)) {
-                if trees[option] == nil { trees[option] = root + mount.point }
+            switch mount.kind {
+            case "cgroup2": if trees[""] == nil { trees[""] = root + mount.point }
+            case "cgroup":
+                for option in mount.options where attached.contains(Substring(option)) && trees[option] == nil {
+                    trees[option] = root + mount.point
+                }
+            default: break
             }
         }
-        if !trees.isEmpty {
-            return CgroupLayout(version: .v1, parent: parent, mounts: trees, isRehearsal: !root.isEmpty)
-        }
-        guard let unified else { return nil }
-        return CgroupLayout(version: .v2, parent: parent, mounts: ["": unified], isRehearsal: !root.isEmpty)
+        // A version 2 tree without these controllers is no use for a task's limits, but holds its group as well.
+        let version: Version = controllers.contains { trees[$0] != nil } ? .v1 : .v2
+        guard version == .v1 || trees[""] != nil else { return nil }
+        return CgroupLayout(version: version, parent: parent, mounts: trees, isRehearsal: !root.isEmpty)
+    }
+
+    /// Whether memory can be limited together with swap. Version 1 is often started without that; version 2 takes a
+    /// limit of no swap in any case.
+    public var limitsSwap: Bool {
+        guard version == .v1, let memory = mounts["memory"] else { return version == .v2 }
+        return access("\(memory)/memory.memsw.limit_in_bytes", F_OK) == 0
     }
 
     /// Directory of our parent group in each tree.

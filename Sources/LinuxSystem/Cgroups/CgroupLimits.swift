@@ -19,22 +19,19 @@ public struct CgroupLimits: Equatable, Sendable {
         self.pids = pids
     }
 
-    /// `cpu.shares` of cgroup v1: 1024 for one core, within the kernel's bounds.
-    var shares: UInt64? {
+    /// `cpu.shares` of cgroup v1, which the runtime-spec counts in: 1024 for one core, within the kernel's bounds.
+    public var shares: UInt64? {
         cpuMilli.map { milli in
             let (product, overflow) = milli.multipliedReportingOverflow(by: 1024)
             return overflow ? 262_144 : min(max(product / 1000, 2), 262_144)
         }
     }
 
-    /// `cpu.weight` of cgroup v2 for the same share: the usual linear map of 2…262144 onto 1…10000.
-    var weight: UInt64? { shares.map { 1 + ($0 - 2) * 9999 / 262_142 } }
-
     /// Length of a CFS period in microseconds, the kernel's default.
-    static let periodMicroseconds: UInt64 = 100_000
+    public static let periodMicroseconds: UInt64 = 100_000
 
     /// Microseconds of processor time per period; the kernel refuses less than 1000.
-    var quotaMicroseconds: UInt64? {
+    public var quotaMicroseconds: UInt64? {
         cpuQuotaMilli.map { milli in
             let (product, overflow) = milli.multipliedReportingOverflow(by: Self.periodMicroseconds / 1000)
             return overflow ? 1 << 43 : min(max(product, 1000), 1 << 43)

@@ -23,6 +23,14 @@ public struct MonitorDirectory: Hashable, Sendable {
     public var pidPath: String { "\(path)/monitor.pid" }
     /// What the monitor had to complain about.
     public var logPath: String { "\(path)/monitor.log" }
+    /// The OCI bundle of the task's container; made by the monitor.
+    public var bundlePath: String { "\(path)/bundle" }
+    /// Where the container runtime keeps the state of the task's container (`rondo oci --root`).
+    public var runtimePath: String { "\(path)/runtime" }
+    /// What the container runtime had to say, as lines of JSON.
+    public var runtimeLogPath: String { "\(path)/runtime.log" }
+    /// Pid of the container's first process, as text.
+    public var initPidPath: String { "\(path)/init.pid" }
     /// Socket's name within the directory.
     public static let socketName = "monitor.sock"
     /// The socket. Longer than a socket address may be; connect by way of the directory's descriptor.

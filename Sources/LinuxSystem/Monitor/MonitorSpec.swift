@@ -89,7 +89,7 @@ public struct MonitorSpec: Equatable, Sendable {
     public var executable: String
     /// The argument vector, `argv[0]` included.
     public var arguments: [String]
-    /// Complete environment; nothing is inherited.
+    /// Complete environment; nothing is inherited. `HOME` is the user's when it is not named here.
     public var environment: [(name: String, value: String)] {
         get { variables.map { ($0.name, $0.value) } }
         set { variables = newValue.map { Variable(name: $0.name, value: $0.value) } }

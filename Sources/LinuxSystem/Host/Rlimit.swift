@@ -1,5 +1,5 @@
 /// The resource limits of Linux by name and number (getrlimit(2); the numbers of x86-64 and arm64).
-enum Rlimit {
+public enum Rlimit {
     /// The name of each limit, at the index of its number.
     private static let names: [StaticString] = [
         "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC",
@@ -8,8 +8,10 @@ enum Rlimit {
     ]
 
     /// The number of `RLIMIT_…`; nil for an unknown name.
-    static func number(of name: String) -> Int? { SpecNames.index(of: name, in: names) }
+    public static func number(of name: String) -> Int? { KernelNames.index(of: name, in: names) }
 
     /// The name of a number; nil for an unknown one.
-    static func name(_ number: Int) -> String? { names.indices.contains(number) ? names[number].description : nil }
+    public static func name(_ number: Int) -> String? {
+        names.indices.contains(number) ? names[number].description : nil
+    }
 }

@@ -1,5 +1,7 @@
+import Glibc
+
 /// The capabilities of Linux by name and number (capabilities(7), `linux/capability.h`).
-enum Capability {
+public enum Capability {
     /// The name of each capability, at the index of its number.
     private static let names: [StaticString] = [
         "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
@@ -12,14 +14,30 @@ enum Capability {
     ]
 
     /// How many there are; numbers are below.
-    static var count: Int { names.count }
+    public static var count: Int { names.count }
 
     /// The number of `CAP_…`; nil for a name this program does not know. The running kernel may know fewer.
-    static func number(of name: String) -> Int? { SpecNames.index(of: name, in: names) }
+    public static func number(of name: String) -> Int? { KernelNames.index(of: name, in: names) }
 
     /// The name of a number; nil from ``count`` on.
-    static func name(_ number: Int) -> String? { names.indices.contains(number) ? names[number].description : nil }
+    public static func name(_ number: Int) -> String? {
+        names.indices.contains(number) ? names[number].description : nil
+    }
 
     /// Every name, by number.
-    static var allNames: [String] { names.map(\.description) }
+    public static var allNames: [String] { names.map(\.description) }
+}
+
+/// Names of the kernel, or of a specification, that are their number's index.
+public enum KernelNames {
+    /// Where a name is. Names in a binary's text cost no memory, so they stay there.
+    public static func index(of name: String, in names: [StaticString]) -> Int? {
+        var name = name
+        return name.withUTF8 { wanted in
+            names.firstIndex { entry in
+                entry.utf8CodeUnitCount == wanted.count
+                    && (wanted.baseAddress.map { memcmp(entry.utf8Start, $0, wanted.count) == 0 } ?? true)
+            }
+        }
+    }
 }

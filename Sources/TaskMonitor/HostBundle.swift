@@ -1,0 +1,159 @@
+internal import Glibc
+internal import LinuxSystem
+
+/// The OCI configuration of a task that runs in the host's own root: what its spec says, in the runtime's words.
+struct HostBundle {
+    let spec: MonitorSpec
+    let isolation: MonitorSpec.Isolation
+    /// What the process of the container is: the program's name, then its arguments.
+    let arguments: [String]
+    /// What this process may do and hand on.
+    let privileges: Privileges
+    /// Whether the machine can limit swap.
+    let limitsSwap: Bool
+
+    /// The content of `config.json`.
+    var config: String {
+        var linux: [(String, JSON)] = [("namespaces", .list(namespaces.map { .object([("type", .text($0))]) }))]
+        if isolation.contains(.cgroup) {
+            linux.append(("cgroupsPath", .text("/rondo/\(spec.containerID)")))
+            linux.append(("resources", resources))
+        }
+        var mounts: [JSON] = []
+        if isolation.isSuperset(of: [.pids, .mounts]) {
+            let options = ["nosuid", "noexec", "nodev"].map { JSON.text($0) }
+            mounts.append(
+                .object([
+                    ("destination", .text("/proc")), ("type", .text("proc")), ("source", .text("proc")),
+                    ("options", .list(options)),
+                ]))
+        }
+        return JSON.object([
+            ("ociVersion", .text("1.0.2")), ("process", process), ("root", .object([("path", .text("/"))])),
+            ("mounts", .list(mounts)), ("linux", .object(linux)),
+        ]).encoded
+    }
+
+    private var process: JSON {
+        let credentials =
+            spec.credentials ?? MonitorSpec.Credentials(uid: privileges.uid, gid: privileges.gid, groups: [])
+        let user = JSON.object([
+            ("uid", .number(UInt64(credentials.uid))), ("gid", .number(UInt64(credentials.gid))),
+            ("additionalGids", .list(credentials.groups.map { .number(UInt64($0)) })), ("umask", .number(0o022)),
+        ])
+        // As without a container: root may do what the agent may, others what their programs' files give them.
+        let effective = credentials.uid == 0 ? privileges.permitted : 0
+        let capabilities = JSON.object([
+            ("bounding", Self.names(privileges.bounding)), ("effective", Self.names(effective)),
+            ("permitted", Self.names(effective)),
+        ])
+        let limits = spec.resourceLimits.compactMap { limit in
+            Rlimit.name(Int(limit.resource)).map { name in
+                JSON.object([
+                    ("type", .text(name)), ("soft", .number(limit.soft)), ("hard", .number(limit.hard)),
+                ])
+            }
+        }
+        return .object([
+            ("user", user), ("args", .list(arguments.map { .text($0) })),
+            ("env", .list(spec.environment.map { .text("\($0.name)=\($0.value)") })),
+            ("cwd", .text("/")), ("capabilities", capabilities), ("rlimits", .list(limits)),
+        ])
+    }
+
+    private static func names(_ set: UInt64) -> JSON {
+        .list(
+            (0..<Capability.count).filter { set & 1 << UInt64($0) != 0 }.compactMap { Capability.name($0) }.map {
+                .text($0)
+            })
+    }
+
+    private var namespaces: [String] {
+        let all: [(MonitorSpec.Isolation, String)] = [
+            (.pids, "pid"), (.mounts, "mount"), (.ipc, "ipc"), (.uts, "uts"),
+        ]
+        return all.filter { isolation.contains($0.0) }.map(\.1)
+    }
+
+    private var resources: JSON {
+        let limits = spec.limits
+        var cpu: [(String, JSON)] = []
+        if let shares = limits.shares { cpu.append(("shares", .number(shares))) }
+        if let quota = limits.quotaMicroseconds {
+            cpu += [("quota", .number(quota)), ("period", .number(CgroupLimits.periodMicroseconds))]
+        }
+        var memory: [(String, JSON)] = []
+        // Swap counts: a task gets no more by way of it.
+        if let bytes = limits.memoryBytes {
+            memory.append(("limit", .number(bytes)))
+            if limitsSwap { memory.append(("swap", .number(bytes))) }
+        }
+        var all: [(String, JSON)] = [
+            // A task in the host's root sees the host's devices, whose files say who may use them.
+            ("devices", .list([.object([("allow", .flag(true)), ("access", .text("rwm"))])])),
+            ("cpu", .object(cpu)), ("memory", .object(memory)),
+        ]
+        if let pids = limits.pids {
+            // The init process counts too, but is not the task's.
+            all.append(("pids", .object([("limit", .number(min(pids, UInt64(Int64.max) - 1) + 1))])))
+        }
+        return .object(all)
+    }
+}
+
+/// What a process may do, out of `/proc/self/status` (proc_pid_status(5)).
+struct Privileges: Equatable {
+    var uid: UInt32
+    var gid: UInt32
+    var permitted: UInt64 = 0
+    var bounding: UInt64 = 0
+
+    /// This process's.
+    static func own() throws(SystemError) -> Privileges {
+        var own = Privileges(uid: geteuid(), gid: getegid())
+        let status = String(decoding: try readFile("/proc/self/status", limit: 65_536), as: UTF8.self)
+        for line in status.split(separator: "\n") {
+            let fields = line.split(whereSeparator: { $0 == ":" || $0 == "\t" })
+            guard fields.count == 2, let set = UInt64(fields[1], radix: 16) else { continue }
+            if fields[0] == "CapPrm" { own.permitted = set }
+            if fields[0] == "CapBnd" { own.bounding = set }
+        }
+        return own
+    }
+}
+
+/// A JSON value on its way out (RFC 8259).
+indirect enum JSON {
+    case text(String)
+    case number(UInt64)
+    case flag(Bool)
+    case list([JSON])
+    case object([(String, JSON)])
+
+    var encoded: String {
+        switch self {
+        case .text(let text): return Self.quoted(text)
+        case .number(let number): return String(number)
+        case .flag(let flag): return flag ? "true" : "false"
+        case .list(let list): return "[" + list.map(\.encoded).joined(separator: ",") + "]"
+        case .object(let members):
+            return "{" + members.map { Self.quoted($0.0) + ":" + $0.1.encoded }.joined(separator: ",") + "}"
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\":
+                quoted.unicodeScalars.append("\\")
+                quoted.unicodeScalars.append(scalar)
+            case "\0"..."\u{1f}":
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u00" + (digits.utf8.count < 2 ? "0" : "") + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}
