@@ -171,7 +171,8 @@ let tests: [Target] = [
         name: "AgentCoreTests", dependencies: ["AgentCore", "ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
     .testTarget(
-        name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime"], swiftSettings: swift),
+        name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime", "LinuxSystem"],
+        swiftSettings: swift),
     .executableTarget(
         name: "store-writer", dependencies: ["StateStore"], path: "Tests/Support/StoreWriter", swiftSettings: swift),
     .testTarget(name: "StateStoreTests", dependencies: ["CSQLite", "StateStore"], swiftSettings: swift),

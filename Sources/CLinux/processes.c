@@ -1,14 +1,19 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -120,6 +125,25 @@ int clinux_receive_report(int channel, struct clinux_report *report, pid_t *send
     return 1;
 }
 
+void clinux_release_memory(void) {
+    malloc_trim(0);
+    const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+    unsigned long count = getauxval(AT_PHNUM);
+    if (!header) return;
+    // Where the file is in memory: headers lie in its first mapping, and say where they are meant to be.
+    ElfW(Addr) base = 0;
+    for (unsigned long i = 0; i < count; i++) {
+        if (header[i].p_type == PT_PHDR) base = (ElfW(Addr))header - header[i].p_vaddr;
+    }
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (unsigned long i = 0; i < count; i++) {
+        if (header[i].p_type != PT_LOAD || header[i].p_flags & PF_W) continue;
+        uintptr_t first = (base + header[i].p_vaddr) & ~(page - 1);
+        uintptr_t end = (base + header[i].p_vaddr + header[i].p_memsz) & ~(page - 1);
+        if (end > first) madvise((void *)first, end - first, MADV_DONTNEED);
+    }
+}
+
 // ---- the init of a task: no allocation, no locks, no Swift ----
 
 static void tell(int report, uint32_t kind, uint32_t step, int32_t value) {
@@ -202,6 +226,7 @@ void clinux_run_init(int report, const char *directory, const char *executable, 
     if (command == 0) run_command(report, alone, directory, executable, arguments);
     if (command < 0) give_up(report, CLINUX_STEP_FORK);
     tell(report, CLINUX_REPORT_STARTED, 0, 0);
+    clinux_release_memory();
     // The task's streams end with the command and not with its init.
     close_range_of(0, 2, 0);
     supervise(report, command);

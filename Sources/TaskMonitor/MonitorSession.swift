@@ -237,6 +237,8 @@ final class MonitorSession {
         guard failure == nil else { return }
         if let initPid { for signal in earlySignals { _ = clinux_forward_signal(initPid, signal) } }
         earlySignals = []
+        // From here on this process waits.
+        clinux_release_memory()
         startedAt = HostFacts.wallClockMilliseconds()
         // A command that has ended already leaves no identity; its end is about to be told.
         guard let command else { return }

@@ -33,17 +33,22 @@ struct RuntimeCall {
     ///   - global: further global flags, `--systemd-cgroup` for one.
     ///   - streams: descriptors of the child; all others are closed in it.
     ///   - entry: the runtime.
+    ///   - prepare: what the child does first; a text is why it could not, and ends it.
     /// - Returns: the running command.
     /// - Throws: why there is no child.
     static func start(
         _ arguments: [String], root: String, logPath: String, global: [String] = [], streams: Streams,
-        entry: Entry
+        entry: Entry, prepare: () -> String? = { nil }
     ) throws(SystemError) -> RuntimeCall {
         let child = clinux_fork()
         guard child >= 0 else { throw SystemError(call: "fork", errno: errno) }
         if child == 0 {
             guard arrange(streams) else { _exit(126) }
             clinux_reset_signals()
+            if let reason = prepare() {
+                complain(reason, in: logPath)
+                _exit(1)
+            }
             _exit(entry(["--root", root, "--log", logPath, "--log-format", "json"] + global + arguments))
         }
         return RuntimeCall(pid: child, logPath: logPath)
@@ -87,6 +92,12 @@ struct RuntimeCall {
             }
         }
         return message
+    }
+
+    /// In the child, before the runtime: in the runtime's own form.
+    private static func complain(_ reason: String, in logPath: String) {
+        let line = JSON.object([("level", .text("error")), ("msg", .text(reason))]).encoded + "\n"
+        try? writeFileAtomically(logPath, Array(line.utf8), durable: false)
     }
 
     /// In the child: the streams at their places, nothing else open.

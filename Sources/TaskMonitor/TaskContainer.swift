@@ -28,13 +28,6 @@ struct TaskContainer {
     ) throws(SystemError) -> RuntimeCall {
         // By descriptor, because the task's user may not be allowed to reach the program by its name.
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
-        let bundle = HostBundle(
-            spec: spec, isolation: isolation,
-            arguments: TaskInit.commandLine(
-                program: "/proc/self/fd/\(Self.programPlace)", report: Self.reportPlace, spec: spec),
-            privileges: try .own(), limitsSwap: limitsSwap)
-        try makeDirectories(directory.bundlePath, mode: 0o700)
-        try writeFileAtomically("\(directory.bundlePath)/config.json", Array(bundle.config.utf8), durable: false)
         return try call(
             [
                 "create", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath, "--preserve-fds", "2",
@@ -42,7 +35,26 @@ struct TaskContainer {
             ],
             streams: RuntimeCall.Streams(
                 input: channels.input.raw, output: channels.output.writing.raw, errors: channels.errors.writing.raw,
-                kept: [channels.taskReport.raw, program.raw]))
+                kept: [channels.taskReport.raw, program.raw])
+        ) {
+            // In the child, so that the monitor's memory stays small.
+            do throws(SystemError) {
+                try writeBundle(spec, isolation, limitsSwap)
+                return nil
+            } catch { return "the container's bundle cannot be written: \(error)" }
+        }
+    }
+
+    private func writeBundle(
+        _ spec: MonitorSpec, _ isolation: MonitorSpec.Isolation, _ limitsSwap: Bool
+    ) throws(SystemError) {
+        let bundle = HostBundle(
+            spec: spec, isolation: isolation,
+            arguments: TaskInit.commandLine(
+                program: "/proc/self/fd/\(Self.programPlace)", report: Self.reportPlace, spec: spec),
+            privileges: try .own(), limitsSwap: limitsSwap)
+        try makeDirectories(directory.bundlePath, mode: 0o700)
+        try writeFileAtomically("\(directory.bundlePath)/config.json", Array(bundle.config.utf8), durable: false)
     }
 
     /// Pid of the container's first process, once `create` has ended well.
@@ -66,12 +78,14 @@ struct TaskContainer {
         }
     }
 
-    private func call(_ arguments: [String], streams: RuntimeCall.Streams? = nil) throws(SystemError) -> RuntimeCall {
+    private func call(
+        _ arguments: [String], streams: RuntimeCall.Streams? = nil, prepare: () -> String? = { nil }
+    ) throws(SystemError) -> RuntimeCall {
         let null = try FileDescriptor.open("/dev/null", flags: O_RDWR)
         return try RuntimeCall.start(
             arguments, root: directory.runtimePath, logPath: directory.runtimeLogPath,
             streams: streams ?? RuntimeCall.Streams(input: null.raw, output: null.raw, errors: null.raw),
-            entry: runtime)
+            entry: runtime, prepare: prepare)
     }
 }
 

@@ -1,5 +1,5 @@
 internal import CLinux
-internal import Glibc
+import Glibc
 internal import LinuxSystem
 
 /// `rondo task-init`: the first process of a task's container.
@@ -8,25 +8,25 @@ internal import LinuxSystem
 /// zombies; so this reaps, passes signals on, and tells the monitor how the command fares. The container runtime has
 /// given it the task's user, limits, directory and environment already.
 public enum TaskInit {
-    /// The word that leads here.
-    public static let word = "task-init"
-
-    /// Runs the command to its end.
+    /// Runs the command to its end, when the command line says so.
     ///
-    /// - Parameter arguments: what follows `task-init`: the number of the descriptor that reports go to, the directory,
-    ///   the program, and its arguments, `argv[0]` included.
-    /// - Returns: 64 for wrong arguments; else not at all, the process ends with the command.
-    public static func run(_ arguments: [String]) -> Int32 {
-        guard arguments.count >= 4, let report = Int32(arguments[0]), report > 2 else { return 64 }
-        let vector = CStringVector(Array(arguments[3...]))
-        arguments[1].withCString { directory in
-            arguments[2].withCString { clinux_run_init(report, directory, $0, vector.pointers) }
-        }
-        return 127
+    /// Works on the command line as the kernel gave it: there is one such process per task, and without a single Swift
+    /// value it keeps only a few pages of its own.
+    /// - Parameters:
+    ///   - arguments: the program's name, `task-init`, the number of the descriptor that reports go to, the directory,
+    ///     the program to run, and its arguments, `argv[0]` included.
+    ///   - count: how many there are.
+    /// - Returns: when this process is no task's init; else not at all, it ends with the command.
+    public static func runIfAsked(_ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, count: Int) {
+        guard count > 5, let asked = arguments[1], strcmp(asked, "task-init") == 0, let number = arguments[2],
+            let directory = arguments[3], let executable = arguments[4]
+        else { return }
+        clinux_run_init(atoi(number), directory, executable, arguments + 5)
+        _exit(127)
     }
 
-    /// The command line that leads to ``run(_:)``.
+    /// The command line that leads to ``runIfAsked(_:count:)``.
     static func commandLine(program: String, report: Int32, spec: MonitorSpec) -> [String] {
-        [program, word, String(report), spec.workingDirectory, spec.executable] + spec.arguments
+        [program, "task-init", String(report), spec.workingDirectory, spec.executable] + spec.arguments
     }
 }

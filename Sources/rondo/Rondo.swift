@@ -10,12 +10,12 @@ import TaskMonitor
 @main
 enum Rondo {
     static func main() {
+        if let (words, count) = StartStack.words { TaskInit.runIfAsked(words, count: count) }
         var arguments = CommandLine.arguments
         if arguments.isEmpty { arguments = StartStack.arguments() }
         if arguments.dropFirst().first == "monitor" {
             exit(TaskMonitor.run(Array(arguments.dropFirst(2)), runtime: runtime))
         }
-        if arguments.dropFirst().first == TaskInit.word { exit(TaskInit.run(Array(arguments.dropFirst(2)))) }
         // In runc's place the program goes by runc's name and command line.
         let file = arguments.first?.split(separator: "/").last
         if file == "runc" || file == "rondo-oci" {

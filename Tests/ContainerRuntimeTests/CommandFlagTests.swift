@@ -144,6 +144,6 @@ import Testing
             #expect(help.contains("--help, -h"))
             #expect(!help.contains("\t"))
         }
-        #expect(ContainerRuntime.help.contains(" - Open Container Initiative runtime\n"))
+        #expect(ContainerRuntime.help("rondo oci").contains(" - Open Container Initiative runtime\n"))
     }
 }

@@ -84,6 +84,10 @@ int clinux_forward_signal(pid_t init, int signal);
 int clinux_become_subreaper(void);
 // fork, which Swift hides because it is unsafe with threads; only for a process that has one thread.
 pid_t clinux_fork(void);
+// Gives unused heap back, and lets go of the pages of this program's text and constants that were needed to start; they
+// stay in the page cache, and come back one by one where they are still used. For processes of which there are many and
+// that wait nearly always.
+void clinux_release_memory(void);
 // All signals to their default actions, none blocked.
 void clinux_reset_signals(void);
 // Closes all descriptors from `first` on; 0 or -1.
