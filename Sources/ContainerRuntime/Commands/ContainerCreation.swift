@@ -114,10 +114,18 @@ struct ContainerCreation {
             rootfs: GlobalOptions.absolute(request.config.root?.path ?? "rootfs", in: request.bundle),
             owner: Owners.name(geteuid()), annotations: request.config.annotations, cgroup: cgroup)
         try state.saveConfig(bytes, of: request.id)
-        // Before anything exists outside of this directory: what a killed create leaves behind can be found.
-        try state.save(record)
-        record.initPid = try Launcher.create(
-            request, directory: state.path(request.id), cgroup: cgroup, log: context.log)
+        // Before anything else exists outside of this directory: what a killed create leaves behind can be found.
+        if request.config.linux.namespace(.mount) == nil, !RootDirectory.normalized(record.rootfs).isEmpty {
+            record.hostMount = try HostMount.make(record.rootfs)
+        }
+        do throws(RuntimeFailure) {
+            try state.save(record)
+            record.initPid = try Launcher.create(
+                request, directory: state.path(request.id), cgroup: cgroup, log: context.log)
+        } catch {
+            HostMount.remove(record.hostMount, at: record.rootfs)
+            throw error
+        }
         do throws(RuntimeFailure) {
             guard let facts = ProcessFacts.of(record.initPid) else {
                 throw RuntimeFailure("the container's init has ended before it could start")

@@ -51,6 +51,7 @@ enum Launcher {
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
                 cgroup: cgroup, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
+                sources: try BindSource.openAll(request.config, bundle: request.bundle),
                 preserveFDs: request.preserveFDs,
                 noPivot: request.noPivot, noNewKeyring: request.noNewKeyring)
             let child = clinux_fork()
@@ -135,9 +136,6 @@ enum Launcher {
         if !config.linux.netDevices.isEmpty {
             throw RuntimeFailure("linux.netDevices is not supported yet; move the interface after create")
         }
-        if config.linux.namespace(.mount) == nil, !config.mounts.isEmpty {
-            throw RuntimeFailure("mounts need a mount namespace; add one to linux.namespaces")
-        }
     }
 
     private static func makeFifo(_ directory: String, owner config: ContainerConfig) throws(RuntimeFailure) -> OpenFile
@@ -216,9 +214,11 @@ struct Bearer {
                 try Limits.apply(process, to: pid, log)
                 try channel.send(.go)
             case .mounted:
-                let state = hookState(pid: initPid ?? 0, status: "creating")
-                try Hooks.run(request.config.hooks.prestart, "prestart", state: state)
-                try Hooks.run(request.config.hooks.createRuntime, "createRuntime", state: state)
+                let hooks = request.config.hooks
+                let pid = initPid ?? 0
+                // Prestart hooks are of a time when they ran between create and start, and know a created container.
+                try Hooks.run(hooks.prestart, "prestart", state: hookState(pid: pid, status: "created"))
+                try Hooks.run(hooks.createRuntime, "createRuntime", state: hookState(pid: pid, status: "creating"))
                 try channel.send(.done)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }
