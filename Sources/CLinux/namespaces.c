@@ -19,12 +19,28 @@ long clinux_syscall(long number, long a, long b, long c, long d, long e, long f)
     return result == -1 ? -errno : result;
 }
 
-pid_t clinux_fork_sibling(void)
+// struct clone_args of linux/sched.h, which cannot be included beside sched.h.
+struct clone_request {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+pid_t clinux_fork_into(int namespaces, int sibling, int group, int *inside)
 {
+    uint64_t flags = (uint64_t)(unsigned)namespaces | (sibling ? CLONE_PARENT : 0);
+    *inside = 0;
+    if (group >= 0) {
+        uint64_t into_group = 0x200000000; // CLONE_INTO_CGROUP
+        // A sibling ends with the signal that the caller ends with.
+        struct clone_request request = {
+            .flags = flags | into_group, .exit_signal = sibling ? 0 : SIGCHLD, .cgroup = (uint64_t)group};
+        long pid = syscall(435, &request, sizeof request); // clone3, on all architectures
+        *inside = pid != -1;
+        if (pid != -1) return (pid_t)pid;
+    }
 #if defined(__s390__)
-    long pid = syscall(SYS_clone, 0, CLONE_PARENT | SIGCHLD, 0, 0, 0);
+    long pid = syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
 #else
-    long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 #endif
     return pid == -1 ? -errno : (pid_t)pid;
 }

@@ -100,8 +100,10 @@ void clinux_error_text(int error, char *buffer, size_t size);
 // Containers.
 // Any system call; returns its result or -errno.
 long clinux_syscall(long number, long a, long b, long c, long d, long e, long f);
-// As fork, but the child's parent is the caller's parent; only for a process that has one thread. Pid or -errno.
-pid_t clinux_fork_sibling(void);
+// As fork, into new namespaces (CLONE_NEW… flags); with `sibling` the child's parent is the caller's parent. The child
+// is born in a control group of version 2 where its directory is open as `group` and the kernel lets it, which is told
+// in `inside`. Only for a process that has one thread. Pid or -errno.
+pid_t clinux_fork_into(int namespaces, int sibling, int group, int *inside);
 // 0 or -errno.
 int clinux_ioctl(int descriptor, unsigned long request, void *argument);
 // A pair of SOCK_SEQPACKET ends, close-on-exec; 0 or -errno.

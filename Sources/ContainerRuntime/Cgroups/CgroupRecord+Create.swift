@@ -19,7 +19,9 @@ extension CgroupRecord {
     }
 
     private func checkUnused() throws(RuntimeFailure) {
-        for place in places {
+        let there = places.filter(\.directory.exists)
+        if there.isEmpty { return }
+        for place in there {
             let count = place.directory.processes().count
             guard count == 0 else {
                 throw RuntimeFailure(
@@ -67,9 +69,7 @@ extension CgroupRecord {
             guard let now = group.read(file), now.isEmpty else { continue }
             let effective = file == "cpuset.cpus" ? "cpuset.effective_cpus" : "cpuset.effective_mems"
             guard
-                let inherited = [above.read(file), above.read(effective)].compactMap({ $0 }).first(where: {
-                    !$0.isEmpty
-                })
+                let inherited = [file, effective].lazy.compactMap({ above.read($0) }).first(where: { !$0.isEmpty })
             else { continue }
             try group.set(file, inherited)
         }

@@ -20,8 +20,16 @@ extension CgroupRecord {
 
     private func applyVersion1(_ policy: DevicePolicy, _ group: CgroupDirectory) throws(RuntimeFailure) {
         let current = DevicePolicy(list: group.read("devices.list") ?? "")
+        // One after the other to the same file, mostly.
+        var open: (name: String, file: OpenFile)?
         for change in policy.changes(from: current) {
-            let code = group.attempt(change.text, to: change.file)
+            var result = 0
+            if open?.name != change.file {
+                result = Kernel.open("\(group.path)/\(change.file)", O_WRONLY)
+                open = result < 0 ? nil : (change.file, OpenFile(Int32(truncatingIfNeeded: result)))
+            }
+            if let open { result = Kernel.write(change.text, to: open.file.raw) }
+            let code = Int32(truncatingIfNeeded: -min(result, 0))
             if code == 0 || isOptional && (code == EPERM || code == EACCES) { continue }
             throw group.failure(change.file, change.text, code)
         }

@@ -11,28 +11,42 @@ extension CgroupRecord {
     ///     groups below it and passed controllers on; then the process goes where init is.
     /// - Throws: which group did not take the process, and why.
     func add(pid: Int32, subgroups: [String] = [], initPid: Int32? = nil) throws(RuntimeFailure) {
-        for (place, path) in try targets(subgroups) {
-            let group = CgroupDirectory(path: path)
+        try add(pid: pid, to: targets(subgroups), initPid: initPid)
+    }
+
+    /// The same, into some of the group's directories.
+    func add(pid: Int32, to targets: [Target], initPid: Int32? = nil) throws(RuntimeFailure) {
+        for target in targets {
+            let group = CgroupDirectory(path: target.path)
             if isOptional, !group.exists { continue }
             let code = group.attempt(String(pid), to: "cgroup.procs")
             if code == 0 || (isOptional && (code == EACCES || code == EPERM)) { continue }
-            if place.controllers.isEmpty, subgroups.isEmpty, code == EBUSY || code == ENOENT, let initPid,
+            let place = target.place
+            if place.controllers.isEmpty, target.path == place.path, code == EBUSY || code == ENOENT, let initPid,
                 let ofInit = Self.version2Group(of: initPid, place),
                 ofInit.attempt(String(pid), to: "cgroup.procs") == 0
             {
                 continue
             }
-            var failure = RuntimeFailure("cannot move process \(pid) into \(path)", errno: code)
-            if code == ENOENT { failure.message += "; there is no such cgroup" }
-            if code == ENOSPC { failure.message += "; its cpuset has no processors or memory nodes" }
-            if code == EBUSY { failure.message += "; groups below it have controllers, so it can have no processes" }
-            throw failure
+            throw Self.refusal(of: target.path, code, "process \(pid)")
         }
     }
 
+    /// Says which group did not take a process, and what that means.
+    static func refusal(of path: String, _ code: Int32, _ process: String) -> RuntimeFailure {
+        var failure = RuntimeFailure("cannot move \(process) into \(path)", errno: code)
+        if code == ENOENT { failure.message += "; there is no such cgroup" }
+        if code == ENOSPC { failure.message += "; its cpuset has no processors or memory nodes" }
+        if code == EBUSY { failure.message += "; groups below it have controllers, so it can have no processes" }
+        return failure
+    }
+
+    /// A directory to enter, in one tree.
+    typealias Target = (place: Place, path: String)
+
     /// The directory to enter in each tree.
-    private func targets(_ subgroups: [String]) throws(RuntimeFailure) -> [(place: Place, path: String)] {
-        var targets = places.map { (place: $0, path: $0.path) }
+    func targets(_ subgroups: [String]) throws(RuntimeFailure) -> [Target] {
+        var targets: [Target] = places.map { (place: $0, path: $0.path) }
         for text in subgroups {
             let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             let names = CgroupPath.components(String(parts.last ?? ""))

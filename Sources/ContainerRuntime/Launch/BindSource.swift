@@ -85,14 +85,14 @@ enum MappedNamespace {
             let code = Kernel.call(SYS_unshare, Int(NamespaceKind.user.cloneFlag))
             // The host's /proc is in sight, and it counts pids otherwise than the container's namespace does.
             let pid = (try? OwnDescriptors())?.hostPid ?? -1
-            try? channel.child.send(code < 0 ? .failed("cannot make a user namespace") : .started(pid))
+            try? channel.child.send(code < 0 ? .failed("cannot make a user namespace") : .started(pid, inGroup: false))
             _ = try? channel.child.receive()
             _exit(0)
         }
         Kernel.close(channel.child.socket)
         guard child > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
         defer { Launcher.discard(child) }
-        guard case .started(let pid)? = try channel.runtime.receive() else {
+        guard case .started(let pid, _)? = try channel.runtime.receive() else {
             throw RuntimeFailure("cannot make a user namespace for an idmapped mount")
         }
         var linux = LinuxConfig()

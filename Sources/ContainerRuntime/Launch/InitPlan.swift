@@ -7,6 +7,7 @@ struct InitPlan {
     var bundle: String
     var id: String
     var cgroup: CgroupRecord
+    var entrance: CgroupEntrance
     /// Compiled before anything was made, so that a bad profile costs nothing.
     var seccomp: SeccompProgram?
     /// The exec fifo, opened without access (O_PATH).

@@ -21,6 +21,7 @@ struct InitStage {
 
     private func live(_ start: StartSignal) throws(RuntimeFailure) -> Never {
         try channel.expect(.go)
+        try plan.entrance.enter()
         // Signals that the runtime ignored or blocked must not be inherited.
         Signals.reset()
         if plan.config.linux.namespace(.cgroup).map({ $0.path == nil }) == true {
@@ -60,14 +61,22 @@ struct InitStage {
         try Sysctl.write(plan.config.linux)
         if let hostname = plan.config.hostname { try Host.setName(hostname) }
         if let domainname = plan.config.domainname { try Host.setDomain(domainname) }
-        try channel.send(.mounted)
-        try channel.expect(.done)
-        try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
+        try runHooks()
         if let console = plan.console {
             try Console.open(in: root, process: plan.process, sendTo: console, bindConsole: true)
         }
         try rootfs.protect(root)
         try rootfs.enter(root)
+    }
+
+    /// Those of the runtime's namespaces, then those of the container's.
+    private func runHooks() throws(RuntimeFailure) {
+        let hooks = plan.config.hooks
+        if !hooks.prestart.isEmpty || !hooks.createRuntime.isEmpty {
+            try channel.send(.mounted)
+            try channel.expect(.done)
+        }
+        try Hooks.run(hooks.createContainer, "createContainer", state: state("creating"))
     }
 
     private func state(_ status: String) -> JSONValue {

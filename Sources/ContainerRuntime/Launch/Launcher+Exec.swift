@@ -32,9 +32,11 @@ extension Launcher {
         }
         let console = try consoleConnection(request.process, request.consoleSocket)
         let channel = try SyncChannel.pair()
+        let entrance = try cgroup.entrance(request.cgroup)
+        defer { entrance.close() }
         let stage = ExecStage(
             request: request, id: id, bundle: bundle, target: target, config: config, seccomp: seccomp,
-            console: console?.raw, channel: channel.child)
+            console: console?.raw, entrance: entrance, channel: channel.child)
         let child = clinux_fork()
         if child == 0 {
             Kernel.close(channel.runtime.socket)
@@ -48,10 +50,10 @@ extension Launcher {
             // The end of the channel is the exec: it is closed then, and not before.
             while let message = try channel.runtime.receive() {
                 switch message {
-                case .started(let number):
+                case .started(let number, let inGroup):
                     pid = number
                     reap(child)
-                    try cgroup.add(pid: number, subgroups: request.cgroup, initPid: target)
+                    try cgroup.add(pid: number, to: entrance.left(inGroup: inGroup), initPid: target)
                     if let cpus = request.process.execCPUAffinity?.final {
                         try Scheduling.setAffinity(cpus, of: number)
                     }
@@ -91,6 +93,7 @@ struct ExecStage {
     let config: ContainerConfig
     let seccomp: SeccompProgram?
     let console: Int32?
+    let entrance: CgroupEntrance
     let channel: SyncChannel
 
     /// Never returns.
@@ -108,10 +111,11 @@ struct ExecStage {
             }
             if let cpus = request.process.execCPUAffinity?.initial { try Scheduling.setAffinity(cpus, of: 0) }
             try join()
-            let pid = clinux_fork_sibling()
+            var inGroup: Int32 = 0
+            let pid = clinux_fork_into(0, 1, entrance.birthplace, &inGroup)
             if pid == 0 { live(labels, step) }
             try check(Int(pid), "cannot fork the new process")
-            try channel.send(.started(pid))
+            try channel.send(.started(pid, inGroup: inGroup != 0))
             _exit(0)
         } catch {
             try? channel.send(.failed(error.message))
@@ -151,6 +155,7 @@ struct ExecStage {
     private func live(_ labels: Labels, _ seccomp: SeccompStep?) -> Never {
         do throws(RuntimeFailure) {
             try channel.expect(.go)
+            try entrance.enter()
             Signals.reset()
             try check(Kernel.call(SYS_setsid), "cannot make a session")
             Keyring.join("_ses.\(id)")

@@ -48,23 +48,23 @@ enum Launcher {
         do {
             let fifo = try makeFifo(directory, owner: request.config)
             let channel = try SyncChannel.pair()
+            let entrance = try cgroup.entrance()
+            defer { entrance.close() }
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
-                cgroup: cgroup, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
+                cgroup: cgroup, entrance: entrance, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
                 sources: try BindSource.openAll(request.config, bundle: request.bundle),
                 preserveFDs: request.preserveFDs,
                 noPivot: request.noPivot, noNewKeyring: request.noNewKeyring)
-            let child = clinux_fork()
-            if child == 0 {
-                Kernel.close(channel.runtime.socket)
-                NamespaceStage(plan: plan, channel: channel.child).run()
-            }
+            let child = NamespaceStage.fork(plan, channel.child, other: channel.runtime)
             Kernel.close(channel.child.socket)
             defer { Kernel.close(channel.runtime.socket) }
-            guard child > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
+            try check(Int(child.pid), "cannot fork the container's first process into its namespaces")
             var bearer = Bearer(
-                request: request, process: process, cgroup: cgroup, channel: channel.runtime, child: child, log: log)
+                request: request, process: process, cgroup: cgroup, entrance: entrance, channel: channel.runtime,
+                child: child.pid, log: log)
             do throws(RuntimeFailure) {
+                if child.isInit { try bearer.letGo(child.pid, inGroup: child.inGroup) }
                 init1 = try bearer.deliver()
             } catch {
                 init1 = bearer.initPid
@@ -178,22 +178,11 @@ struct Bearer {
     let request: CreateRequest
     let process: ProcessConfig
     let cgroup: CgroupRecord
+    let entrance: CgroupEntrance
     let channel: SyncChannel
     let child: Int32
     let log: RuntimeLog
     var initPid: Int32?
-
-    init(
-        request: CreateRequest, process: ProcessConfig, cgroup: CgroupRecord, channel: SyncChannel, child: Int32,
-        log: RuntimeLog
-    ) {
-        self.request = request
-        self.process = process
-        self.cgroup = cgroup
-        self.channel = channel
-        self.child = child
-        self.log = log
-    }
 
     /// Returns the pid of init, which waits for `start`.
     mutating func deliver() throws(RuntimeFailure) -> Int32 {
@@ -205,14 +194,9 @@ struct Bearer {
             case .map:
                 try IDMaps.write(for: child, request.config.linux)
                 try channel.send(.done)
-            case .started(let pid):
-                initPid = pid
+            case .started(let pid, let inGroup):
                 Launcher.reap(child)
-                try cgroup.add(pid: pid)
-                // Without resources as well: the devices that a container may use are limited in any case.
-                try cgroup.apply(request.config.linux.resources ?? ResourcesConfig())
-                try Limits.apply(process, to: pid, log)
-                try channel.send(.go)
+                try letGo(pid, inGroup: inGroup)
             case .mounted:
                 let hooks = request.config.hooks
                 let pid = initPid ?? 0
@@ -228,6 +212,16 @@ struct Bearer {
             case .go, .done: throw RuntimeFailure("the container's first process talks out of turn")
             }
         }
+    }
+
+    /// Limits init, which enters its cgroup itself as far as it can, and lets it go on.
+    mutating func letGo(_ pid: Int32, inGroup: Bool) throws(RuntimeFailure) {
+        initPid = pid
+        try cgroup.add(pid: pid, to: entrance.left(inGroup: inGroup))
+        // Without resources as well: the devices that a container may use are limited in any case.
+        try cgroup.apply(request.config.linux.resources ?? ResourcesConfig())
+        try Limits.apply(process, to: pid, log)
+        try channel.send(.go)
     }
 
     private func hookState(pid: Int32, status: String) -> JSONValue {

@@ -9,14 +9,47 @@ struct NamespaceStage {
     let plan: InitPlan
     let channel: SyncChannel
 
+    /// Makes the first process of a container.
+    ///
+    /// Returns its pid, or a negative errno, and whether that is init itself: where all namespaces are new ones, a
+    /// process can be born in them, and a second fork is saved.
+    static func fork(_ plan: InitPlan, _ channel: SyncChannel, other: SyncChannel) -> (
+        pid: Int32, isInit: Bool, inGroup: Bool
+    ) {
+        let linux = plan.config.linux
+        let isInit = linux.namespaces.allSatisfy { $0.path == nil && $0.kind != .user && $0.kind != .time }
+        var inGroup: Int32 = 0
+        let pid =
+            isInit
+            ? clinux_fork_into(made(linux), 0, plan.entrance.birthplace, &inGroup)
+            : clinux_fork_into(0, 0, -1, &inGroup)
+        if pid == 0 {
+            Kernel.close(other.socket)
+            // Nobody in a namespace that is entered half may trace this process.
+            _ = Kernel.control(4, 0)  // PR_SET_DUMPABLE
+            if isInit { InitStage(plan: plan, channel: channel).run() }
+            NamespaceStage(plan: plan, channel: channel).run()
+        }
+        return (pid, isInit, inGroup != 0)
+    }
+
+    /// The namespaces to make with the user namespace made already. That of cgroups is made once init is where it
+    /// belongs.
+    private static func made(_ linux: LinuxConfig) -> Int32 {
+        linux.namespaces.reduce(0) { flags, entry in
+            entry.path == nil && entry.kind != .user && entry.kind != .cgroup ? flags | entry.kind.cloneFlag : flags
+        }
+    }
+
     /// Never returns.
-    func run() -> Never {
+    private func run() -> Never {
         do throws(RuntimeFailure) {
             try enter()
-            let pid = clinux_fork_sibling()
+            var inGroup: Int32 = 0
+            let pid = clinux_fork_into(0, 1, plan.entrance.birthplace, &inGroup)
             if pid == 0 { InitStage(plan: plan, channel: channel).run() }
             try check(Int(pid), "cannot fork the container's init")
-            try channel.send(.started(pid))
+            try channel.send(.started(pid, inGroup: inGroup != 0))
             _exit(0)
         } catch {
             try? channel.send(.failed(error.message))
@@ -25,9 +58,6 @@ struct NamespaceStage {
     }
 
     private func enter() throws(RuntimeFailure) {
-        // Nobody in a namespace that is entered half may trace this process.
-        _ = Kernel.control(4, 0)  // PR_SET_DUMPABLE
-        let namespaces = plan.config.linux.namespaces
         var others = try openOthers()
         // Those that belong to us are out of reach from inside of a user namespace, those of the user namespace may be
         // out of reach from here.
@@ -48,11 +78,7 @@ struct NamespaceStage {
         for entry in others {
             try check(entry.join(), "cannot join the \(entry.kind.rawValue) namespace \(entry.path)")
         }
-        var flags: Int32 = 0
-        // The cgroup namespace is made once init is where it belongs.
-        for entry in namespaces where entry.path == nil && entry.kind != .user && entry.kind != .cgroup {
-            flags |= entry.kind.cloneFlag
-        }
+        let flags = Self.made(plan.config.linux)
         if flags != 0 { try check(Kernel.call(SYS_unshare, Int(flags)), "cannot make the container's namespaces") }
         if !plan.config.linux.timeOffsets.isEmpty { try setClocks() }
     }

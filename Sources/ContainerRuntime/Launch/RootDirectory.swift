@@ -37,6 +37,9 @@ struct RootDirectory {
         guard path.utf8.count <= Self.longestPath else {
             throw RuntimeFailure("the path \(path.prefix(80))… is longer than \(Self.longestPath) bytes")
         }
+        // It is there nearly always.
+        let whole = Kernel.openInRoot(file.raw, segments.joined(separator: "/"), Kernel.path | Kernel.directory)
+        if whole >= 0 { return OpenFile(Int32(truncatingIfNeeded: whole)) }
         var here = try OpenFile(Kernel.openInRoot(file.raw, "", Kernel.path | Kernel.directory), "cannot open the root")
         var walked = ""
         for segment in segments {

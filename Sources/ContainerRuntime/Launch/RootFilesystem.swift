@@ -39,7 +39,7 @@ struct RootFilesystem {
         try check(
             Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
             "cannot set the propagation of mounts")
-        if !plan.isInHostRoot { try makeParentPrivate() }
+        if propagation & Kernel.isShared != 0, !plan.isInHostRoot { try makeParentPrivate() }
     }
 
     /// A whole /dev of the host's own brings its devices along.

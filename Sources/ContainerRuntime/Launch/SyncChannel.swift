@@ -8,16 +8,18 @@ internal import Glibc
 ///    │ ◀──────────── map ─────────┤ (in a new user namespace)
 ///    ├───────────── done ────────▶│ makes and joins namespaces
 ///    │ ◀──────── started(pid) ────┤ forks init, ends
-///    ├───────────── go ─────────────────────────────────────────▶│ (in its cgroup, limits set) builds its root
-///    │ ◀────────────────────────────────────────────── mounted ──┤
+///    ├───────────── go ─────────────────────────────────────────▶│ (limits set) enters its cgroup, builds its root
+///    │ ◀────────────────────────────────────────────── mounted ──┤ (where there are hooks for that)
 ///    ├───────────── done (hooks have run) ──────────────────────▶│ enters its root, gives up what it may not keep
 ///    │ ◀──────────────────────────────────────────────── ready ──┤ waits for start
 /// ```
-/// Whoever fails says `failed` with words for people and ends.
+/// Where all namespaces are new ones and none is a user or time namespace, init is the first child, and the upper part
+/// is left out. Whoever fails says `failed` with words for people and ends.
 struct SyncChannel {
     enum Message: Equatable {
         case map
-        case started(Int32)
+        /// A process waits for `go`; it may have been born in the version 2 control group that it is meant for.
+        case started(Int32, inGroup: Bool)
         case go
         case mounted
         case ready
@@ -39,8 +41,8 @@ struct SyncChannel {
         var bytes: [UInt8]
         switch message {
         case .map: bytes = [1]
-        case .started(let pid):
-            bytes = [2]
+        case .started(let pid, let inGroup):
+            bytes = [2, inGroup ? 1 : 0]
             for shift in stride(from: 0, to: 32, by: 8) {
                 bytes.append(UInt8(truncatingIfNeeded: pid >> Int32(shift)))
             }
@@ -68,8 +70,9 @@ struct SyncChannel {
         let payload = buffer[1..<max(1, count)]
         switch buffer[0] {
         case 1: return .map
-        case 2 where payload.count == 4:
-            return .started(payload.reversed().reduce(0) { $0 << 8 | Int32($1) })
+        case 2 where payload.count == 5:
+            let pid = payload.dropFirst().reversed().reduce(0) { $0 << 8 | Int32($1) }
+            return .started(pid, inGroup: payload.first == 1)
         case 3: return .go
         case 4: return .mounted
         case 5: return .ready

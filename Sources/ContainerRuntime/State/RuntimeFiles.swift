@@ -67,8 +67,13 @@ enum RuntimeFiles {
     /// Replaces a file so that a reader, or a crash, sees the old or the new content and nothing between.
     static func replace(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(RuntimeFailure) {
         let temporary = path + ".new"
-        unlink(temporary)
-        let descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+        var descriptor = clinux_open(temporary, flags | O_CLOEXEC, mode)
+        if descriptor < 0 {
+            // Left by a command that was killed.
+            unlink(temporary)
+            descriptor = try open(temporary, flags, mode: mode)
+        }
         let written = writeAll(descriptor, bytes)
         var code = errno
         close(descriptor)
