@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LinuxSystem
 
 /// The trees of control groups that this process sees, and where in each of them it is itself.
@@ -28,10 +29,38 @@ struct CgroupHost: Equatable, Sendable {
             let mounts = try readFile("\(root)/proc/self/mountinfo", limit: 16 << 20)
             let membership = try readFile("\(root)/proc/self/cgroup", limit: 1 << 20)
             return CgroupHost(
-                mountinfo: String(decoding: mounts, as: UTF8.self),
+                mountinfo: cgroupLines(of: mounts),
                 membership: String(decoding: membership, as: UTF8.self), root: root)
         } catch {
             throw RuntimeFailure("cannot find the control groups: \(error); is /proc mounted?")
+        }
+    }
+
+    /// The lines about trees of control groups: of the hundreds of mounts of some machines a dozen matter.
+    private static func cgroupLines(of mountinfo: [UInt8]) -> String {
+        mountinfo.withUnsafeBytes { text in
+            guard let base = text.baseAddress else { return "" }
+            // Blanks in names are written otherwise, so this is nowhere but before the type.
+            let words: StaticString = " - cgroup"
+            var lines = ""
+            var start = 0
+            while start < text.count {
+                let end = memchr(base + start, 10, text.count - start).map { base.distance(to: $0) } ?? text.count
+                var done = start
+                while done + words.utf8CodeUnitCount <= end {
+                    guard let blank = memchr(base + done, 32, end - done) else { break }
+                    done = base.distance(to: blank)
+                    let room = end - done >= words.utf8CodeUnitCount
+                    if room, memcmp(blank, words.utf8Start, words.utf8CodeUnitCount) == 0 {
+                        lines += String(decoding: UnsafeRawBufferPointer(rebasing: text[start..<end]), as: UTF8.self)
+                        lines += "\n"
+                        break
+                    }
+                    done += 1
+                }
+                start = end + 1
+            }
+            return lines
         }
     }
 
@@ -42,12 +71,18 @@ struct CgroupHost: Equatable, Sendable {
     init(mountinfo: String, membership: String, root: String = "") {
         // A controller that the kernel has moved to version 2 has no line of its own here, though its mount may stay.
         var groups: [(controllers: [String], path: String)] = []
-        for line in membership.split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3 else { continue }
-            groups.append((fields[1].split(separator: ",").map(String.init), String(fields[2])))
+        for line in membership.words(UInt8(ascii: "\n")) {
+            // The third field may hold colons, and the second be empty.
+            guard let first = line.utf8.firstIndex(of: UInt8(ascii: ":")) else { continue }
+            let rest = line.utf8[line.utf8.index(after: first)...]
+            guard let second = rest.firstIndex(of: UInt8(ascii: ":")) else { continue }
+            groups.append(
+                (
+                    String(Substring(rest[..<second])).words(UInt8(ascii: ",")),
+                    String(Substring(rest[rest.index(after: second)...]))
+                ))
         }
-        for line in mountinfo.split(separator: "\n") {
+        for line in mountinfo.words(UInt8(ascii: "\n")) {
             guard let mount = MountedTree(line) else { continue }
             let point = root + mount.point
             if mount.kind == "cgroup2" {
@@ -76,13 +111,13 @@ private struct MountedTree {
     /// Which group of the tree is the top of the mount.
     let top: String
 
-    init?(_ line: Substring) {
-        let fields = line.split(separator: " ")
+    init?(_ line: String) {
+        let fields = line.words(UInt8(ascii: " "))
         guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else { return nil }
         top = MountTable.unescape(fields[3].utf8)
         point = MountTable.unescape(fields[4].utf8)
-        kind = String(fields[dash + 1])
-        options = fields[dash + 3].split(separator: ",").map(String.init)
+        kind = fields[dash + 1]
+        options = fields[dash + 3].words(UInt8(ascii: ","))
     }
 
     /// A group outside of what is mounted counts as the top: it cannot be reached.
@@ -99,8 +134,8 @@ enum CgroupPath {
     /// The names in a path; `..` never leads above the top.
     static func components(_ path: String) -> [String] {
         var names: [String] = []
-        for name in path.split(separator: "/") where name != "." {
-            if name == ".." { _ = names.popLast() } else { names.append(String(name)) }
+        for name in path.pathSegments where name != "." {
+            if name == ".." { _ = names.popLast() } else { names.append(name) }
         }
         return names
     }

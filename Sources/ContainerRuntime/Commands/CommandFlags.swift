@@ -34,30 +34,41 @@ struct Flag: Sendable {
 
 /// What was given on the command line.
 struct ParsedFlags: Equatable {
-    /// By the flag's first name, in the order of the command line.
-    private(set) var values: [String: [String]] = [:]
+    /// A flag that was given, by its first name, with its values in the order of the command line.
+    struct Given: Equatable {
+        let name: String
+        var values: [String]
+    }
+
+    private(set) var given: [Given] = []
     fileprivate(set) var arguments: [String] = []
     fileprivate(set) var wantsHelp = false
 
     fileprivate mutating func add(_ value: String, to flag: Flag) {
+        guard let index = given.firstIndex(where: { $0.name == flag.names[0] }) else {
+            given.append(Given(name: flag.names[0], values: [value]))
+            return
+        }
         switch flag.kind {
-        case .list, .integers: values[flag.names[0], default: []].append(value)
-        case .switched, .text, .integer: values[flag.names[0]] = [value]
+        case .list, .integers: given[index].values.append(value)
+        case .switched, .text, .integer: given[index].values = [value]
         }
     }
 
-    func isSet(_ name: String) -> Bool { values[name] != nil }
-    func flag(_ name: String) -> Bool { values[name]?.last == "true" }
-    func list(_ name: String) -> [String] { values[name] ?? [] }
+    private func last(_ name: String) -> String? { list(name).last }
+
+    func isSet(_ name: String) -> Bool { given.contains { $0.name == name } }
+    func flag(_ name: String) -> Bool { last(name) == "true" }
+    func list(_ name: String) -> [String] { given.first { $0.name == name }?.values ?? [] }
 
     /// nil when not given, or given empty.
     func text(_ name: String) -> String? {
-        guard let value = values[name]?.last, !value.isEmpty else { return nil }
+        guard let value = last(name), !value.isEmpty else { return nil }
         return value
     }
 
     /// Checked when it was parsed.
-    func integer(_ name: String) -> Int { values[name]?.last.flatMap { Int($0) } ?? 0 }
+    func integer(_ name: String) -> Int { last(name).flatMap { Int($0) } ?? 0 }
 
     /// The argument at a place, or nothing.
     func argument(_ index: Int) -> String? { index < arguments.count ? arguments[index] : nil }

@@ -85,15 +85,15 @@ struct GlobalOptions: Equatable, Sendable {
 
     /// An absolute path without `.`, `..` and empty parts, by its words alone.
     static func absolute(_ path: String, in directory: String) -> String {
-        var parts: [Substring] = []
-        for part in (path.hasPrefix("/") ? path : directory + "/" + path).split(separator: "/") {
+        var parts: [String] = []
+        for part in (path.utf8.first == UInt8(ascii: "/") ? path : directory + "/" + path).pathSegments {
             switch part {
             case ".": continue
             case "..": _ = parts.popLast()
             default: parts.append(part)
             }
         }
-        return "/" + parts.joined(separator: "/")
+        return "/" + String(parts, separator: "/")
     }
 
     /// The log that the global flags ask for.

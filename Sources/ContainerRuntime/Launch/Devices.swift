@@ -23,7 +23,7 @@ struct Devices {
     func make(hasConsole: Bool) throws(RuntimeFailure) {
         let before = umask(0)
         defer { umask(before) }
-        let own = Set(linux.devices.map { RootDirectory.normalized($0.path) })
+        let own = linux.devices.map { RootDirectory.normalized($0.path) }
         for device in Self.standard where !own.contains(RootDirectory.normalized(device.path)) { try make(device) }
         for device in linux.devices { try make(device) }
         for (name, target) in Self.links { try link(name, to: target) }

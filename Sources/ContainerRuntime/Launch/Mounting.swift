@@ -20,7 +20,7 @@ struct Mounting {
     }
 
     /// Files of the kernel that a container may see another version of, as runc has it.
-    private static let harmless: Set<[String]> = [
+    private static let harmless: [[String]] = [
         ["proc", "cpuinfo"], ["proc", "diskstats"], ["proc", "meminfo"], ["proc", "stat"], ["proc", "swaps"],
         ["proc", "uptime"], ["proc", "loadavg"], ["proc", "slabinfo"], ["proc", "net", "dev"],
         ["proc", "sys", "kernel", "ns_last_pid"], ["proc", "sys", "crypto", "fips_enabled"],

@@ -17,8 +17,8 @@ struct RootDirectory {
     /// A path without empty and dot segments; `..` goes up as far as the root.
     static func normalized(_ path: String) -> [String] {
         var segments: [String] = []
-        for segment in path.split(separator: "/") where segment != "." {
-            if segment == ".." { _ = segments.popLast() } else { segments.append(String(segment)) }
+        for segment in path.pathSegments where segment != "." {
+            if segment == ".." { _ = segments.popLast() } else { segments.append(segment) }
         }
         return segments
     }
@@ -26,7 +26,8 @@ struct RootDirectory {
     /// An existing file, not opened for reading; nil when there is none.
     func find(_ path: String, allowLinks: Bool = true) throws(RuntimeFailure) -> OpenFile? {
         let result = Kernel.openInRoot(
-            file.raw, Self.normalized(path).joined(separator: "/"), Kernel.path, resolve: allowLinks ? 0 : Self.noLinks)
+            file.raw, String(Self.normalized(path), separator: "/"), Kernel.path, resolve: allowLinks ? 0 : Self.noLinks
+        )
         if result == -Int(ENOENT) || result == -Int(ENOTDIR) { return nil }
         return try OpenFile(result, "cannot look up \(path) in the container")
     }
@@ -38,7 +39,7 @@ struct RootDirectory {
             throw RuntimeFailure("the path \(path.prefix(80))… is longer than \(Self.longestPath) bytes")
         }
         // It is there nearly always.
-        let whole = Kernel.openInRoot(file.raw, segments.joined(separator: "/"), Kernel.path | Kernel.directory)
+        let whole = Kernel.openInRoot(file.raw, String(segments, separator: "/"), Kernel.path | Kernel.directory)
         if whole >= 0 { return OpenFile(Int32(truncatingIfNeeded: whole)) }
         var here = try OpenFile(Kernel.openInRoot(file.raw, "", Kernel.path | Kernel.directory), "cannot open the root")
         var walked = ""
@@ -59,7 +60,7 @@ struct RootDirectory {
     func parent(of path: String) throws(RuntimeFailure) -> (directory: OpenFile, name: String) {
         var segments = Self.normalized(path)
         guard let name = segments.popLast() else { throw RuntimeFailure("\(path) cannot be the name of a file") }
-        return (try directory(segments.joined(separator: "/")), name)
+        return (try directory(String(segments, separator: "/")), name)
     }
 
     /// A file to mount on, made empty when it is not there.

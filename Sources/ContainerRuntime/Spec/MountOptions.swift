@@ -34,7 +34,7 @@ struct MountOptions: Equatable, Sendable {
     init(_ options: [String]) {
         var rest: [String] = []
         for option in options where !apply(option) { rest.append(option) }
-        data = rest.joined(separator: ",")
+        data = String(rest, separator: ",")
     }
 
     /// `MS_…` of mount(2).
