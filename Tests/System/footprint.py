@@ -24,15 +24,16 @@ def mounts():
 
 
 def processes(program):
-    """Processes that run the program's file: {(pid, start time): command line}."""
+    """Processes that run the program's file, by whatever mount: {(pid, start time): command line}."""
     found = {}
     program = os.path.realpath(program)
+    facts = os.stat(program)
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
-            target = os.readlink("/proc/%s/exe" % name)
-            if target.split(" (deleted)")[0] != program:
+            link = "/proc/%s/exe" % name
+            if os.readlink(link).split(" (deleted)")[0] != program and not os.path.samestat(os.stat(link), facts):
                 continue
             with open("/proc/%s/stat" % name) as file:
                 fields = file.read().rsplit(")", 1)[1].split()

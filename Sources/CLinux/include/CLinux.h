@@ -104,6 +104,9 @@ long clinux_syscall(long number, long a, long b, long c, long d, long e, long f)
 // is born in a control group of version 2 where its directory is open as `group` and the kernel lets it, which is told
 // in `inside`. Only for a process that has one thread. Pid or -errno.
 pid_t clinux_fork_into(int namespaces, int sibling, int group, int *inside);
+// Whether this process runs from an image of its program that no container can write to. Where the command line is the
+// container runtime's, that has been tried before main.
+int clinux_is_protected(void);
 // 0 or -errno.
 int clinux_ioctl(int descriptor, unsigned long request, void *argument);
 // A pair of SOCK_SEQPACKET ends, close-on-exec; 0 or -errno.

@@ -6,17 +6,15 @@ internal import Glibc
 /// A process in a container can reach the program that entered it through `/proc/PID/exe` and, where it is root,
 /// write to the host's file (CVE-2019-5736). So whoever enters a container runs from something that cannot be
 /// written: a detached read-only mount of the file, or, where mounts are not allowed, a sealed copy in memory. The
-/// mount costs one more exec, the copy also the reading of the whole file.
+/// mount costs one more exec, the copy also the reading of the whole file. Mostly the mount is made before `main`
+/// already (CLinux, protection.c), where the exec is cheapest; what is here is for the rest.
 enum SelfProtection {
-    /// Says that this is done already, and what it was done with; never inherited by containers.
+    /// Says in the environment that this is done already; taken out of it at once.
     private static let marker = "_RONDO_OCI_PROTECTED"
 
     /// Goes on in a protected image of this program; returns only when it already is one.
     static func ensure(arguments: [String]) throws(RuntimeFailure) {
-        if getenv(marker) != nil {
-            unsetenv(marker)
-            return
-        }
+        if clinux_is_protected() != 0 { return }
         let image = try protectedImage()
         var environment: [String] = ["\(marker)=1"]
         var next = environ
