@@ -11,6 +11,8 @@ RONDO := $(BUILD)/rondo
 APPLIANCE_LIMIT := 42000000
 PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev file iproute2 python3 binutils
 TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static
+# The other container runtimes, what counts instructions, and what the benchmarks share with the tests.
+BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static
 KEEP ?= 0
 SEED ?=
 PROTOS ?=
@@ -67,6 +69,7 @@ appliance: program ## Make dist/rondo, the one file, and check what it promises.
 
 .PHONY: bench
 bench: ## Run the benchmarks (each prints ratios against a floor or a peer of the same run).
+	@Provisioning/install-packages $(BENCH_PACKAGES)
 	for name in allocation-benchmark store-commits launch-benchmark; do swift build $(SWIFT_FLAGS) --product $$name; done
 	Benchmarks/run $(BUILD) $(RONDO)
 
