@@ -8,6 +8,8 @@ internal import Glibc
 struct NamespaceStage {
     let plan: InitPlan
     let channel: SyncChannel
+    /// Whether this process, and so init, is in the container's version 2 group.
+    let inGroup: Bool
 
     /// Makes the first process of a container.
     ///
@@ -19,16 +21,15 @@ struct NamespaceStage {
         let linux = plan.config.linux
         let isInit = linux.namespaces.allSatisfy { $0.path == nil && $0.kind != .user && $0.kind != .time }
         var inGroup: Int32 = 0
-        let pid =
-            isInit
-            ? clinux_fork_into(made(linux), 0, plan.entrance.birthplace, &inGroup)
-            : clinux_fork_into(0, 0, -1, &inGroup)
+        // Into the group from here, where the rights are the runtime's. Later it might fail, and the first process that
+        // fails to enter a pid namespace leaves it unusable.
+        let pid = clinux_fork_into(isInit ? made(linux) : 0, 0, plan.entrance.birthplace, &inGroup)
         if pid == 0 {
             Kernel.close(other.socket)
             // Nobody in a namespace that is entered half may trace this process.
             _ = Kernel.control(4, 0)  // PR_SET_DUMPABLE
             if isInit { InitStage(plan: plan, channel: channel).run() }
-            NamespaceStage(plan: plan, channel: channel).run()
+            NamespaceStage(plan: plan, channel: channel, inGroup: inGroup != 0).run()
         }
         return (pid, isInit, inGroup != 0)
     }
@@ -45,11 +46,11 @@ struct NamespaceStage {
     private func run() -> Never {
         do throws(RuntimeFailure) {
             try enter()
-            var inGroup: Int32 = 0
-            let pid = clinux_fork_into(0, 1, plan.entrance.birthplace, &inGroup)
+            var unused: Int32 = 0
+            let pid = clinux_fork_into(0, 1, -1, &unused)
             if pid == 0 { InitStage(plan: plan, channel: channel).run() }
             try check(Int(pid), "cannot fork the container's init")
-            try channel.send(.started(pid, inGroup: inGroup != 0))
+            try channel.send(.started(pid, inGroup: inGroup))
             _exit(0)
         } catch {
             try? channel.send(.failed(error.message))
