@@ -150,7 +150,10 @@ def floor(at_once):
 def true_tasks(cluster):
     serial, parallel = floor(1), floor(os.cpu_count())
     tasks = TrueTasks(cluster.master)
+    descriptors = "/proc/%d/fd" % cluster.process.pid
+    before = len(os.listdir(descriptors))
     took = tasks.run()
+    after = len(os.listdir(descriptors))
     again = floor(os.cpu_count())
     tell(
         benchmark="true tasks",
@@ -158,6 +161,8 @@ def true_tasks(cluster):
         seconds=round(took, 2),
         tasks_per_s=round(TASKS / took, 1),
         failed=tasks.failed,
+        descriptors_before=before,
+        descriptors_after=after,
         floor_one_at_a_time_s=round(serial, 2),
         floor_in_parallel_s=round((parallel + again) / 2, 2),
         of_floor=round(took / ((parallel + again) / 2), 2),
