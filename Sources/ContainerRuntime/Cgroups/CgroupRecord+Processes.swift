@@ -22,6 +22,10 @@ extension CgroupRecord {
             {
                 continue
             }
+            if code == EACCES || code == EPERM, let systemd, path == place.path {
+                try SystemdManager(isUser: systemd.isUser).attach(pid, to: systemd.name)
+                continue
+            }
             var failure = RuntimeFailure("cannot move process \(pid) into \(path)", errno: code)
             if code == ENOENT { failure.message += "; there is no such cgroup" }
             if code == ENOSPC { failure.message += "; its cpuset has no processors or memory nodes" }
@@ -94,10 +98,25 @@ extension CgroupRecord {
     }
 
     /// Removes the group and the groups below it; one that is not there is fine.
-    ///
-    /// The kernel takes a moment to let go of processes that have just ended: waits for that, at most two seconds.
     func remove() throws(RuntimeFailure) {
         guard made else { return }
+        guard let systemd else { return try removeDirectories() }
+        var failure: RuntimeFailure?
+        do throws(RuntimeFailure) {
+            try SystemdManager(isUser: systemd.isUser).stop(systemd.name)
+        } catch {
+            failure = error
+        }
+        // A unit whose group is gone ends by itself.
+        do throws(RuntimeFailure) {
+            try removeDirectories()
+        } catch {
+            throw RuntimeFailure(error.message + (failure.map { "; \($0)" } ?? ""))
+        }
+    }
+
+    /// The kernel takes a moment to let go of processes that have just ended: waits for that, at most two seconds.
+    private func removeDirectories() throws(RuntimeFailure) {
         let deadline = HostFacts.monotonicMilliseconds() + 2000
         for place in places {
             var pause = 500

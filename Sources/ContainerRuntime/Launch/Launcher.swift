@@ -208,9 +208,9 @@ struct Bearer {
             case .started(let pid):
                 initPid = pid
                 Launcher.reap(child)
-                try cgroup.add(pid: pid)
                 // Without resources as well: the devices that a container may use are limited in any case.
-                try cgroup.apply(request.config.linux.resources ?? ResourcesConfig())
+                try cgroup.enter(
+                    pid: pid, id: request.id, resources: request.config.linux.resources ?? ResourcesConfig())
                 try Limits.apply(process, to: pid, log)
                 try channel.send(.go)
             case .mounted:
