@@ -43,17 +43,15 @@ final class BusConnection {
 
     /// Without a name of our own: the other side then takes whom the kernel says that we are, in its own user
     /// namespace's numbers, which we may not know.
+    ///
+    /// All in one write: systemd would leave a first message alone that it reads together with BEGIN, until more comes.
     private func authenticate() throws(RuntimeFailure) {
-        try send(Array("\0AUTH EXTERNAL\r\n".utf8))
-        var answer = try line()
-        if answer == "DATA" || answer.hasPrefix("DATA ") {
-            try send(Array("DATA\r\n".utf8))
-            answer = try line()
+        try send(Array("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8))
+        // One answer to each of the two first lines: DATA and OK, of older ones OK and whatever.
+        let answers = [try line(), try line()]
+        guard answers.contains(where: { $0 == "OK" || $0.hasPrefix("OK ") }) else {
+            throw RuntimeFailure("access denied (\(answers[0].prefix(100)))")
         }
-        guard answer == "OK" || answer.hasPrefix("OK ") else {
-            throw RuntimeFailure("access denied (\(answer.prefix(100)))")
-        }
-        try send(Array("BEGIN\r\n".utf8))
     }
 
     private func line() throws(RuntimeFailure) -> String {
@@ -139,7 +137,7 @@ final class BusConnection {
         var chunk = [UInt8](repeating: 0, count: 8_192)
         while true {
             let left = deadline - HostFacts.monotonicMilliseconds()
-            guard left > 0 else { throw RuntimeFailure("no answer within \(patience / 1000) seconds") }
+            guard left > 0 else { throw RuntimeFailure("systemd gives no answer within \(patience / 1000) seconds") }
             var waits = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
             if poll(&waits, 1, Int32(clamping: left)) < 1 { continue }
             let count = chunk.withUnsafeMutableBytes {
@@ -147,7 +145,7 @@ final class BusConnection {
             }
             if count == -Int(EINTR) || count == -Int(EAGAIN) { continue }
             try check(count, "cannot receive")
-            guard count > 0 else { throw RuntimeFailure("the connection was closed; access may be denied") }
+            guard count > 0 else { throw RuntimeFailure("systemd closed the connection; access may be denied") }
             received += chunk[..<count]
             return
         }
