@@ -81,7 +81,8 @@ struct CgroupPlanTests {
     }
 
     @Test(arguments: [
-        #"{}"#, #"{"driver":"systemd"}"#, #"{"driver":"else"}"#, #"{"driver":"cgroupfs","version2":{"mount":"/c","path":"/c"}}"#,
+        #"{}"#, #"{"driver":"systemd"}"#, #"{"driver":"else"}"#,
+        #"{"driver":"cgroupfs","version2":{"mount":"/c","path":"/c"}}"#,
         #"{"driver":"cgroupfs","version2":{"mount":"/c","path":"/c/../x"}}"#,
         #"{"driver":"cgroupfs","version1":[{"mount":"/c","path":"/cc/x"}]}"#, #"{"driver":"cgroupfs","version1":[7]}"#,
     ])

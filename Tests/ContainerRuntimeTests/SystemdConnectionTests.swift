@@ -82,7 +82,8 @@ struct SystemdConnectionTests {
         try SystemdManager(fake.connect()).start("u.scope", [])
         let calls = fake.calls()
         #expect(calls.map { $0[.member] } == ["Hello", "AddMatch", "StartTransientUnit"])
-        #expect(calls.map { $0[.destination] } == ["org.freedesktop.DBus", "org.freedesktop.DBus", BusConnection.systemd])
+        #expect(
+            calls.map { $0[.destination] } == ["org.freedesktop.DBus", "org.freedesktop.DBus", BusConnection.systemd])
     }
 
     @Test func `stopping what is not there is fine, and being refused is not`() throws {
@@ -129,7 +130,9 @@ struct SystemdConnectionTests {
     @Test func `no answer, half of one, a wrong one and none at all are errors`() throws {
         for part in [0, 1, 15, 16, 40] {
             let fake = try FakeManager { Array(Self.reply($0, [.variant(.string("239"))]).prefix(part)) }
-            let failure = #expect(throws: RuntimeFailure.self) { try SystemdManager(fake.connect(patience: 200)).version }
+            let failure = #expect(throws: RuntimeFailure.self) {
+                try SystemdManager(fake.connect(patience: 200)).version
+            }
             #expect(failure?.message.hasPrefix("systemd gives no answer within") == true)
         }
         let wrong: [@Sendable (BusMessage) -> [UInt8]] = [
@@ -166,11 +169,8 @@ private final class FakeManager: @unchecked Sendable {
     private var received: [BusMessage] = []
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
 
-    /// - Parameters:
-    ///   - isBus: whether to be a bus.
-    ///   - greeting: what to answer to the first lines.
-    ///   - closes: whether to hang up after that.
-    ///   - answer: what to send for a call.
+    /// Listens, as a bus if `isBus`; answers the first lines with `greeting` and hangs up if `closes`, else it sends
+    /// what `answer` has for each call.
     init(
         isBus: Bool = false, greeting: String = "DATA\r\nOK 0123456789abcdef\r\n", closes: Bool = false,
         _ answer: @escaping Answer

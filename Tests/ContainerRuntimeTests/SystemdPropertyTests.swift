@@ -52,7 +52,8 @@ struct SystemdPropertyTests {
     @Test func `limits become properties of version 1`() throws {
         #expect(
             try limits(UnitProperties(version: 219, isUnified: false)) { Self.usual(&$0) } == [
-                "MemoryLimit=67108864", "CPUShares=1024", "BlockIOWeight=10", "CPUQuotaPerSecUSec=500000", "TasksMax=33",
+                "MemoryLimit=67108864", "CPUShares=1024", "BlockIOWeight=10", "CPUQuotaPerSecUSec=500000",
+                "TasksMax=33",
             ])
     }
 
@@ -68,10 +69,11 @@ struct SystemdPropertyTests {
         #expect(try limits { $0.pids = 0 } == ["TasksMax=1"])
     }
 
-    @Test(arguments: [
-        (50_500, 100_000, 510_000, 51_000), (1, 100_000, 10_000, 1_000), (70_000, 0, 700_000, 70_000),
-        (200_000, 100_000, 2_000_000, 200_000), (.max, 100_000, .max, .max), (1, 10_000_000, 10_000, 100_000),
-    ] as [(Int64, UInt64, UInt64, Int64)])
+    @Test(
+        arguments: [
+            (50_500, 100_000, 510_000, 51_000), (1, 100_000, 10_000, 1_000), (70_000, 0, 700_000, 70_000),
+            (200_000, 100_000, 2_000_000, 200_000), (.max, 100_000, .max, .max), (1, 10_000_000, 10_000, 100_000),
+        ] as [(Int64, UInt64, UInt64, Int64)])
     func `a quota is rounded up to a percent, in the files too`(
         quota: Int64, period: UInt64, perSecond: UInt64, rounded: Int64
     ) throws {
@@ -126,13 +128,16 @@ struct SystemdPropertyTests {
 
     // MARK: devices
 
-    private func devices(_ properties: UnitProperties, _ rules: [DeviceRule]) throws -> (policy: String, list: [String]) {
+    private func devices(_ properties: UnitProperties, _ rules: [DeviceRule]) throws -> (policy: String, list: [String])
+    {
         let list = properties.devices(try DeviceEntry.list(rules))
         #expect(list.map(\.name) == ["DevicePolicy", "DeviceAllow"])
         guard case .array("(ss)", let entries) = list[1].value else { return ("", []) }
         return (
             list[0].value.text ?? "",
-            entries.map { if case .structure(let pair) = $0 { pair.compactMap(\.text).joined(separator: " ") } else { "" } }
+            entries.map {
+                if case .structure(let pair) = $0 { pair.compactMap(\.text).joined(separator: " ") } else { "" }
+            }
         )
     }
 
@@ -169,24 +174,27 @@ struct SystemdPropertyTests {
         try UnitAnnotations.read([("other", "x"), ("org.systemd.property.\(name)", value)]).first
     }
 
-    @Test(arguments: [
-        ("true", .bool(true)), ("false", .bool(false)), ("5", .fixed(UInt8(ascii: "i"), 5)),
-        ("-5", .fixed(UInt8(ascii: "i"), 0xFFFF_FFFB)), ("uint64 18446744073709551615", .uint64(.max)),
-        ("byte 0x10", .fixed(UInt8(ascii: "y"), 16)), ("1.5", .fixed(UInt8(ascii: "d"), (1.5).bitPattern)),
-        ("int64 -9223372036854775808", .fixed(UInt8(ascii: "x"), 1 << 63)), (" 'a b' ", .string("a b")),
-        (#""it's \"so\"""#, .string("it's \"so\"")), (#"'\\\n'"#, .string("\\\n")), ("['a', 'b',]", .strings(["a", "b"])),
-        ("@as []", .strings([])), ("@t 7", .uint64(7)), ("[uint64 1, 2]", .array("t", [.uint64(1), .uint64(2)])),
-        ("[('a', true)]", .array("(sb)", [.structure([.string("a"), .bool(true)])])),
-        ("@a(ss)[('x','y')]", .array("(ss)", [.structure([.string("x"), .string("y")])])),
-        ("objectpath '/a'", .text(UInt8(ascii: "o"), "/a")),
-    ] as [(String, BusValue)])
+    @Test(
+        arguments: [
+            ("true", .bool(true)), ("false", .bool(false)), ("5", .fixed(UInt8(ascii: "i"), 5)),
+            ("-5", .fixed(UInt8(ascii: "i"), 0xFFFF_FFFB)), ("uint64 18446744073709551615", .uint64(.max)),
+            ("byte 0x10", .fixed(UInt8(ascii: "y"), 16)), ("1.5", .fixed(UInt8(ascii: "d"), (1.5).bitPattern)),
+            ("int64 -9223372036854775808", .fixed(UInt8(ascii: "x"), 1 << 63)), (" 'a b' ", .string("a b")),
+            (#""it's \"so\"""#, .string("it's \"so\"")), (#"'\\\n'"#, .string("\\\n")),
+            ("['a', 'b',]", .strings(["a", "b"])),
+            ("@as []", .strings([])), ("@t 7", .uint64(7)), ("[uint64 1, 2]", .array("t", [.uint64(1), .uint64(2)])),
+            ("[('a', true)]", .array("(sb)", [.structure([.string("a"), .bool(true)])])),
+            ("@a(ss)[('x','y')]", .array("(ss)", [.structure([.string("x"), .string("y")])])),
+            ("objectpath '/a'", .text(UInt8(ascii: "o"), "/a")),
+        ] as [(String, BusValue)])
     func `an annotation has a value of a type`(text: String, value: BusValue) throws {
         #expect(try annotation("KillMode", text) == UnitProperty("KillMode", value))
     }
 
     @Test(arguments: [
         "", "word", "'open", "5 6", "[]", "[1, 'a']", "()", "2147483648", "byte 256", "uint32 -1", "1e", "@s 5", "@ ''",
-        "boolean 1", "'a\\x'", "['a' 'b']", "@(s 'a'", "int16 40000", "{'a': 1}", "<5>", "'\u{0}'", "[[[[[[[[[[[[[[[[[[1",
+        "boolean 1", "'a\\x'", "['a' 'b']", "@(s 'a'", "int16 40000", "{'a': 1}", "<5>", "'\u{0}'",
+        "[[[[[[[[[[[[[[[[[[1",
         "0x", "-", "uint64 99999999999999999999", "int64 -9223372036854775809", "--5",
     ])
     func `an annotation without a value is refused`(text: String) {

@@ -75,7 +75,8 @@ struct SystemdUnitTests {
 
     @Test func `a scope takes its process, a slice does not`() throws {
         let properties = UnitProperties(version: 252, isUnified: true)
-        let scope = properties.base(try SystemdUnit(cgroupsPath: "a.slice:p:n", id: "c", isUser: false), id: "c", pid: 9)
+        let scope = properties.base(
+            try SystemdUnit(cgroupsPath: "a.slice:p:n", id: "c", isUser: false), id: "c", pid: 9)
         #expect(scope.first == UnitProperty("Description", .string("OCI container c")))
         #expect(scope.contains(UnitProperty("Slice", .string("a.slice"))))
         #expect(scope.contains(UnitProperty("Delegate", .bool(true))))
@@ -85,7 +86,8 @@ struct SystemdUnitTests {
             scope.filter { $0.name.hasSuffix("Accounting") }.map(\.name) == [
                 "MemoryAccounting", "CPUAccounting", "IOAccounting", "TasksAccounting",
             ])
-        let slice = properties.base(try SystemdUnit(cgroupsPath: "a.slice:p:n.slice", id: "c", isUser: false), id: "c", pid: 9)
+        let slice = properties.base(
+            try SystemdUnit(cgroupsPath: "a.slice:p:n.slice", id: "c", isUser: false), id: "c", pid: 9)
         #expect(slice.contains(UnitProperty("Wants", .strings(["a.slice"]))))
         #expect(!slice.contains { $0.name == "PIDs" || $0.name == "Slice" || $0.name == "Delegate" })
         let old = UnitProperties(version: 252, isUnified: false)
@@ -112,13 +114,15 @@ struct SystemdUnitTests {
         #expect(
             found(
                 false, true,
-                ["DBUS_SYSTEM_BUS_ADDRESS": "tcp:host=x;unix:guid=1,path=/a%20b;unix:abstract=c;unix:path=%zz;unix:"])
-                .prefix(2) == ["/a b", "@c"])
+                ["DBUS_SYSTEM_BUS_ADDRESS": "tcp:host=x;unix:guid=1,path=/a%20b;unix:abstract=c;unix:path=%zz;unix:"]
+            )
+            .prefix(2) == ["/a b", "@c"])
         #expect(found(true, false, [:]).isEmpty)
         #expect(
-            found(true, false, ["XDG_RUNTIME_DIR": "/run/user/7", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/b,guid=1"]) == [
-                "/b", "/run/user/7/systemd/private direct", "/run/user/7/bus",
-            ])
+            found(true, false, ["XDG_RUNTIME_DIR": "/run/user/7", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/b,guid=1"])
+                == [
+                    "/b", "/run/user/7/systemd/private direct", "/run/user/7/bus",
+                ])
         #expect(found(true, false, ["XDG_RUNTIME_DIR": "relative"]).isEmpty)
     }
 }

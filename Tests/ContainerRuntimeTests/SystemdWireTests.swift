@@ -50,7 +50,8 @@ struct SystemdWireTests {
             var bytes = round % 2 == 0 ? SystemdSamples.little : SystemdSamples.big
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 let index = Int.random(in: 0..<bytes.count, using: &random)
-                bytes[index] = [0, 1, 0xFF, 0x80, UInt8(ascii: "a"), .random(in: 0...255, using: &random)]
+                bytes[index] =
+                    [0, 1, 0xFF, 0x80, UInt8(ascii: "a"), .random(in: 0...255, using: &random)]
                     .randomElement(using: &random) ?? 0
             }
             if round % 5 == 0 { bytes.removeLast(Int.random(in: 0...bytes.count, using: &random)) }
@@ -62,13 +63,16 @@ struct SystemdWireTests {
         }
     }
 
-    @Test(arguments: [
-        ("s", [0xFF, 0xFF, 0xFF, 0xFF]), ("s", [1, 0, 0, 0, 65]), ("s", [1, 0, 0, 0, 65, 66]),
-        ("s", [1, 0, 0, 0, 0xFF, 0]), ("s", [2, 0, 0, 0, 65, 0, 0]), ("b", [2, 0, 0, 0]), ("u", [1, 0, 0]),
-        ("u", [1, 0, 0, 0, 0]), ("yu", [1, 1, 0, 0, 1, 0, 0, 0]), ("as", [0xFF, 0xFF, 0xFF, 0x7F]), ("at", [8, 0, 0, 0]),
-        ("au", [3, 0, 0, 0, 1, 0, 0]), ("v", [0, 0]), ("v", [1, 97, 0]), ("v", [2, 117, 117, 0]), ("()", []), ("a", []),
-        ("z", [1]), ("(y", [1]), ("a{sv}", [0, 0, 0, 0, 0, 0, 0, 0]),
-    ] as [(String, [UInt8])])
+    @Test(
+        arguments: [
+            ("s", [0xFF, 0xFF, 0xFF, 0xFF]), ("s", [1, 0, 0, 0, 65]), ("s", [1, 0, 0, 0, 65, 66]),
+            ("s", [1, 0, 0, 0, 0xFF, 0]), ("s", [2, 0, 0, 0, 65, 0, 0]), ("b", [2, 0, 0, 0]), ("u", [1, 0, 0]),
+            ("u", [1, 0, 0, 0, 0]), ("yu", [1, 1, 0, 0, 1, 0, 0, 0]), ("as", [0xFF, 0xFF, 0xFF, 0x7F]),
+            ("at", [8, 0, 0, 0]),
+            ("au", [3, 0, 0, 0, 1, 0, 0]), ("v", [0, 0]), ("v", [1, 97, 0]), ("v", [2, 117, 117, 0]), ("()", []),
+            ("a", []),
+            ("z", [1]), ("(y", [1]), ("a{sv}", [0, 0, 0, 0, 0, 0, 0, 0]),
+        ] as [(String, [UInt8])])
     func `values that break a rule are refused`(signature: String, bytes: [UInt8]) {
         var decoder = BusDecoder(bytes, isBig: false)
         #expect(throws: RuntimeFailure.self) { try decoder.values(signature) }
@@ -96,7 +100,8 @@ struct SystemdWireTests {
     }
 
     @Test func `an error says its name and its words`() throws {
-        let error = BusMessage(kind: 3, serial: 1, [(.errorName, "a.b")], replyTo: 2, body: [.string("no"), .bool(true)])
+        let error = BusMessage(
+            kind: 3, serial: 1, [(.errorName, "a.b")], replyTo: 2, body: [.string("no"), .bool(true)])
         #expect(try BusMessage(error.bytes).failure?.name == "a.b")
         #expect(try BusMessage(error.bytes).failure?.text == "no")
         let bare = BusMessage(kind: 3, serial: 1, [(.errorName, "a.b")], replyTo: 2)
@@ -111,7 +116,9 @@ struct SystemdWireTests {
             let bits = UInt64.random(in: 0...(.max), using: &random)
             if type == UInt8(ascii: "b") { return .bool(bits & 1 == 1) }
             return .fixed(type, bits >> UInt64(64 - 8 * (BusType.size(type) ?? 1)))
-        case 1: return .text(UInt8(ascii: ["s", "o", "g"].randomElement(using: &random) ?? "s"), ["", "a", "äöü", "/a"][depth % 4])
+        case 1:
+            return .text(
+                UInt8(ascii: ["s", "o", "g"].randomElement(using: &random) ?? "s"), ["", "a", "äöü", "/a"][depth % 4])
         case 2:
             let element = value(&random, depth + 1)
             return .array(element.signature, Array(repeating: element, count: .random(in: 0...3, using: &random)))

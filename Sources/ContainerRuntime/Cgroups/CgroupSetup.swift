@@ -35,14 +35,15 @@ enum CgroupSetup {
     ) throws(RuntimeFailure) -> CgroupRecord {
         guard !unit.isUser || host.version1.isEmpty else {
             throw RuntimeFailure(
-                "a user's systemd has no say over groups of cgroup version 1; use the cgroupfs driver, or a machine with"
-                    + " cgroup version 2 alone")
+                "a user's systemd has no say over groups of cgroup version 1; use the cgroupfs driver, or a machine"
+                    + " with cgroup version 2 alone")
         }
         var names = try unit.directories
         if unit.isUser { names = CgroupPath.components(try above()) + names }
         func place(_ tree: CgroupHost.Tree) -> CgroupRecord.Place {
             CgroupRecord.Place(
-                controllers: tree.controllers, mountPoint: tree.mountPoint, path: CgroupPath.join(tree.mountPoint, names))
+                controllers: tree.controllers, mountPoint: tree.mountPoint,
+                path: CgroupPath.join(tree.mountPoint, names))
         }
         return CgroupRecord(systemd: unit, version1: host.version1.map(place), version2: host.version2.map(place))
     }

@@ -32,7 +32,8 @@ struct BusAddress: Equatable, Sendable {
             guard entry.hasPrefix("unix:") else { return nil }
             for pair in entry.dropFirst(5).split(separator: ",") {
                 let parts = pair.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, parts[0] == "path" || parts[0] == "abstract", let value = unescape(parts[1]) else {
+                guard parts.count == 2, parts[0] == "path" || parts[0] == "abstract", let value = unescape(parts[1])
+                else {
                     continue
                 }
                 return BusAddress(path: value, isAbstract: parts[0] == "abstract")
@@ -47,7 +48,8 @@ struct BusAddress: Equatable, Sendable {
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "%") {
-                guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+                else {
                     return nil
                 }
                 bytes.append(value)

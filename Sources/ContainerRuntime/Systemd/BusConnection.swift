@@ -111,7 +111,8 @@ final class BusConnection {
         }
         let message = try BusMessage(Array(received[..<size]))
         received.removeSubrange(..<size)
-        if message.kind == BusMessage.Kind.signal, message[.member] == "JobRemoved", message[.interface] == Self.manager,
+        if message.kind == BusMessage.Kind.signal, message[.member] == "JobRemoved",
+            message[.interface] == Self.manager,
             message[.path] == Self.managerPath
         {
             let values = try message.values("uoss")
@@ -121,11 +122,12 @@ final class BusConnection {
     }
 
     private func send(_ bytes: [UInt8]) throws(RuntimeFailure) {
+        let noSignal = 0x4000
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { all in
                 Kernel.call(
-                    SYS_sendto, Int(socket.raw), Int(bitPattern: all.baseAddress) + done, all.count - done, 0x4000)  // MSG_NOSIGNAL
+                    SYS_sendto, Int(socket.raw), Int(bitPattern: all.baseAddress) + done, all.count - done, noSignal)
             }
             if count == -Int(EINTR) { continue }
             try check(count, "cannot send")

@@ -64,7 +64,8 @@ struct BusMessage: Equatable, Sendable {
     /// How long the message is that begins with these bytes, at least ``prefix`` of them.
     static func size(_ bytes: some Collection<UInt8>) throws(RuntimeFailure) -> Int {
         let start = Array(bytes.prefix(prefix))
-        guard start.count == prefix, start[0] == UInt8(ascii: "l") || start[0] == UInt8(ascii: "B"), start[3] == 1 else {
+        guard start.count == prefix, start[0] == UInt8(ascii: "l") || start[0] == UInt8(ascii: "B"), start[3] == 1
+        else {
             throw BusDecoder.damaged("a header of another protocol")
         }
         func length(_ offset: Int) -> Int {

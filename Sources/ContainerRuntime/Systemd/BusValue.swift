@@ -15,7 +15,9 @@ indirect enum BusValue: Equatable, Sendable {
     static func uint64(_ value: UInt64) -> BusValue { .fixed(UInt8(ascii: "t"), value) }
     static func string(_ value: String) -> BusValue { .text(UInt8(ascii: "s"), value) }
     static func strings(_ values: [String]) -> BusValue { .array("s", values.map { .string($0) }) }
-    static func bytes(_ values: [UInt8]) -> BusValue { .array("y", values.map { .fixed(UInt8(ascii: "y"), UInt64($0)) }) }
+    static func bytes(_ values: [UInt8]) -> BusValue {
+        .array("y", values.map { .fixed(UInt8(ascii: "y"), UInt64($0)) })
+    }
 
     /// The text of `s`, `o` and `g`.
     var text: String? {

@@ -32,7 +32,9 @@ struct SystemdManager {
                 tried.append(error.message.contains(candidate.path) ? error.message : "\(candidate.path): \(error)")
             }
         }
-        let reason = tried.isEmpty ? "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set" : tried.joined(separator: "; ")
+        let reason =
+            tried.isEmpty
+            ? "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set" : tried.joined(separator: "; ")
         throw RuntimeFailure(
             isUser
                 ? "the user's systemd cannot be reached: \(reason); log in with a session of systemd (loginctl"

@@ -40,15 +40,17 @@ struct SystemdUnit: Equatable, Sendable {
 
     /// As systemd takes names (systemd.unit(5)); they also become names of directories.
     private func check() throws(RuntimeFailure) {
-        let isValid = name.utf8.count < 256 && name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "\\"), UInt8(ascii: "@"):
-                true
-            default: false
+        let isValid =
+            name.utf8.count < 256
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                    UInt8(ascii: "\\"), UInt8(ascii: "@"):
+                    true
+                default: false
+                }
             }
-        }
         guard isValid else {
             throw RuntimeFailure(
                 "systemd takes no unit of the name \(name): letters, digits and : - _ . \\ @, less than 256 in all")

@@ -6,9 +6,11 @@ enum UnitAnnotations {
         var list: [UnitProperty] = []
         for (key, text) in annotations where key.hasPrefix(prefix) {
             var name = String(key.dropFirst(prefix.count))
-            guard name.utf8.count >= 3, name.utf8.allSatisfy({ (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) })
+            guard name.utf8.count >= 3,
+                name.utf8.allSatisfy({ (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) })
             else {
-                throw RuntimeFailure("annotation \(key) names no property of systemd: at least three letters, no others")
+                throw RuntimeFailure(
+                    "annotation \(key) names no property of systemd: at least three letters, no others")
             }
             do throws(RuntimeFailure) {
                 var parser = ValueParser(text)
@@ -100,9 +102,10 @@ struct ValueParser {
         let type = wanted?.first ?? UInt8(ascii: isReal ? "d" : "i")
         if type == UInt8(ascii: "d"), let number = Double(text) { return .fixed(type, number.bitPattern) }
         let isNegative = text.hasPrefix("-")
-        let digits = text.lowercased().drop { $0 == "-" || $0 == "+" }
+        let digits = text.lowercased().dropFirst(isNegative || text.hasPrefix("+") ? 1 : 0)
         let isHex = digits.hasPrefix("0x")
         guard let size = BusType.size(type), type != UInt8(ascii: "d"), type != UInt8(ascii: "b"),
+            digits.first?.isNumber == true,
             let magnitude = UInt64(isHex ? digits.dropFirst(2) : digits, radix: isHex ? 16 : 10)
         else { throw Self.invalid("\(text) is no value of its type; write text in quotes") }
         let isSigned = [UInt8(ascii: "n"), UInt8(ascii: "i"), UInt8(ascii: "x"), UInt8(ascii: "h")].contains(type)
@@ -177,7 +180,8 @@ struct ValueParser {
             switch rest.popFirst() {
             case UInt8(ascii: "n"): bytes.append(10)
             case UInt8(ascii: "t"): bytes.append(9)
-            case let escaped? where [quote, UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\"")].contains(escaped):
+            case let escaped?
+            where [quote, UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\"")].contains(escaped):
                 bytes.append(escaped)
             default: throw Self.invalid("its text has an escape other than \\n, \\t, \\\\ and quotes")
             }

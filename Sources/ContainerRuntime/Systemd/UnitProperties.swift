@@ -91,7 +91,8 @@ struct UnitProperties {
         for part in list.split(whereSeparator: { $0 == "," || $0 == " " || $0 == "\n" }) {
             let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { UInt16($0) }
             guard let first = ends[0], let last = ends[ends.count - 1], first <= last else {
-                throw RuntimeFailure("\"\(part)\" in \"\(list)\" is no range of processors or memory nodes, such as 0-3")
+                throw RuntimeFailure(
+                    "\"\(part)\" in \"\(list)\" is no range of processors or memory nodes, such as 0-3")
             }
             while bytes.count <= last / 8 { bytes.append(0) }
             for number in first...last { bytes[Int(number / 8)] |= 1 << (number % 8) }
@@ -125,7 +126,9 @@ struct UnitProperties {
                 }
                 list += quota(&asked, period)
             } else if let name = Self.sizes[file], name != "CPUWeight" || !isIdle {
-                guard var number = value == "max" ? Self.infinity : UInt64(value) else { throw Self.invalid(file, value) }
+                guard var number = value == "max" ? Self.infinity : UInt64(value) else {
+                    throw Self.invalid(file, value)
+                }
                 if file == "pids.max" { number = max(number, 1) }
                 list.append(UnitProperty(name, .uint64(number)))
             }
@@ -144,7 +147,9 @@ struct UnitProperties {
         }
     }
 
-    private static func trim(_ text: String) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+    private static func trim(_ text: String) -> String {
+        text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
 
     private static func invalid(_ file: String, _ value: String) -> RuntimeFailure {
         RuntimeFailure("unified resource \"\(file)\" has the value \"\(value)\", which is none for it")
@@ -152,8 +157,8 @@ struct UnitProperties {
 
     // MARK: devices
 
-    /// The device list as far as systemd can have it, which is: nothing but what is listed. The rest the runtime does by
-    /// itself, and systemd must not be in its way.
+    /// The device list as far as systemd can have it, which is: nothing but what is listed. The rest the runtime does
+    /// by itself, and systemd must not be in its way.
     func devices(_ entries: [DeviceEntry]) -> [UnitProperty] {
         func properties(_ policy: String, _ allowed: [(path: String, access: String)]) -> [UnitProperty] {
             [
