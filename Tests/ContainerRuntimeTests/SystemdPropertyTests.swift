@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import ContainerRuntime
@@ -83,6 +84,27 @@ struct SystemdPropertyTests {
         let list = try Self.new.limits(&resources)
         #expect(list.last == UnitProperty("CPUQuotaPerSecUSec", .uint64(perSecond)))
         #expect(resources.cpu.quota == rounded)
+    }
+
+    @Test(
+        arguments: [
+            ("70000 100000", 0, 200_000, 70_000, 200_000), ("max 100000", 0, 200_000, -1, 200_000),
+            ("70000 200000", 30_000, 0, 30_000, 200_000), ("70000 200000", 1, 2_000, 1, 2_000), ("7", 5, 0, 5, 0),
+            ("70000 100000", 0, 0, 0, 0),
+        ] as [(String, Int64, UInt64, Int64, UInt64)])
+    func `an update of half a quota keeps the other half`(
+        file: String, quota: Int64, period: UInt64, wantedQuota: Int64, wantedPeriod: UInt64
+    ) throws {
+        var template = Array("/tmp/rondo-quota.XXXXXX".utf8CString)
+        let path = String(cString: try #require(mkdtemp(&template)))
+        defer { try? RuntimeFiles.removeTree(path) }
+        try RuntimeFiles.replace(path + "/cgroup.controllers", Array("cpu memory\n".utf8))
+        try RuntimeFiles.replace(path + "/cpu.max", Array((file + "\n").utf8))
+        let record = CgroupRecord(version2: CgroupRecord.Place(controllers: [], mountPoint: "/tmp", path: path))
+        var cpu = CPUConfig()
+        (cpu.quota, cpu.period) = (quota, period)
+        record.completeQuota(&cpu)
+        #expect((cpu.quota, cpu.period) == (wantedQuota, wantedPeriod))
     }
 
     @Test func `an idle container has no weight`() throws {

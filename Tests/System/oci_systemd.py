@@ -121,10 +121,14 @@ def life(box):
     changed = double.calls("SetUnitProperties")[0]
     equal(changed, [name, True, {"MemoryLimit": ["t", str(80 * MEBIBYTE)], "TasksMax": ["t", "44"]}], "update")
     equal(bundle.control("pids", "pids.max"), "44", "processes")
+    bundle.verb("update", "--cpu-period", "200000", bundle.id).ok()
+    rate = {"CPUQuotaPeriodUSec": ["t", "200000"], "CPUQuotaPerSecUSec": ["t", "260000"]}
+    equal(double.calls("SetUnitProperties")[1][2], rate, "the quota stays when only the period changes")
+    equal(bundle.control("cpu", "cpu.cfs_quota_us"), "52000", "quota")
     equal(bundle.exec("/bin/true").code, 0, "exec")
     bundle.end()
     bundle.delete().ok()
-    equal(double.calls()[2:], ["StopUnit", "ResetFailedUnit"], "calls at the end")
+    equal(double.calls()[3:], ["StopUnit", "ResetFailedUnit"], "calls at the end")
     equal(double.calls("StopUnit"), [[name, "replace"]], "stopped")
 
 
@@ -226,6 +230,11 @@ def real_limits(box):
     wanted = {"MemoryMax": str(80 * MEBIBYTE), "CPUQuotaPerSecUSec": "700ms", "TasksMax": "44"}
     equal(shown(bundle, *wanted), wanted, "unit after update")
     equal(group(bundle, "pids.max"), "44", "processes after update")
+    changes = (("period", 200000, "350ms", "70000 200000"), ("quota", 30000, "150ms", "30000 200000"))
+    for option, value, *wanted in changes:
+        bundle.verb("update", "--cpu-%s" % option, str(value), bundle.id).ok()
+        found = [*shown(bundle, "CPUQuotaPerSecUSec").values(), group(bundle, "cpu.max")]
+        equal(found, wanted, option)
     check(bundle.id in bundle.shell("cat /proc/1/cgroup >/dev/null; echo %s" % bundle.id).ok().out, "exec")
     bundle.verb("pause", bundle.id).ok()
     equal(bundle.state()["status"], "paused", "status")

@@ -19,7 +19,8 @@ INTERFACE = """
 <property name="Version" type="s" access="read"/><property name="ControlGroup" type="s" access="read"/>
 <method name="StartTransientUnit"><arg type="s" direction="in"/><arg type="s" direction="in"/>
 <arg type="a(sv)" direction="in"/><arg type="a(sa(sv))" direction="in"/><arg type="o" direction="out"/></method>
-<method name="StopUnit"><arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="o" direction="out"/></method>
+<method name="StopUnit"><arg type="s" direction="in"/><arg type="s" direction="in"/>
+<arg type="o" direction="out"/></method>
 <method name="ResetFailedUnit"><arg type="s" direction="in"/></method>
 <method name="SetUnitProperties"><arg type="s" direction="in"/><arg type="b" direction="in"/>
 <arg type="a(sv)" direction="in"/></method>
@@ -41,9 +42,8 @@ class Manager:
         )
         interface = Gio.DBusNodeInfo.new_for_xml(INTERFACE).interfaces[0]
         self.bus.register_object(PATH, interface, self.call, self.get, None)
-        Gio.bus_own_name_on_connection(
-            self.bus, NAME, Gio.BusNameOwnerFlags.NONE, lambda *_: print("ready", flush=True), lambda *_: sys.exit("lost")
-        )
+        ready, lost = lambda *_: print("ready", flush=True), lambda *_: sys.exit("the name is taken")
+        Gio.bus_own_name_on_connection(self.bus, NAME, Gio.BusNameOwnerFlags.NONE, ready, lost)
 
     def get(self, _bus, _sender, _path, _interface, name):
         return GLib.Variant("s", {"Version": "252.1-test", "ControlGroup": "/"}[name])
@@ -55,8 +55,11 @@ class Manager:
             each = arguments.get_child_value(index)
             if each.get_type_string() == "a(sv)":
                 pairs = [each.get_child_value(at) for at in range(each.n_children())]
-                values = [(pair.get_child_value(0).get_string(), pair.get_child_value(1).get_variant()) for pair in pairs]
-                words.append({name: [value.get_type_string(), value.print_(False)] for name, value in values})
+                found = {}
+                for pair in pairs:
+                    value = pair.get_child_value(1).get_variant()
+                    found[pair.get_child_value(0).get_string()] = [value.get_type_string(), value.print_(False)]
+                words.append(found)
             else:
                 words.append(each.unpack())
         self.log.write(json.dumps([member, words]) + "\n")

@@ -37,6 +37,7 @@ extension CgroupRecord {
             if let place = version2, isUnified {
                 try Self.checkUsage(resources.memory, now: place.directory.number("memory.current"))
             }
+            completeQuota(&resources.cpu)
             let manager = try SystemdManager(isUser: systemd.isUser)
             let known = UnitProperties(version: try manager.version, isUnified: isUnified)
             let properties = try known.limits(&resources)
@@ -46,5 +47,19 @@ extension CgroupRecord {
             try manager.set(systemd.name, properties)
         }
         try apply(resources, devices: false)
+    }
+
+    /// Of quota and period, the one that is not said stays as it is; systemd's rate is made of both.
+    func completeQuota(_ cpu: inout CPUConfig) {
+        guard (CgroupConversions.said(cpu.quota) == nil) != (CgroupConversions.said(cpu.period) == nil) else { return }
+        var now: [String] = []
+        switch find("cpu") {
+        case .version1(let group)?: now = ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map { group.read($0) ?? "" }
+        case .version2(let group)?: now = (group.read("cpu.max") ?? "").split(separator: " ").map(String.init)
+        case nil: return
+        }
+        guard now.count == 2 else { return }
+        cpu.quota = CgroupConversions.said(cpu.quota) ?? Int64(now[0]) ?? -1
+        cpu.period = CgroupConversions.said(cpu.period) ?? UInt64(now[1])
     }
 }
