@@ -22,7 +22,7 @@ final class CgroupVersionTwoTests {
             Self.write("pids\n", "\(root)/\(directory)/cgroup.subtree_control")
         }
         record = try CgroupSetup.plan(
-            id: "c1", cgroupsPath: nil, systemd: false, rootless: false, on: CgroupHost.read(root: root))
+            id: "c1", cgroupsPath: nil, rootless: false, on: CgroupHost.read(root: root))
     }
 
     deinit { Self.removeTree(root) }

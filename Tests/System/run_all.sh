@@ -94,6 +94,7 @@ containers() {
 containers oci 150 oci_runtime.py
 containers podman 150 oci_podman.py
 containers containerd 100 oci_containerd.py
+containers systemd 100 oci_systemd.py
 
 echo
 cat "$summary"

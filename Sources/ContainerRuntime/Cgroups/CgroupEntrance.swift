@@ -13,6 +13,9 @@ struct CgroupEntrance {
         let file: Int32
     }
 
+    /// Into nothing.
+    static var none: CgroupEntrance { CgroupEntrance([], isOptional: true) }
+
     private var ways: [Way] = []
     /// The version 2 group's directory; negative when there is none.
     private(set) var birthplace: Int32 = -1

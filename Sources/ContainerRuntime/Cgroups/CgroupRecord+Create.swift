@@ -1,7 +1,7 @@
 import Glibc
 
 extension CgroupRecord {
-    /// Makes the group in every tree.
+    /// Makes the group in every tree; one of systemd's comes with its first process (``enter(pid:id:resources:)``).
     ///
     /// Version 1 cpusets get the processors and memory nodes of the group above, without which no process can enter;
     /// version 2 groups on the way pass on all controllers they have, as far as they let us.
@@ -9,6 +9,11 @@ extension CgroupRecord {
     ///   again then.
     func create() throws(RuntimeFailure) {
         try checkUnused()
+        if systemd == nil { try makeDirectories() }
+    }
+
+    /// Makes what is not there of the group.
+    func makeDirectories() throws(RuntimeFailure) {
         var made: [String] = []
         do throws(RuntimeFailure) {
             for place in places { try make(place, &made) }

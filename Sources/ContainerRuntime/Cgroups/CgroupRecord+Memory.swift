@@ -32,7 +32,7 @@ extension CgroupRecord {
     }
 
     /// For `checkBeforeUpdate`: version 2 would take a limit below what is in use, and kill processes for it.
-    fileprivate static func checkUsage(_ memory: MemoryConfig, now: UInt64?) throws(RuntimeFailure) {
+    static func checkUsage(_ memory: MemoryConfig, now: UInt64?) throws(RuntimeFailure) {
         guard memory.checkBeforeUpdate == true, let now else { return }
         for (name, limit) in [("memory and swap", memory.swap), ("memory", memory.limit)] {
             guard let limit, limit > 0, UInt64(limit) <= now else { continue }

@@ -28,6 +28,10 @@ extension CgroupRecord {
             {
                 continue
             }
+            if code == EACCES || code == EPERM, let systemd, target.path == place.path {
+                try SystemdManager(isUser: systemd.isUser).attach(pid, to: systemd.name)
+                continue
+            }
             throw Self.refusal(of: target.path, code, "process \(pid)")
         }
     }
@@ -108,10 +112,25 @@ extension CgroupRecord {
     }
 
     /// Removes the group and the groups below it; one that is not there is fine.
-    ///
-    /// The kernel takes a moment to let go of processes that have just ended: waits for that, at most two seconds.
     func remove() throws(RuntimeFailure) {
         guard made else { return }
+        guard let systemd else { return try removeDirectories() }
+        var failure: RuntimeFailure?
+        do throws(RuntimeFailure) {
+            try SystemdManager(isUser: systemd.isUser).stop(systemd.name)
+        } catch {
+            failure = error
+        }
+        // A unit whose group is gone ends by itself.
+        do throws(RuntimeFailure) {
+            try removeDirectories()
+        } catch {
+            throw RuntimeFailure(error.message + (failure.map { "; \($0)" } ?? ""))
+        }
+    }
+
+    /// The kernel takes a moment to let go of processes that have just ended: waits for that, at most two seconds.
+    private func removeDirectories() throws(RuntimeFailure) {
         let deadline = HostFacts.monotonicMilliseconds() + 2000
         for place in places {
             var pause = 500

@@ -13,8 +13,8 @@ struct CgroupRecord: Equatable, Sendable {
         var directory: CgroupDirectory { CgroupDirectory(path: path) }
     }
 
-    /// Who makes groups; there is only `cgroupfs`.
-    var driver = "cgroupfs"
+    /// The unit of the group, where systemd makes it; nil where the runtime does (the driver `cgroupfs`).
+    var systemd: SystemdUnit?
     /// One for each version 1 tree.
     var version1: [Place] = []
     var version2: Place?
@@ -34,14 +34,17 @@ extension CgroupRecord {
     /// For the container's state file.
     var json: JSONValue {
         .members(
-            ("driver", .string(driver)), ("version1", .array(version1.map(\.json))),
+            ("driver", .string(systemd == nil ? "cgroupfs" : "systemd")), ("systemd", systemd?.json ?? .null),
+            ("version1", .array(version1.map(\.json))),
             ("version2", version2?.json ?? .null), ("made", .bool(made)), ("optional", .bool(isOptional)))
     }
 
     /// Reads what ``json`` wrote.
     init(json: JSONValue) throws(RuntimeFailure) {
-        guard json["driver"]?.string == "cgroupfs" else {
-            throw RuntimeFailure("the container's state names an unknown cgroup driver; is it of another version?")
+        switch json["driver"]?.string {
+        case "cgroupfs": break
+        case "systemd": systemd = try SystemdUnit(json: json["systemd"] ?? .null)
+        default: throw RuntimeFailure("the container's state names an unknown cgroup driver; is it of another version?")
         }
         for place in json["version1"]?.array ?? [] { version1.append(try Place(json: place)) }
         if let place = json["version2"], place != .null { version2 = try Place(json: place) }

@@ -115,7 +115,7 @@ struct ContainerCreation {
     ) throws(RuntimeFailure) -> ContainerRecord {
         let cgroup = try CgroupSetup.plan(
             id: request.id, cgroupsPath: request.config.linux.cgroupsPath, systemd: request.systemdCgroup,
-            rootless: request.rootless)
+            rootless: request.rootless, annotations: request.config.annotations)
         var record = ContainerRecord(
             ociVersion: request.config.ociVersion, id: request.id, created: RuntimeTime.now(nanoseconds: true),
             bundle: request.bundle,

@@ -47,7 +47,7 @@ enum UpdateCommand {
             } else {
                 resources = try read(context.flags)
             }
-            try record.cgroup.apply(resources, devices: false)
+            try record.cgroup.update(resources)
             return 0
         })
 

@@ -50,21 +50,32 @@ enum Console {
 }
 
 enum Sockets {
-    /// Connects to a stream socket of the file system.
-    static func connect(_ path: String) throws(RuntimeFailure) -> OpenFile {
+    /// Connects to a stream socket of the file system, or of the abstract namespace (unix(7)).
+    ///
+    /// `milliseconds`: how long to wait for whoever listens there, and for each write later; 0 for ever.
+    static func connect(
+        _ path: String, isAbstract: Bool = false, milliseconds: Int64 = 0
+    ) throws(RuntimeFailure) -> OpenFile {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
+        let name = Array(path.utf8)
+        let bytes = isAbstract ? [0] + name : name
         let capacity = MemoryLayout.size(ofValue: address.sun_path)
-        guard bytes.count < capacity, !bytes.contains(0) else {
+        guard bytes.count < capacity, !name.contains(0) else {
             throw RuntimeFailure("the path of the socket \(path) is longer than \(capacity - 1) bytes")
         }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         let socket = try OpenFile(
             Kernel.call(SYS_socket, Int(AF_UNIX), Int(SOCK_STREAM.rawValue) | Int(Kernel.closeOnExec), 0),
             "cannot open a socket")
+        if milliseconds > 0 {
+            var limit = timeval(tv_sec: Int(milliseconds / 1000), tv_usec: Int(milliseconds % 1000 * 1000))
+            setsockopt(socket.raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
+        // The name of an abstract socket is all of the bytes, zeroes too.
+        let length = isAbstract ? MemoryLayout<sa_family_t>.size + bytes.count : MemoryLayout<sockaddr_un>.size
         let code = withUnsafePointer(to: &address) {
-            Kernel.call(SYS_connect, Int(socket.raw), Int(bitPattern: $0), MemoryLayout<sockaddr_un>.size)
+            Kernel.call(SYS_connect, Int(socket.raw), Int(bitPattern: $0), length)
         }
         try check(code, "cannot connect to the socket \(path)")
         return socket

@@ -48,7 +48,8 @@ enum Launcher {
         do {
             let fifo = try makeFifo(directory, owner: request.config)
             let channel = try SyncChannel.pair()
-            let entrance = try cgroup.entrance()
+            // With systemd the group is made for a process that is there already.
+            let entrance = try cgroup.systemd == nil ? cgroup.entrance() : CgroupEntrance.none
             defer { entrance.close() }
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
@@ -217,9 +218,14 @@ struct Bearer {
     /// Limits init, which enters its cgroup itself as far as it can, and lets it go on.
     mutating func letGo(_ pid: Int32, inGroup: Bool) throws(RuntimeFailure) {
         initPid = pid
-        try cgroup.add(pid: pid, to: entrance.left(inGroup: inGroup))
         // Without resources as well: the devices that a container may use are limited in any case.
-        try cgroup.apply(request.config.linux.resources ?? ResourcesConfig())
+        let resources = request.config.linux.resources ?? ResourcesConfig()
+        if cgroup.systemd == nil {
+            try cgroup.add(pid: pid, to: entrance.left(inGroup: inGroup))
+            try cgroup.apply(resources)
+        } else {
+            try cgroup.enter(pid: pid, id: request.id, resources: resources)
+        }
         try Limits.apply(process, to: pid, log)
         try channel.send(.go)
     }

@@ -69,11 +69,14 @@ struct NamespaceStage {
                 NamespaceFile(kind: .user, path: path, file: file).join(), "cannot join the user namespace \(path)")
         }
         if let user = plan.config.linux.namespace(.user), user.path == nil {
+            let isRoot = geteuid() == 0
             try check(
                 Kernel.call(SYS_unshare, Int(NamespaceKind.user.cloneFlag)), "cannot make a user namespace")
             // The maps are written from outside; a process that cannot be dumped has files that only root may write.
+            if !isRoot { _ = Kernel.control(4, 1) }  // PR_SET_DUMPABLE; there is nobody else in the namespace yet
             try channel.send(.map)
             try channel.expect(.done)
+            if !isRoot { _ = Kernel.control(4, 0) }
         }
         if plan.config.linux.namespace(.user) != nil { try becomeRoot() }
         for entry in others {
@@ -126,18 +129,20 @@ struct NamespaceFile {
 /// Maps of user and group ids of a user namespace.
 enum IDMaps {
     static func write(for pid: Int32, _ linux: LinuxConfig) throws(RuntimeFailure) {
-        if geteuid() != 0 {
-            try byHelper("newuidmap", pid, linux.uidMappings)
-            try byHelper("newgidmap", pid, linux.gidMappings)
-            return
+        try write(linux.uidMappings, pid, "uid")
+        // Without privilege, the own group alone may be mapped where nobody can drop groups any more.
+        if geteuid() != 0, linux.gidMappings.count == 1, linux.gidMappings[0].size == 1 {
+            _ = Kernel.write("deny", toFile: "/proc/\(pid)/setgroups")
         }
-        try write(linux.uidMappings, "/proc/\(pid)/uid_map", "uids")
-        try write(linux.gidMappings, "/proc/\(pid)/gid_map", "gids")
+        try write(linux.gidMappings, pid, "gid")
     }
 
-    private static func write(_ mappings: [IDMapping], _ path: String, _ what: String) throws(RuntimeFailure) {
+    /// The own id alone takes no help; more does, for those without privilege.
+    private static func write(_ mappings: [IDMapping], _ pid: Int32, _ kind: String) throws(RuntimeFailure) {
         let text = mappings.map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
-        try check(Kernel.write(text, toFile: path), "cannot map \(what) of the user namespace")
+        let code = Kernel.write(text, toFile: "/proc/\(pid)/\(kind)_map")
+        if geteuid() != 0, code < 0 { return try byHelper("new\(kind)map", pid, mappings) }
+        try check(code, "cannot map \(kind)s of the user namespace")
     }
 
     private static func byHelper(_ name: String, _ pid: Int32, _ mappings: [IDMapping]) throws(RuntimeFailure) {

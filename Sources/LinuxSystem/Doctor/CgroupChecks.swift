@@ -2,22 +2,24 @@ extension HostDoctor {
     static func cgroups(_ host: HostTree, _ abilities: HostAbilities) -> [DoctorCheck] {
         let facts = CgroupFacts(host)
         return [
-            cgroupVersion(facts), cgroupControllers(facts, host), cgroupsWritable(facts, host, abilities),
+            cgroupVersion(facts, host), cgroupControllers(facts, host), cgroupsWritable(facts, host, abilities),
         ]
     }
 
     private static let mountAdvice = "mount -t cgroup2 cgroup2 /sys/fs/cgroup, or let the init system do it"
 
-    private static func cgroupVersion(_ facts: CgroupFacts) -> DoctorCheck {
+    private static func cgroupVersion(_ facts: CgroupFacts, _ host: HostTree) -> DoctorCheck {
         let subject = DoctorSubject(
             id: "cgroup", title: "control groups", neededFor: "limits, accounting and ending of tasks",
             isRequired: true)
+        let managed = host.exists("/run/systemd/private") ? "; systemd can make groups (oci --systemd-cgroup)" : ""
         switch facts.kind {
         case .none: return subject.missing("none are mounted", advice: mountAdvice)
-        case .v1: return subject.ok("version 1")
-        case .v2: return subject.ok("version 2 at \(facts.unified ?? "/sys/fs/cgroup")")
+        case .v1: return subject.ok("version 1" + managed)
+        case .v2: return subject.ok("version 2 at \(facts.unified ?? "/sys/fs/cgroup")" + managed)
         case .hybrid:
-            return subject.ok("hybrid: controllers on version 1, version 2 at \(facts.unified ?? "another place")")
+            return subject.ok(
+                "hybrid: controllers on version 1, version 2 at \(facts.unified ?? "another place")" + managed)
         }
     }
 
