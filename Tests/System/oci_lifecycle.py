@@ -6,7 +6,7 @@ import re
 import threading
 
 from harness import check, equal, eventually
-from oci_bundle import case, read, write
+from oci_bundle import case, read, top, write
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
@@ -354,4 +354,5 @@ def default_group(box):
     bundle = box.bundle("sleep 100")
     del bundle.linux["cgroupsPath"]
     bundle.launch()
-    check(bundle.cgroup("pids").endswith(bundle.id), "group is", bundle.cgroup("pids"))
+    end = bundle.id + (".scope" if top.systemd else "")
+    check(bundle.cgroup("pids").endswith(end), "group is", bundle.cgroup("pids"))
