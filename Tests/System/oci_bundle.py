@@ -285,12 +285,10 @@ def remains(path, root, mine):
 
 
 def units():
-    """Units of this run that systemd knows, also failed ones."""
-    if not top.systemd:
-        return []
-    command = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "*%s*" % top.marker, "*libpod*"]
-    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=20).stdout
-    return sorted(line.split()[0] for line in listed.splitlines() if line.strip())
+    """Units that systemd still knows of this run's containers, also failed ones."""
+    folder = "/run/systemd/transient"
+    names = os.listdir(folder) if top.systemd and os.path.isdir(folder) else []
+    return sorted(each for each in names if each.endswith(".scope") and (top.marker in each or "libpod" in each))
 
 
 def sweep(path, mine=()):

@@ -66,7 +66,9 @@ def memory_limited(box):
 @case
 def wrong_limits(box):
     """limits that the kernel refuses are errors, and leave nothing"""
-    limited(box, cpu={"quota": 5}).create().refused()
+    # systemd counts in whole percents: this would become one.
+    if not top.systemd:
+        limited(box, cpu={"quota": 5}).create().refused()
     limited(box, cpu={"cpus": "99"}).create().refused()
     equal(box.call("list", "-q").ok().out, "", "containers")
 
