@@ -14,7 +14,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from footprint import cgroups, marked, mounts  # noqa: E402
-from harness import Failed, Skipped, at_end, check, eventually, test  # noqa: E402
+from harness import PATIENCE, Failed, Skipped, at_end, check, eventually, test  # noqa: E402
 from oci_config import base_config  # noqa: E402
 from oci_groups import folder, thaw  # noqa: E402
 
@@ -68,7 +68,7 @@ def call(command, files, input=None, limit=CALL_LIMIT, **options):
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, start_new_session=True, **options)
         if input is not None:
             options["stdin"].close()
-        if not ends(process, limit):
+        if not ends(process, limit * PATIENCE):
             process.kill()
             process.wait()
             raise Failed("%s had no end after %d s: %s" % (" ".join(command[1:])[-160:], limit, read(err)[-300:]))

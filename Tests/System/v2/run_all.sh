@@ -19,18 +19,18 @@ logs=$root/.build/test-v2-logs
 mkdir -p "$logs"
 guest=$("$here/build_root.sh" "$root/.build/test-v2") || exit 1
 
-# What runs in the machine: how many seconds at most, and the command. Of podman a subset that fits the time: what
-# concerns control groups, devices, namespaces and the engine's own calls of the runtime.
-podman="codes limits memory pause stats exits processes pod user_namespace kill removes once"
+# What runs in the machine: how many seconds at most, and the command. With systemd of podman's cases those alone in
+# which it makes a difference.
+podman="run_code limits memory pause stats exec_process pod user_namespace removed_running once"
 command_of() {
     case $1 in
     doctor) echo 60 'rondo doctor' ;;
     agent) echo 200 'python3 Tests/System/dev_cluster.py /job/bin/rondo --agents 2 --log /job/out/cluster.log --' \
         'python3 Tests/System/v2/agent_tasks.py /job/bin/rondo' ;;
-    oci) echo 420 'python3 Tests/System/oci_runtime.py "rondo oci"' ;;
-    oci-systemd) echo 420 'python3 Tests/System/oci_runtime.py "rondo oci --systemd-cgroup"' ;;
-    podman) echo 300 "python3 Tests/System/oci_podman.py 'rondo oci' $podman" ;;
-    podman-systemd) echo 300 "python3 Tests/System/oci_podman.py 'rondo oci --systemd-cgroup' $podman" ;;
+    oci) echo 600 'python3 Tests/System/oci_runtime.py "rondo oci"' ;;
+    oci-systemd) echo 600 'python3 Tests/System/oci_runtime.py "rondo oci --systemd-cgroup"' ;;
+    podman) echo 600 "python3 Tests/System/oci_podman.py 'rondo oci'" ;;
+    podman-systemd) echo 600 "python3 Tests/System/oci_podman.py 'rondo oci --systemd-cgroup' $podman" ;;
     *) return 1 ;;
     esac
 }
