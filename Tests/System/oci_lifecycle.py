@@ -7,6 +7,7 @@ import threading
 
 from harness import check, equal, eventually
 from oci_bundle import case, read, top, write
+from oci_groups import UNIFIED
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
@@ -196,11 +197,12 @@ def delete_frozen_elsewhere(box):
     """delete --force ends a container whose process somebody has moved to a frozen group"""
     box.older("runc", "runc gives up")
     bundle = box.sleeper()
-    group = os.path.join(os.path.dirname(bundle.cgroup("freezer")), "frozen")
+    group = os.path.join(os.path.dirname(bundle.cgroup("freezer")), top.marker + "-frozen")
     os.mkdir(group)
     box.finally_do.append(lambda: os.rmdir(group))
     write(os.path.join(group, "cgroup.procs"), str(bundle.pid()))
-    write(os.path.join(group, "freezer.state"), "FROZEN")
+    name, value = ("cgroup.freeze", "1") if UNIFIED else ("freezer.state", "FROZEN")
+    write(os.path.join(group, name), value)
     bundle.delete("--force").ok()
 
 
