@@ -221,6 +221,7 @@ struct Bearer {
         // Without resources as well: the devices that a container may use are limited in any case.
         try cgroup.apply(request.config.linux.resources ?? ResourcesConfig())
         try Limits.apply(process, to: pid, log)
+        if let owner = request.config.groupOwner { try cgroup.delegate(to: owner) }
         try channel.send(.go)
     }
 
