@@ -10,11 +10,13 @@ RONDO := $(BUILD)/rondo
 # The shipped file may not grow past this many bytes without a decision (Documentation/Decisions/0002).
 APPLIANCE_LIMIT := 42000000
 PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev file iproute2 python3 binutils
+V2_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs busybox-static python3
 TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static
 # The other container runtimes, what counts instructions, and what the benchmarks share with the tests.
 BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static
 KEEP ?= 0
 SEED ?=
+SUITES ?=
 PROTOS ?=
 
 .PHONY: help
@@ -58,6 +60,12 @@ test: build ## Install what the tests need and run them (unit, simulation, integ
 test-all: test ## The long form: 50,000 seeds of the cluster simulation.
 	RONDO_LONG_TESTS=1 Provisioning/run-tests .build/test-logs/long.log \
 		swift test $(SWIFT_FLAGS) --skip-build --skip $(IO_TESTS)
+
+# Debian's cloud kernel and root are made once for each recipe, in .build/test-v2.
+.PHONY: test-v2
+test-v2: appliance ## Run containers, podman and an agent in a virtual machine with cgroup v2 and systemd (as root).
+	@Provisioning/install-packages $(V2_PACKAGES)
+	Tests/System/v2/run_all.sh dist/rondo $(SUITES)
 
 .PHONY: simulate
 simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42

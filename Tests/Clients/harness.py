@@ -6,6 +6,8 @@ import threading
 import time
 import traceback
 
+# Factor of all waits, for machines that are slow, as virtual ones without hardware's help are.
+PATIENCE = float(os.environ.get("RONDO_TEST_PATIENCE", "1"))
 TESTS = []
 CLEANERS = []
 
@@ -50,6 +52,7 @@ def shortened(value, limit=600):
 
 def eventually(probe, seconds, what, pause=0.05):
     """Asks until the answer is true, for state that no event announces. Returns the answer."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     last = None
     while True:
@@ -85,7 +88,7 @@ def run_tests(tests, words=(), limit=90):
     passed = failed = skipped = 0
     for each in chosen:
         started = time.monotonic()
-        watchdog = threading.Timer(limit, give_up, [name_of(each), limit])
+        watchdog = threading.Timer(limit * PATIENCE, give_up, [name_of(each), limit * PATIENCE])
         watchdog.daemon = True
         watchdog.start()
         try:

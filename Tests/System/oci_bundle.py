@@ -14,8 +14,9 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from footprint import cgroups, marked, mounts  # noqa: E402
-from harness import Failed, Skipped, at_end, check, eventually, test  # noqa: E402
+from harness import PATIENCE, Failed, Skipped, at_end, check, eventually, test  # noqa: E402
 from oci_config import base_config  # noqa: E402
+from oci_groups import folder, thaw  # noqa: E402
 
 # Bounds one call of the runtime, in seconds.
 CALL_LIMIT = 20
@@ -67,7 +68,7 @@ def call(command, files, input=None, limit=CALL_LIMIT, **options):
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, start_new_session=True, **options)
         if input is not None:
             options["stdin"].close()
-        if not ends(process, limit):
+        if not ends(process, limit * PATIENCE):
             process.kill()
             process.wait()
             raise Failed("%s had no end after %d s: %s" % (" ".join(command[1:])[-160:], limit, read(err)[-300:]))
@@ -105,7 +106,7 @@ class Bundle:
         self.rootfs = os.path.join(self.path, "rootfs")
         make_rootfs(self.rootfs)
         self.calls = 0
-        self.config = base_config(top.marker, "/%s/%s" % (top.marker, identifier))
+        self.config = base_config(top.marker, top.group(identifier))
         self.first = None
 
     @property
@@ -199,14 +200,9 @@ class Bundle:
     def wait(self, status):
         eventually(lambda: self.state()["status"] == status, 10, "the status %r" % status)
 
-    def cgroup(self, controller):
-        """The host's folder of the container's group in a v1 hierarchy."""
-        if not os.path.isdir("/sys/fs/cgroup/%s" % controller):
-            raise Skipped("this machine has no v1 hierarchy %s" % controller)
-        for line in read("/proc/%d/cgroup" % self.pid()).split("\n"):
-            if line and controller in line.split(":")[1].split(","):
-                return "/sys/fs/cgroup/%s%s" % (controller, line.split(":")[2])
-        raise Failed("no group of %s" % controller)
+    def cgroup(self, controller=""):
+        """The host's folder of the container's group where a controller is."""
+        return folder(self.pid(), controller)
 
     def control(self, controller, file):
         return read(os.path.join(self.cgroup(controller), file)).strip()
@@ -281,10 +277,18 @@ def remains(path, root, mine):
     """Everything of this run's containers that can be seen from the host."""
     lines = ["process %d %s" % each for each in marked(top.marker).items() if each[0] not in mine]
     lines += ["mount " + each for each in sorted(mounts()) if each.startswith(path)]
-    ours = (top.marker + "-", top.marker + "/libpod-", top.marker + "/ctr-")
+    ours = (top.marker + "-", top.marker + "/libpod-", top.marker + "/ctr-", top.slice + "/")
     lines += ["cgroup " + each for each in sorted(cgroups()) if any(name in each for name in ours)]
     lines += ["state " + each for each in (sorted(os.listdir(root)) if os.path.isdir(root) else [])]
+    lines += ["unit " + each for each in units()]
     return lines
+
+
+def units():
+    """Units that systemd still knows of this run's containers, also failed ones."""
+    folder = "/run/systemd/transient"
+    names = os.listdir(folder) if top.systemd and os.path.isdir(folder) else []
+    return sorted(each for each in names if each.endswith(".scope") and (top.marker in each or "libpod" in each))
 
 
 def sweep(path, mine=()):
@@ -298,22 +302,16 @@ def sweep(path, mine=()):
         if each.startswith(path):
             subprocess.run(["umount", "-l", each], timeout=10)
     for each in sorted(cgroups(), reverse=True):
-        if top.marker in each:
-            thaw(each)
+        if top.marker in each or top.slice in each:
             try:
+                thaw(each)
                 os.rmdir(each)
             except OSError:
                 pass
+    for each in units():
+        for verb in ("stop", "reset-failed"):
+            subprocess.run(["systemctl", verb, each], timeout=20, stderr=subprocess.DEVNULL)
     shutil.rmtree(path, ignore_errors=True)
-
-
-def thaw(group):
-    """A frozen process cannot die in a v1 group."""
-    try:
-        with open(os.path.join(group, "freezer.state"), "w") as file:
-            file.write("THAWED")
-    except OSError:
-        pass
 
 
 class Top:
@@ -321,19 +319,37 @@ class Top:
 
     def __init__(self):
         self.boxes = 0
+        # Whether systemd makes the control groups.
+        self.systemd = False
 
     def begin(self, command):
         self.path = os.path.realpath(tempfile.mkdtemp(prefix="rondo-test-oci-"))
         os.chmod(self.path, 0o755)
         self.marker = os.path.basename(self.path)
         self.command = command
+        self.systemd = "--systemd-cgroup" in command
         at_end(self.end)
         version = call([*command, "--version"], os.path.join(self.path, "version"))
         self.version = version.out.strip().split("\n")[0]
         check(version.code == 0, "%s --version: %s" % (command, version.err[-300:]))
 
+    def group(self, identifier):
+        """The `cgroupsPath` of a container: a path, or systemd's slice, prefix and name."""
+        return ("system.slice:%s:%s" if self.systemd else "/%s/%s") % (self.marker, identifier)
+
+    @property
+    def slice(self):
+        """The slice of engines' containers; every dash would be a slice above."""
+        return self.marker.replace("-", "_") + ".slice"
+
+    def group_end(self, identifier):
+        """How the folder of that group ends."""
+        return ("/system.slice/%s-%s.scope" if self.systemd else "/%s/%s") % (self.marker, identifier)
+
     def end(self):
         sweep(self.path)
+        if self.systemd:
+            subprocess.run(["systemctl", "stop", self.slice], timeout=20, stderr=subprocess.DEVNULL)
 
 
 top = Top()

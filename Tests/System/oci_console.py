@@ -9,7 +9,7 @@ import struct
 import termios
 import time
 
-from harness import Failed, check
+from harness import PATIENCE, Failed, check
 
 
 class Console:
@@ -37,6 +37,7 @@ class Console:
 
     def read_until(self, words, seconds=10):
         """All that came until these words, and them."""
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         while words not in self.seen:
             left = deadline - time.monotonic()

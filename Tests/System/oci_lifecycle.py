@@ -6,7 +6,8 @@ import re
 import threading
 
 from harness import check, equal, eventually
-from oci_bundle import case, read, write
+from oci_bundle import case, read, top, write
+from oci_groups import UNIFIED
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
@@ -196,11 +197,12 @@ def delete_frozen_elsewhere(box):
     """delete --force ends a container whose process somebody has moved to a frozen group"""
     box.older("runc", "runc gives up")
     bundle = box.sleeper()
-    group = os.path.join(os.path.dirname(bundle.cgroup("freezer")), "frozen")
+    group = os.path.join(os.path.dirname(bundle.cgroup("freezer")), top.marker + "-frozen")
     os.mkdir(group)
     box.finally_do.append(lambda: os.rmdir(group))
     write(os.path.join(group, "cgroup.procs"), str(bundle.pid()))
-    write(os.path.join(group, "freezer.state"), "FROZEN")
+    name, value = ("cgroup.freeze", "1") if UNIFIED else ("freezer.state", "FROZEN")
+    write(os.path.join(group, name), value)
     bundle.delete("--force").ok()
 
 
@@ -354,4 +356,5 @@ def default_group(box):
     bundle = box.bundle("sleep 100")
     del bundle.linux["cgroupsPath"]
     bundle.launch()
-    check(bundle.cgroup("pids").endswith(bundle.id), "group is", bundle.cgroup("pids"))
+    end = bundle.id + (".scope" if top.systemd else "")
+    check(bundle.cgroup("pids").endswith(end), "group is", bundle.cgroup("pids"))

@@ -5,6 +5,7 @@ import subprocess
 
 from harness import check, equal, eventually
 from oci_bundle import case, read, top, write
+from oci_groups import UNIFIED
 from oci_namespaces import map_users
 
 
@@ -189,7 +190,10 @@ def shared_propagation(box):
 @case
 def control_group_mount(box):
     """a cgroup mount shows the container's own groups read-only"""
-    bundle = box.bundle("cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max; mkdir memory/new; exit 0")
+    script = "cat memory.max pids.max; mkdir x"
+    if not UNIFIED:
+        script = "cat memory/memory.limit_in_bytes pids/pids.max; mkdir memory/x"
+    bundle = box.bundle("cd /sys/fs/cgroup; %s; exit 0" % script)
     bundle.linux["resources"].update(memory={"limit": 67108864}, pids={"limit": 77})
     bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro")
     result = bundle.run().ok()

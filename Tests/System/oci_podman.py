@@ -1,6 +1,7 @@
 """Drives an OCI runtime through podman: the same runtime, asked by an engine that people use.
 
     python3 Tests/System/oci_podman.py 'path/to/rondo oci' [WORD ...]
+    python3 Tests/System/oci_podman.py 'path/to/rondo oci --systemd-cgroup' [WORD ...]      systemd makes the groups
 
 Needs root, podman, conmon, catatonit and busybox-static. Storage, state and control groups are of this run; the image
 is made of busybox, containers have no network, nothing is downloaded and no settings of the machine are read.
@@ -17,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from harness import TESTS, at_end, check, clean, equal, eventually, finish, run_tests  # noqa: E402
 from oci_bundle import call, case, make_rootfs, need_machine, parse_arguments, read, top, write  # noqa: E402
 from oci_console import Terminal  # noqa: E402
+from oci_groups import check_limits  # noqa: E402
 from oci_parallel import at_once  # noqa: E402
 from oci_process import capability_sets, mask  # noqa: E402
 
@@ -29,7 +31,7 @@ default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
 netns = "none"
 log_driver = "k8s-file"
 [engine]
-cgroup_manager = "cgroupfs"
+cgroup_manager = "%s"
 events_logger = "file"
 """
 
@@ -44,14 +46,17 @@ class Podman:
         os.chdir(self.path)
         self.calls = 0
         state = os.path.join(self.path, "state")
-        words = [*top.command, "--root", state]
+        # podman itself tells the runtime.
+        words = [each for each in top.command if each != "--systemd-cgroup"] + ["--root", state]
+        manager = "systemd" if top.systemd else "cgroupfs"
         script = '#!/bin/sh\nexec %s "$@"\n' % shlex.join(words)
         self.runtime = write(os.path.join(self.path, "runtime"), script, 0o755)
-        settings = write(os.path.join(self.path, "containers.conf"), SETTINGS)
+        settings = write(os.path.join(self.path, "containers.conf"), SETTINGS % manager)
         self.environment = {**os.environ, "CONTAINERS_CONF": settings}
-        self.command = ["podman", "--runtime", self.runtime, "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+        self.command = ["podman", "--runtime", self.runtime, "--cgroup-manager", manager, "--events-backend", "file"]
         for option, name in (("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")):
             self.command += [option, os.path.join(self.path, name)]
+        self.parent = ["--cgroup-parent", top.slice if top.systemd else "/" + top.marker]
         at_end(self.end)
         rootfs = os.path.join(self.path, "rootfs")
         make_rootfs(rootfs)
@@ -66,7 +71,7 @@ class Podman:
     def run(self, *arguments, **options):
         """Runs a container in this run's control group: options, image or `-`, command."""
         words = [IMAGE if each == "-" else each for each in arguments]
-        return self("run", "--cgroup-parent", "/" + top.marker, *words, **options)
+        return self("run", *self.parent, *words, **options)
 
     def start(self, *arguments):
         """Starts a container in the background; returns its id."""
@@ -80,13 +85,6 @@ class Podman:
 
     def pid(self, name):
         return int(self.inspect(name, ".State.Pid"))
-
-    def control(self, name, controller, file):
-        """A file of the container's group in a v1 hierarchy."""
-        for line in read("/proc/%d/cgroup" % self.pid(name)).splitlines():
-            if controller in line.split(":")[1].split(","):
-                return read("/sys/fs/cgroup/%s%s/%s" % (controller, line.split(":")[2], file)).strip()
-        return check(False, "no group of", controller)
 
     def tidy(self):
         self("pod", "rm", "--all", "--force", "--time", "0", limit=60).ok()
@@ -170,7 +168,7 @@ def exec_process(box):
 def on_terminal(box):
     """run -it and exec -it work on a terminal and take its size"""
     name = podman.start("-", "sleep", "100")
-    start = ["run", "--rm", "--cgroup-parent", "/" + top.marker, "-it", IMAGE]
+    start = ["run", "--rm", *podman.parent, "-it", IMAGE]
     for words in (start, ["exec", "-it", name]):
         terminal = Terminal()
         box.finally_do.append(terminal.close)
@@ -281,11 +279,7 @@ def limits(box):
     """limits of memory, processors and processes are set"""
     options = ["--memory", "64m", "--cpus", "0.5", "--cpu-shares", "256", "--pids-limit", "44", "--cpuset-cpus", "0"]
     name = podman.start(*options, "-", "sleep", "100")
-    equal(podman.control(name, "memory", "memory.limit_in_bytes"), str(64 << 20), "memory")
-    equal(podman.control(name, "cpu", "cpu.cfs_quota_us"), "50000", "quota")
-    equal(podman.control(name, "cpu", "cpu.shares"), "256", "shares")
-    equal(podman.control(name, "cpuset", "cpuset.cpus"), "0", "processors")
-    equal(podman.control(name, "pids", "pids.max"), "44", "processes")
+    check_limits(podman.pid(name), memory=64 << 20, quota=50000, shares=256, cpus=0, processes=44)
 
 
 @podman_case
@@ -359,7 +353,7 @@ def restarts(box):
 @podman_case
 def pod(box):
     """two containers of a pod share network, message queues and host name, and nothing else"""
-    podman("pod", "create", "--name", "pod", "--cgroup-parent", "/" + top.marker, "--network", "none", limit=60).ok()
+    podman("pod", "create", "--name", "pod", *podman.parent, "--network", "none", limit=60).ok()
     script = "cd /proc/self/ns; for each in net ipc uts pid mnt; do readlink $each; done; exec sleep 100"
     names = [podman("run", "-d", "--pod", "pod", IMAGE, "sh", "-c", script).ok().out.strip() for _ in range(2)]
     found = [
@@ -397,13 +391,13 @@ def many(box):
     files = [os.path.join(box.path, "many%d" % number) for number in range(8)]
 
     def one(number):
-        words = ["run", "--rm", "--cgroup-parent", "/" + top.marker, IMAGE, "sh", "-c"]
+        words = ["run", "--rm", *podman.parent, IMAGE, "sh", "-c"]
         words.append("echo %d; exit %d" % (number, number))
         result = call([*podman.command, *words], files[number], env=podman.environment, limit=60)
-        return result.code, result.out
+        return result.code, result.out, result.err
 
     found = at_once([lambda number=number: one(number) for number in range(8)])
-    equal(found, [(number, "%d\n" % number) for number in range(8)], "codes and output")
+    equal(found, [(number, "%d\n" % number, "") for number in range(8)], "codes and output")
 
 
 def main():

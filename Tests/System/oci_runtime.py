@@ -3,6 +3,7 @@
     python3 Tests/System/oci_runtime.py 'path/to/rondo oci' [WORD ...]
     python3 Tests/System/oci_runtime.py path/to/rondo oci -- [WORD ...]
     python3 Tests/System/oci_runtime.py runc [WORD ...]
+    python3 Tests/System/oci_runtime.py 'path/to/rondo oci --systemd-cgroup' [WORD ...]     systemd makes the groups
 
 Needs root, busybox-static, util-linux and procps. Containers get names, folders and control groups of this run, and
 every test ends with a look for processes, mounts, groups and state that were left behind.
@@ -26,6 +27,7 @@ import oci_hooks  # noqa: E402, F401
 import oci_terminal  # noqa: E402, F401
 import oci_exec  # noqa: E402, F401
 import oci_cgroups  # noqa: E402, F401
+import oci_unified  # noqa: E402, F401
 import oci_escapes  # noqa: E402, F401
 import oci_parallel  # noqa: E402, F401
 import oci_cost  # noqa: E402, F401

@@ -97,13 +97,13 @@ extension CgroupRecord {
         _ = group.attempt("threaded", to: "cgroup.type")
     }
 
-    /// Lets a user of the container's user namespace manage the version 2 group from inside (cgroup-v2.rst,
+    /// Lets a user of the container manage its group from inside, on a machine with version 2 alone (cgroup-v2.rst,
     /// "Delegation").
     ///
-    /// - Parameter uid: the container's root on the host.
+    /// - Parameter uid: as the host knows the user.
     /// - Throws: when the group cannot be given away.
     func delegate(to uid: UInt32) throws(RuntimeFailure) {
-        guard let place = version2, place.directory.exists else { return }
+        guard isUnified, let place = version2, place.directory.exists else { return }
         let listed = CgroupDirectory(path: "/sys/kernel/cgroup").read("delegate")
         let files =
             listed.map { $0.split(separator: "\n").map(String.init) }

@@ -227,6 +227,7 @@ struct Bearer {
             try cgroup.enter(pid: pid, id: request.id, resources: resources)
         }
         try Limits.apply(process, to: pid, log)
+        if let owner = request.config.groupOwner { try cgroup.delegate(to: owner) }
         try channel.send(.go)
     }
 
