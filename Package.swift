@@ -122,6 +122,8 @@ let programs: [Target] = [
                 "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
                 // Functions that are the same are kept once.
                 "-Xlinker", "--icf=safe", "-Xlinker", "--gc-sections",
+                // A table for unwinding, which nothing here does: Swift's errors are return values.
+                "-Xlinker", "--no-eh-frame-hdr",
             ])
         ]),
 ]
