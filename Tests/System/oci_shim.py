@@ -145,6 +145,19 @@ def much_output(box):
 
 
 @ctr_case
+def nothing_stays_open(box):
+    """after many processes a shim has no more open files than before"""
+    name = containerd.start("sleep", "100")
+    (shim,) = shims()
+    containerd("tasks", "exec", "--exec-id", "e", name, "true").ok()
+    before = len(os.listdir("/proc/%d/fd" % shim))
+    for number in range(12):
+        containerd("tasks", "exec", "--exec-id", "e%d" % number, name, "sh", "-c", "echo x; echo y >&2").ok()
+    containerd("tasks", "exec", "--exec-id", "f", name, "nosuchprogram").refused()
+    equal(len(os.listdir("/proc/%d/fd" % shim)), before, "open files")
+
+
+@ctr_case
 def metrics(box):
     """metrics have numbers of memory, processor and processes"""
     name = containerd.start("sh", "-c", "x=0; while [ $x -lt 20000 ]; do x=$((x+1)); done; sleep 100")
@@ -206,11 +219,14 @@ class Direct:
         write(os.path.join(self.bundle, "config.json"), json.dumps(config))
         if not mounts:
             make_rootfs(self.rootfs)
+        # containerd makes it and reads it into its own log.
+        log = os.path.join(self.bundle, "log")
+        os.mkfifo(log)
+        self.files = {"log": os.open(log, os.O_RDWR | os.O_NONBLOCK)}
         self.socket = start(
             program(), self.bundle, top.marker, self.name, environment={"TTRPC_ADDRESS": box.events.path}
         )
         self.paths = {}
-        self.files = {}
         if fifos:
             for each in ("in", "out") if terminal else ("in", "out", "err"):
                 self.paths[each] = os.path.join(box.path, "%s.%s" % (self.name, each))

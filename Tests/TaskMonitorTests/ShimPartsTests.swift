@@ -28,7 +28,9 @@ struct ShimPartsTests {
         #expect(SpecScanner.text(Array("3".utf8)[...]) == nil)
     }
 
-    @Test(arguments: ["", "{", "[", "{\"a\"", "{\"a\":", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":{", "{\"a\" 1}", "{1:2}", "}"])
+    @Test(arguments: [
+        "", "{", "[", "{\"a\"", "{\"a\":", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":{", "{\"a\" 1}", "{1:2}", "}",
+    ])
     func `what is cut off has no members`(json: String) { #expect(member("b", json) == nil) }
 
     @Test func `no bytes whatsoever do harm`() {
@@ -48,8 +50,8 @@ struct ShimPartsTests {
         (#"{"args":["terminal"],"terminal":true}"#, #"{"args":["terminal"],"terminal":true}"#),
     ])
     func `the request decides whether a process has a terminal`(given: String, wanted: String) {
-        let found = SpecScanner.process(Array(given.utf8)[...], terminal: true).map { String(decoding: $0, as: UTF8.self) }
-        #expect(found == wanted)
+        let found = SpecScanner.process(Array(given.utf8)[...], terminal: true)
+        #expect(found.map { String(decoding: $0, as: UTF8.self) } == wanted)
     }
 
     @Test func `options survive their file, and unknown kinds are refused`() throws {
@@ -78,6 +80,23 @@ struct ShimPartsTests {
         #expect(options.systemdCgroup)
         #expect(options.root == "/x y")
         #expect(options.ioUser == 7)
+    }
+
+    @Test func `options are found on standard input, alone or among others`() {
+        var any = ProtobufWriter()
+        any.put(1, ShimOptions.types[0])
+        any.put(2, raw: [0x08, 1])
+        #expect(ShimStart.options(any.bytes) == any.bytes[...])
+        var parameters = ProtobufWriter()
+        parameters.put(1, ShimOptions.types[0])
+        parameters.put(2, "namespace")
+        parameters.put(4, "2.3.0")
+        #expect(ShimStart.options(parameters.bytes).isEmpty)
+        var part = ProtobufWriter()
+        part.put(1, any)
+        parameters.put(8, part)
+        #expect(ShimStart.options(parameters.bytes) == any.bytes[...])
+        #expect(ShimStart.options(Array("{}".utf8)).isEmpty)
     }
 
     @Test func `mount options are flags or the file system's own`() {
@@ -124,8 +143,9 @@ struct ShimPartsTests {
         #expect(arguments.publishProgram == "/b")
         #expect(arguments.action == "start")
         #expect(try ShimArguments(["-v"]).isVersionAsked)
-        for wrong in [["start"], ["-namespace"], ["-namespace", "a/b", "start"], ["-namespace", "a", "-id", "..", "start"]] {
-            #expect(throws: ShimFailure.self) { try ShimArguments(wrong) }
+        let wrong = ["start", "-namespace", "-namespace a/b start", "-namespace a -id .. start", "-namespace a -x y"]
+        for words in wrong {
+            #expect(throws: ShimFailure.self) { try ShimArguments(words.split(separator: " ").map(String.init)) }
         }
     }
 

@@ -69,19 +69,19 @@ struct TTRPCTests {
 
 /// A server and a client of it in one process.
 struct TTRPCConversation: ~Copyable {
+    let listener: Int32
     let server: TTRPCServer
     let client: Int32
-    private let path: String
+    let path: String
 
-    init() throws {
-        path = "/tmp/rondo-ttrpc-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
+    init(_ serve: (Int32) -> TTRPCServer = { TTRPCServer(listener: $0) }) throws {
+        let path = "/tmp/rondo-ttrpc-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
         let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        client = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let client = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
         let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let client = client
         let isConnected = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(listener, $0, size) == 0 && listen(listener, 4) == 0 && connect(client, $0, size) == 0
@@ -89,7 +89,10 @@ struct TTRPCConversation: ~Copyable {
         }
         try #require(isConnected)
         _ = fcntl(listener, F_SETFL, O_NONBLOCK)
-        server = TTRPCServer(listener: listener)
+        self.path = path
+        self.client = client
+        self.listener = listener
+        server = serve(listener)
         server.accept()
     }
 

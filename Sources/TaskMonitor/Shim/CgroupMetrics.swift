@@ -33,11 +33,11 @@ extension CgroupPlaces {
         if folders["blkio"] != nil {
             var block = ProtobufWriter()
             // One pair of files counts for all I/O, the other only for what a scheduler of old has seen.
-            for (field, names) in [
-                (1, ["io_service_bytes_recursive", "throttle.io_service_bytes_recursive", "throttle.io_service_bytes"]),
-                (2, ["io_serviced_recursive", "throttle.io_serviced_recursive", "throttle.io_serviced"]),
+            for (field, name) in [
+                (1, "io_service_bytes"), (2, "io_serviced"),
             ] {
-                let entries = names.lazy.map { blockEntries("blkio." + $0) }.first { !$0.isEmpty } ?? []
+                let files = [name + "_recursive", "throttle." + name + "_recursive", "throttle." + name]
+                let entries = files.lazy.map { blockEntries("blkio." + $0) }.first { !$0.isEmpty } ?? []
                 for entry in entries { block.put(field, entry) }
             }
             metrics.put(5, block)

@@ -41,7 +41,8 @@ struct ProtobufMessage {
     }
 
     private static func skip(
-        _ count: Int, of rest: inout ArraySlice<UInt8>, _ number: UInt64, _ fields: inout [(number: UInt64, value: Value)]
+        _ count: Int, of rest: inout ArraySlice<UInt8>, _ number: UInt64,
+        _ fields: inout [(number: UInt64, value: Value)]
     ) throws(ShimFailure) {
         guard rest.count >= count else { throw .invalid("field \(number) is cut off") }
         rest = rest.dropFirst(count)

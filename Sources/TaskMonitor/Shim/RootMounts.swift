@@ -63,7 +63,9 @@ struct RootMount: Equatable {
         }
     }
 
-    private func call(_ source: String, _ target: String, _ type: String, _ flags: Int, _ data: String) throws(ShimFailure) {
+    private func call(
+        _ source: String, _ target: String, _ type: String, _ flags: Int, _ data: String
+    ) throws(ShimFailure) {
         let result = source.withCString { source in
             target.withCString { target in
                 type.withCString { type in

@@ -11,6 +11,10 @@ struct ShimOptions: Equatable {
     /// Where the containers are kept that no option puts elsewhere.
     static let standardRoot = "/run/containerd/rondo"
 
+    /// The messages that options come as. The second is what the CRI plugin sends to runtimes that it does not know by
+    /// name: a part of its own configuration file.
+    static let types = ["containerd.runc.v1.Options", "runtimeoptions.v1.Options"]
+
     init() {}
 
     /// Reads the options of a request or of the shim's start.
@@ -23,9 +27,8 @@ struct ShimOptions: Equatable {
         let type = try envelope.text(1)
         let content = try envelope.bytes(2)
         switch type.split(separator: "/").last {
-        case "containerd.runc.v1.Options": self = try ShimOptions(content)
-        // What the CRI plugin sends to runtimes that it does not know by name: a part of its own configuration file.
-        case "runtimeoptions.v1.Options": self = ShimOptions(table: try ProtobufMessage(content).text(3))
+        case Self.types[0][...]: self = try ShimOptions(content)
+        case Self.types[1][...]: self = ShimOptions(table: try ProtobufMessage(content).text(3))
         case nil: return
         default: throw .invalid("the options are of the unknown type \(type)")
         }
@@ -63,7 +66,8 @@ struct ShimOptions: Equatable {
                 String(part.split { $0 == " " || $0 == "\t" || $0 == "\r" }.joined(separator: " "))
             }
             guard parts.count == 2 else { continue }
-            let text = parts[1].hasPrefix("\"") || parts[1].hasPrefix("'") ? String(parts[1].dropFirst().dropLast()) : ""
+            let isQuoted = parts[1].hasPrefix("\"") || parts[1].hasPrefix("'")
+            let text = isQuoted ? String(parts[1].dropFirst().dropLast()) : ""
             switch parts[0] {
             case "SystemdCgroup": systemdCgroup = parts[1] == "true"
             case "NoPivotRoot": noPivotRoot = parts[1] == "true"

@@ -106,7 +106,8 @@ extension ShimSession {
         _ process: ShimProcess, of container: ShimContainer, _ arguments: [String], pidFile: String, log: String,
         then: @escaping (ShimFailure?) -> Void
     ) {
-        awaitTargets(process.streams, container.id, until: HostFacts.monotonicMilliseconds() + 30_000) { [self] failure in
+        let deadline = HostFacts.monotonicMilliseconds() + 30_000
+        awaitTargets(process.streams, container.id, until: deadline) { [self] failure in
             if let failure { return then(failure) }
             let path = container.bundle + "/" + pidFile
             do throws(ShimFailure) {

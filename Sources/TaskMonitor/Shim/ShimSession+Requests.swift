@@ -47,6 +47,7 @@ extension ShimSession {
     func container(_ message: ProtobufMessage) throws(ShimFailure) -> ShimContainer {
         let id = try message.text(1)
         guard let container = containers[id] else { throw .notFound("container \(id) is not created") }
+        guard !container.first.isOverloaded else { throw .exhausted("too many requests for container \(id) wait") }
         return container
     }
 
@@ -115,7 +116,8 @@ extension ShimSession {
                 server.send(reply, ShimFailure.unknown("no file in memory can be made"))
                 return done()
             }
-            command(["ps", "--format", "json", container.id], for: container, streams: file.streams()) { [self] outcome in
+            let words = ["ps", "--format", "json", container.id]
+            command(words, for: container, streams: file.streams()) { [self] outcome in
                 defer { done() }
                 guard outcome.status == 0 else {
                     return server.send(reply, .unknown("OCI runtime ps failed: \(outcome.complaint ?? "")"))

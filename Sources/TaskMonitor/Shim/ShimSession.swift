@@ -26,7 +26,7 @@ final class ShimSession {
     let settings: Settings
     let server: TTRPCServer
     private let runtime: RuntimeCall.Entry
-    private let signals: Int32
+    private var signals: Int32 = -1
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 16)
     private(set) var publisher: EventPublisher?
 
@@ -39,18 +39,13 @@ final class ShimSession {
     /// Ends of processes whose number the runtime has not told yet.
     private var strays: [Int32: Int32] = [:]
     private var timers: [(due: Int64, action: () -> Void)] = []
-    private var isEnding = false
+    private(set) var isEnding = false
     var sockets = 0
 
-    init(_ settings: Settings, listener: Int32, runtime: @escaping RuntimeCall.Entry) throws(SystemError) {
+    init(_ settings: Settings, listener: Int32, runtime: @escaping RuntimeCall.Entry) {
         self.settings = settings
         self.runtime = runtime
         server = TTRPCServer(listener: listener)
-        clinux_ignore_hangups()
-        guard clinux_become_subreaper() == 0 else { throw SystemError(call: "become a subreaper", errno: errno) }
-        let watched = [SIGCHLD, SIGTERM, SIGINT]
-        signals = clinux_signal_descriptor(watched, watched.count)
-        guard signals >= 0 else { throw SystemError(call: "signalfd", errno: errno) }
         let command: EventPublisher.Command? = settings.publishProgram.map { program in
             { [unowned self] topic, content, done in publish(with: program, topic, content, done) }
         }
@@ -60,7 +55,12 @@ final class ShimSession {
 
     deinit { buffer.deallocate() }
 
-    func run() {
+    func run() throws(SystemError) {
+        clinux_ignore_hangups()
+        guard clinux_become_subreaper() == 0 else { throw SystemError(call: "become a subreaper", errno: errno) }
+        let watched = [SIGCHLD, SIGTERM, SIGINT]
+        signals = clinux_signal_descriptor(watched, watched.count)
+        guard signals >= 0 else { throw SystemError(call: "signalfd", errno: errno) }
         while !isEnding { waitOnce() }
         // Who comes now must find nobody, so that he starts a shim of his own.
         unlink(settings.socketPath)
@@ -261,7 +261,9 @@ final class ShimSession {
     /// The end of a process that is certain, though its signal may not have been handled; nil if it is known.
     func reapNow(_ process: ShimProcess) -> Int32? {
         var status: Int32 = 0
-        guard !process.isReaped, process.pid > 0, waitpid(process.pid, &status, WNOHANG) == process.pid else { return nil }
+        guard !process.isReaped, process.pid > 0, waitpid(process.pid, &status, WNOHANG) == process.pid else {
+            return nil
+        }
         process.isReaped = true
         return RuntimeCall.exitStatus(status)
     }

@@ -21,7 +21,7 @@ struct ShimStart {
 
     func run() throws(ShimFailure) -> Int32 {
         guard !options.id.isEmpty else { throw .invalid("-id is missing") }
-        let given = try ShimOptions(any: try Self.options(ContainerdShim.readInput()))
+        let given = try ShimOptions(any: Self.options(try ContainerdShim.readInput()))
         let bundle = try bundle()
         let path = try socketPath(bundle)
         let address = "unix://" + path
@@ -33,7 +33,6 @@ struct ShimStart {
         }
         do throws(ShimFailure) {
             try write(address, in: bundle)
-            try ContainerdShim.answer(Array(address.utf8))
             return try detach(bundle, path, listener, given)
         } catch {
             unlink(path)
@@ -44,18 +43,29 @@ struct ShimStart {
     /// Stays in this process and serves a given socket, for tests and people who look.
     func serve() throws(ShimFailure) -> Int32 {
         let path = options.socket.hasPrefix("unix://") ? String(options.socket.dropFirst(7)) : options.socket
-        unlink(path)
         let listener = clinux_listen_unix(path, 128)
         guard listener >= 0 else { throw .unknown("\(SystemError(call: "listen", path: path, errno: errno))") }
         return try session(try bundle(), path, listener)
     }
 
-    /// What is on standard input, if it is the options; newer protocols may put other things there.
-    private static func options(_ input: [UInt8]) throws(ShimFailure) -> ArraySlice<UInt8> {
-        guard let message = try? ProtobufMessage(input[...]), let type = try? message.text(1),
-            type.hasSuffix(".Options")
-        else { return [] }
-        return input[...]
+    /// The options on standard input: alone, or from containerd 2.3 on among others (`BootstrapParams`).
+    static func options(_ input: [UInt8]) -> ArraySlice<UInt8> {
+        do throws(ShimFailure) {
+            let message = try ProtobufMessage(input[...])
+            if try isOptions(message) { return input[...] }
+            for part in try message.all(8) {
+                let any = try ProtobufMessage(part).bytes(1)
+                if try isOptions(ProtobufMessage(any)) { return any }
+            }
+        } catch {
+            // Whatever else it is, it is nothing that this version needs.
+        }
+        return []
+    }
+
+    private static func isOptions(_ any: ProtobufMessage) throws(ShimFailure) -> Bool {
+        guard try any.bytes(3).isEmpty, try any.bytes(4).isEmpty else { return false }
+        return ShimOptions.types.contains(String(try any.text(1).split(separator: "/").last ?? ""))
     }
 
     private func bundle() throws(ShimFailure) -> String {
@@ -84,6 +94,11 @@ struct ShimStart {
     private func listen(_ path: String) throws(ShimFailure) -> Int32? {
         do throws(SystemError) {
             try makeDirectories(Self.socketFolder, mode: 0o711)
+            // Else two that find the socket of a dead shim could each remove that of the other.
+            let folder = try FileDescriptor.open(Self.socketFolder, flags: O_RDONLY | O_DIRECTORY)
+            guard clinux_flock(folder.raw, LOCK_EX) == 0 else {
+                throw SystemError(call: "lock", path: Self.socketFolder, errno: errno)
+            }
             for _ in 0..<16 {
                 let listener = clinux_listen_unix(path, 128)
                 if listener >= 0 { return listener }
@@ -125,11 +140,14 @@ struct ShimStart {
                 kill(child, SIGKILL)
                 throw .unknown("cannot move the shim into its control group: \(error)")
             }
+            try ContainerdShim.answer(Array("unix://\(path)".utf8))
             return 0
         }
         setsid()
         // One more than containerd: where memory is short, the shim may go, but not before what it watches over.
-        if let score { try? FileDescriptor.open("/proc/self/oom_score_adj", flags: O_WRONLY).writeAll(Array("\(score)".utf8)) }
+        if let score {
+            try? FileDescriptor.open("/proc/self/oom_score_adj", flags: O_WRONLY).writeAll(Array("\(score)".utf8))
+        }
         let null = clinux_open("/dev/null", O_RDWR, 0)
         let kept = fcntl(listener, F_DUPFD_CLOEXEC, 64)
         for place in Int32(0)...2 { dup2(null, place) }
@@ -141,7 +159,8 @@ struct ShimStart {
     }
 
     private func session(_ bundle: String, _ path: String, _ listener: Int32) throws(ShimFailure) -> Int32 {
-        let address = getenv("TTRPC_ADDRESS").map { String(cString: $0) } ?? ""
+        var address = getenv("TTRPC_ADDRESS").map { String(cString: $0) } ?? ""
+        if address.hasPrefix("unix://") { address = String(address.dropFirst("unix://".count)) }
         let settings = ShimSession.Settings(
             namespace: options.namespace, bundle: bundle, socketPath: path,
             eventAddress: address.isEmpty ? nil : address,
