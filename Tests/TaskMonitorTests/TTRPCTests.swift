@@ -68,11 +68,12 @@ struct TTRPCTests {
 }
 
 /// A server and a client of it in one process.
-struct TTRPCConversation: ~Copyable {
+final class TTRPCConversation {
     let listener: Int32
     let server: TTRPCServer
     let client: Int32
     let path: String
+    private var answers = TTRPCFrames()
 
     init(_ serve: (Int32) -> TTRPCServer = { TTRPCServer(listener: $0) }) throws {
         let path = "/tmp/rondo-ttrpc-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
@@ -88,6 +89,9 @@ struct TTRPCConversation: ~Copyable {
             }
         }
         try #require(isConnected)
+        // An answer that does not come is a failure, not a wait.
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         _ = fcntl(listener, F_SETFL, O_NONBLOCK)
         self.path = path
         self.client = client
@@ -114,16 +118,15 @@ struct TTRPCConversation: ~Copyable {
 
     /// Stream, status code and payload of the next answer.
     func answer() throws -> (stream: UInt32, code: UInt64, payload: [UInt8]) {
-        var frames = TTRPCFrames()
         var chunk = [UInt8](repeating: 0, count: 65536)
         while true {
-            if case .message(let stream, TTRPCFrames.response, let payload)? = frames.next() {
+            if case .message(let stream, TTRPCFrames.response, let payload)? = answers.next() {
                 let message = try ProtobufMessage(payload[...])
                 return (stream, try message.message(1).number(1), Array(try message.bytes(2)))
             }
             let count = recv(client, &chunk, chunk.count, 0)
             try #require(count > 0)
-            chunk.withUnsafeBytes { frames.append($0.prefix(count)) }
+            chunk.withUnsafeBytes { answers.append($0.prefix(count)) }
         }
     }
 

@@ -82,6 +82,7 @@ final class ProcessStreams {
                 copyOutput(from: pipe.takeReading(), to: target)
             }
             targets = [:]
+            if ![streams.input, streams.output, streams.errors].contains(null) { close(null) }
             return streams
         } catch {
             end()

@@ -68,7 +68,8 @@ extension ShimSession {
 
     /// Starts an added process.
     private func launch(_ process: ShimProcess, of container: ShimContainer, _ then: @escaping (ShimFailure?) -> Void) {
-        let path = "\(container.bundle)/\(process.execID).json"
+        let stem = Self.stem(process)
+        let path = "\(container.bundle)/\(stem).json"
         let finish: (ShimFailure?) -> Void = { [self] failure in
             unlink(path)
             guard failure != nil else { return then(nil) }
@@ -83,9 +84,11 @@ extension ShimSession {
         } catch { return finish(.unknown("\(error)")) }
         streams.append(process.streams)
         let arguments = ["exec", "--detach", "--process", path]
-        let files = (pid: "\(process.execID).pid", log: "\(process.execID).log.json")
-        launch(process, of: container, arguments, pidFile: files.pid, log: files.log, then: finish)
+        launch(process, of: container, arguments, pidFile: stem + ".pid", log: stem + ".log.json", then: finish)
     }
+
+    /// What the names of its files in the bundle begin with: not its own name alone, which could be `config`.
+    private static func stem(_ process: ShimProcess) -> String { "exec-" + process.execID }
 
     // MARK: Signals
 
@@ -178,7 +181,7 @@ extension ShimSession {
             drain(process) { [self] in
                 if process === container.first { return remove(container, reply, done) }
                 forget(process.streams)
-                unlink("\(container.bundle)/\(process.execID).pid")
+                unlink("\(container.bundle)/\(Self.stem(process)).pid")
                 container.added[process.execID] = nil
                 server.send(reply, exitAndNumber(of: process))
                 done()

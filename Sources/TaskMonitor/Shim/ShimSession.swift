@@ -40,6 +40,9 @@ final class ShimSession {
     private var strays: [Int32: Int32] = [:]
     private var timers: [(due: Int64, action: () -> Void)] = []
     private(set) var isEnding = false
+    /// Memory was given back since something last happened.
+    private var isResting = false
+    private static let restMilliseconds: Int32 = 500
     var sockets = 0
 
     init(_ settings: Settings, listener: Int32, runtime: @escaping RuntimeCall.Entry) {
@@ -109,7 +112,14 @@ final class ShimSession {
         for container in containers.values {
             if let watch = container.memoryWatch { add(watch.descriptor, Int16(POLLIN), .memory(container)) }
         }
-        guard poll(&waiting, nfds_t(waiting.count), timeout()) >= 0 else { return }
+        let count = poll(&waiting, nfds_t(waiting.count), timeout())
+        guard count >= 0 else { return }
+        if count == 0 && !isResting && timers.isEmpty {
+            clinux_release_memory()
+            isResting = true
+        } else {
+            isResting = isResting && count == 0
+        }
         for (index, entry) in waiting.enumerated().dropFirst() where entry.revents != 0 { serve(sources[index], entry) }
         if waiting[0].revents != 0 { takeSignals() }
         passTime()
@@ -152,7 +162,9 @@ final class ShimSession {
     }
 
     private func timeout() -> Int32 {
-        guard let next = (timers.map(\.due) + [publisher?.deadline].compactMap { $0 }).min() else { return -1 }
+        guard let next = (timers.map(\.due) + [publisher?.deadline].compactMap { $0 }).min() else {
+            return isResting ? -1 : Self.restMilliseconds
+        }
         return Int32(min(max(next - HostFacts.monotonicMilliseconds(), 0), 60_000))
     }
 
