@@ -162,8 +162,9 @@ class Events:
 
 def start(program, bundle, namespace, identifier, address="/none", environment=None, stdin=b""):
     """Runs the action `start`; returns the path of the shim's socket."""
+    words = ["-namespace", namespace, "-address", address, "-publish-binary", "/bin/false", "-id", identifier]
     result = subprocess.run(
-        [program, "-namespace", namespace, "-address", address, "-publish-binary", "/bin/false", "-id", identifier, "start"],
+        [program, *words, "start"],
         cwd=bundle,
         input=stdin,
         capture_output=True,
@@ -178,6 +179,7 @@ def start(program, bundle, namespace, identifier, address="/none", environment=N
     return address[len("unix://") :]
 
 
-def proportional_set_size(pid):
+def memory(pid, kind="Anonymous"):
+    """Memory of a process in KiB: what is its own, or its share in all."""
     with open("/proc/%d/smaps_rollup" % pid) as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        return next(int(line.split()[1]) for line in file if line.startswith(kind + ":"))
