@@ -293,14 +293,19 @@ def own_group(box):
         os.makedirs(each)
         box.finally_do.append(lambda each=each: os.rmdir(each))
     states = box.folder("other-states")
-    options = [(3, group), (4, 1000), (5, 1000), (7, states)]
-    task = Direct(box, "group", "stat -c %u:%g /proc/self/fd/1; sleep 100", options=options).run()
+    options = [(3, group), (4, 1000), (5, 1001), (7, states)]
+
+    def as_user(config):
+        config["process"]["user"] = {"uid": 1000, "gid": 1000}
+
+    task = Direct(box, "group", "sleep 100", options=options, change=as_user).run()
     (shim,) = shims()
     check(group in read("/proc/%d/cgroup" % shim), "the shim's groups are", read("/proc/%d/cgroup" % shim))
     check(group not in read("/proc/%d/cgroup" % task.pid), "the container is in the shim's group")
     equal(os.listdir(os.path.join(states, top.marker)), [task.name], "states")
-    # The runtime gives the streams to the container's user, but not to its group.
-    equal(os.stat("/proc/%d/fd/1" % task.pid).st_gid, 1000, "group of the output")
+    # What is the user's already is left as it is by the runtime.
+    pipe = os.stat("/proc/%d/fd/1" % task.pid)
+    equal((pipe.st_uid, pipe.st_gid), (1000, 1001), "owner of the output")
 
 
 @direct_case
