@@ -79,8 +79,8 @@ private struct MountedTree {
     init?(_ line: Substring) {
         let fields = line.split(separator: " ")
         guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else { return nil }
-        top = MountTable.unescape(fields[3].utf8)
-        point = MountTable.unescape(fields[4].utf8)
+        top = MountInfoField.unescaped(fields[3].utf8)
+        point = MountInfoField.unescaped(fields[4].utf8)
         kind = String(fields[dash + 1])
         options = fields[dash + 3].split(separator: ",").map(String.init)
     }

@@ -29,10 +29,12 @@ enum Launcher {
     /// `directory`: the container's own directory below the runtime's root.
     /// `cgroup`: planned, not made yet.
     /// `log`: gets warnings.
+    /// `begun`: called with init's pid before hooks run that may look for it.
     /// Returns the pid of the container's init, in this process's pid namespace.
     /// Throws what went wrong; nothing of the container is left but its state directory.
     static func create(
-        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog
+        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog,
+        begun: (Int32) throws(RuntimeFailure) -> Void
     ) throws(RuntimeFailure) -> Int32 {
         guard let process = request.config.process, let root = request.config.root else {
             throw RuntimeFailure("config.json has no process or no root; both are needed on Linux")
@@ -64,7 +66,7 @@ enum Launcher {
             var bearer = Bearer(
                 request: request, process: process, cgroup: cgroup, channel: channel.runtime, child: child, log: log)
             do throws(RuntimeFailure) {
-                init1 = try bearer.deliver()
+                init1 = try bearer.deliver(begun: begun)
             } catch {
                 init1 = bearer.initPid
                 throw error
@@ -132,9 +134,6 @@ enum Launcher {
         if config.linux.intelRdt != nil {
             throw RuntimeFailure("linux.intelRdt is not supported: this host has no resctrl filesystem")
         }
-        if !config.linux.netDevices.isEmpty {
-            throw RuntimeFailure("linux.netDevices is not supported yet; move the interface after create")
-        }
         if config.linux.namespace(.mount) == nil, !config.mounts.isEmpty {
             throw RuntimeFailure("mounts need a mount namespace; add one to linux.namespaces")
         }
@@ -198,7 +197,9 @@ struct Bearer {
     }
 
     /// Returns the pid of init, which waits for `start`.
-    mutating func deliver() throws(RuntimeFailure) -> Int32 {
+    ///
+    /// `begun`: told of it before hooks run.
+    mutating func deliver(begun: (Int32) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) -> Int32 {
         while true {
             guard let message = try channel.receive() else {
                 throw RuntimeFailure("the container's first process ended unexpectedly\(lastWords())")
@@ -214,11 +215,16 @@ struct Bearer {
                 // Without resources as well: the devices that a container may use are limited in any case.
                 try cgroup.apply(request.config.linux.resources ?? ResourcesConfig())
                 try Limits.apply(process, to: pid, log)
+                try NetDevices.move(request.config.linux.netDevices, to: pid)
                 try channel.send(.go)
             case .mounted:
+                let hooks = request.config.hooks
+                if let initPid, !(hooks.prestart + hooks.createRuntime + hooks.createContainer).isEmpty {
+                    try begun(initPid)
+                }
                 let state = hookState(pid: initPid ?? 0, status: "creating")
-                try Hooks.run(request.config.hooks.prestart, "prestart", state: state)
-                try Hooks.run(request.config.hooks.createRuntime, "createRuntime", state: state)
+                try Hooks.run(hooks.prestart, "prestart", state: state)
+                try Hooks.run(hooks.createRuntime, "createRuntime", state: state)
                 try channel.send(.done)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }

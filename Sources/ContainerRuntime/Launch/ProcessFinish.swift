@@ -27,10 +27,7 @@ struct ProcessFinish {
         try labels.apply()
         // Without no_new_privs the kernel takes a filter from a privileged process only.
         if !process.noNewPrivileges { try seccomp?.load() }
-        let markCloseOnExec = 4
-        try check(
-            Kernel.call(SYS_close_range, 3 + preserve, Int(UInt32.max), markCloseOnExec),
-            "cannot mark descriptors to be closed")
+        try check(Int(clinux_close_on_exec_from(Int32(3 + preserve))), "cannot mark descriptors to be closed")
         try Capabilities.dropBounding(keep: process.capabilities?.bounding ?? 0)
         giveStreams()
         // Some directories can be entered only by one of the two users.

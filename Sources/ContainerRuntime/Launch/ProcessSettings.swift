@@ -156,12 +156,11 @@ enum Host {
 enum Sysctl {
     static func write(_ linux: LinuxConfig) throws(RuntimeFailure) {
         for (name, value) in linux.sysctl {
-            // A name may use slashes as well, so that a dot can be part of an interface's name.
-            let path = "/proc/sys/" + (name.contains("/") ? name : String(name.map { $0 == "." ? "/" : $0 }))
-            guard !path.split(separator: "/").contains("..") else {
-                throw RuntimeFailure("linux.sysctl: '\(name)' is not the name of a setting")
+            guard let path = SysctlRules.file(of: name) else {
+                throw RuntimeFailure("linux.sysctl: '\(name)' is not the name of a kernel parameter")
             }
-            let file = try OpenFile(Kernel.open(path, O_WRONLY | Kernel.noFollow), "cannot set sysctl \(name)")
+            let file = try OpenFile(
+                Kernel.open("/proc/sys/" + path, O_WRONLY | Kernel.noFollow), "cannot set sysctl \(name)")
             guard Kernel.isProc(file.raw) else {
                 throw RuntimeFailure("cannot set sysctl \(name): /proc/sys is not procfs")
             }

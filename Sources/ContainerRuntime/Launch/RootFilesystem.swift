@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import LinuxSystem
 
 /// Builds the container's root in its own mount namespace, protects parts of it, and enters it.
 struct RootFilesystem {
@@ -53,7 +54,7 @@ struct RootFilesystem {
         for line in table.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 8)
             guard fields.count > 6 else { continue }
-            let point = MountTable.unescape(fields[4])
+            let point = MountInfoField.unescaped(fields[4])
             let holds = point == "/" || rootfs == point || rootfs.hasPrefix(point + "/")
             guard holds, point.utf8.count >= best.utf8.count else { continue }
             best = point
@@ -139,25 +140,5 @@ struct RootFilesystem {
                 Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
                 "cannot set the propagation of the root")
         }
-    }
-}
-
-enum MountTable {
-    /// mountinfo writes blanks and backslashes as octal escapes.
-    static func unescape(_ text: some Collection<UInt8>) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text)[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3,
-                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
-            {
-                bytes.append(code)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -8,6 +8,8 @@ struct ContainerRecord: Equatable, Sendable {
     var initPid: Int32 = 0
     /// Clock ticks after boot, field 22 of `/proc/PID/stat`: tells the init from a later process with its pid.
     var initStartTime: UInt64 = 0
+    /// Whether init is there already, but `create` is not through with it.
+    var isCreating = false
     /// RFC 3339, UTC, with nanoseconds.
     var created: String
     /// Absolute.
@@ -21,7 +23,8 @@ struct ContainerRecord: Equatable, Sendable {
 
     static func == (left: Self, right: Self) -> Bool {
         left.ociVersion == right.ociVersion && left.id == right.id && left.initPid == right.initPid
-            && left.initStartTime == right.initStartTime && left.created == right.created
+            && left.initStartTime == right.initStartTime && left.isCreating == right.isCreating
+            && left.created == right.created
             && left.bundle == right.bundle && left.rootfs == right.rootfs && left.owner == right.owner
             && left.annotations.elementsEqual(right.annotations, by: ==) && left.cgroup == right.cgroup
     }
@@ -30,7 +33,7 @@ struct ContainerRecord: Equatable, Sendable {
 extension ContainerRecord {
     /// The form of `state.json`.
     var json: JSONValue {
-        .object([
+        var members = [
             JSONMember(name: "ociVersion", value: .string(ociVersion)),
             JSONMember(name: "id", value: .string(id)),
             JSONMember(name: "initPid", value: .number(String(initPid))),
@@ -41,7 +44,9 @@ extension ContainerRecord {
             JSONMember(name: "owner", value: .string(owner)),
             JSONMember(name: "annotations", value: Self.object(annotations)),
             JSONMember(name: "cgroup", value: cgroup.json),
-        ])
+        ]
+        if isCreating { members.append(JSONMember(name: "creating", value: .bool(true))) }
+        return .object(members)
     }
 
     /// Reads ``json``; strict, because only the runtime writes it.
@@ -53,6 +58,7 @@ extension ContainerRecord {
             created: try Self.text(json, "created"), bundle: try Self.text(json, "bundle"),
             rootfs: try Self.text(json, "rootfs"), owner: try Self.text(json, "owner"),
             cgroup: try CgroupRecord(json: cgroup))
+        isCreating = json["creating"] == .bool(true)
         if case .object(let members)? = json["annotations"] {
             for member in members {
                 guard case .string(let value) = member.value else { throw Self.missing("annotations") }
