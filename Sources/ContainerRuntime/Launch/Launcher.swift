@@ -151,8 +151,9 @@ enum Launcher {
         if !config.linux.uidMappings.isEmpty {
             let uid = IDMapping.host(of: 0, in: config.linux.uidMappings)
             let gid = IDMapping.host(of: 0, in: config.linux.gidMappings)
-            try check(
-                Kernel.changeOwner(AT_FDCWD, path, uid: Int(uid ?? 0), gid: Int(gid ?? 0)), "cannot give away \(path)")
+            let result = Kernel.changeOwner(AT_FDCWD, path, uid: Int(uid ?? 0), gid: Int(gid ?? 0))
+            // An ordinary user cannot; then it is the mode that lets others write.
+            if result != -Int(EPERM) || geteuid() == 0 { try check(result, "cannot give away \(path)") }
         }
         return try OpenFile(Kernel.open(path, Kernel.path), "cannot open the fifo \(path)")
     }

@@ -25,16 +25,20 @@ struct NamespaceStage {
     }
 
     private func enter() throws(RuntimeFailure) {
+        let setDumpable: Int32 = 4
         // Nobody in a namespace that is entered half may trace this process.
-        _ = Kernel.control(4, 0)  // PR_SET_DUMPABLE
+        _ = Kernel.control(setDumpable, 0)
         let namespaces = plan.config.linux.namespaces
         if let user = plan.config.linux.namespace(.user), let path = user.path { try join(.user, path) }
         if let user = plan.config.linux.namespace(.user), user.path == nil {
+            // The maps are written from outside. A process that cannot be dumped has files that only root may write;
+            // an ordinary user opens up for that moment, in which nobody else is in the namespace.
+            if geteuid() != 0 { _ = Kernel.control(setDumpable, 1) }
             try check(
                 Kernel.call(SYS_unshare, Int(NamespaceKind.user.cloneFlag)), "cannot make a user namespace")
-            // The maps are written from outside; a process that cannot be dumped has files that only root may write.
             try channel.send(.map)
             try channel.expect(.done)
+            _ = Kernel.control(setDumpable, 0)
         }
         if plan.config.linux.namespace(.user) != nil { try becomeRoot() }
         for entry in namespaces where entry.kind != .user && entry.kind != .mount {
@@ -76,14 +80,29 @@ struct NamespaceStage {
 
 /// Maps of user and group ids of a user namespace.
 enum IDMaps {
+    /// Root writes them; an ordinary user may map itself, and has newuidmap and newgidmap for the ranges of
+    /// /etc/subuid and /etc/subgid.
     static func write(for pid: Int32, _ linux: LinuxConfig) throws(RuntimeFailure) {
-        if geteuid() != 0 {
-            try byHelper("newuidmap", pid, linux.uidMappings)
-            try byHelper("newgidmap", pid, linux.gidMappings)
-            return
+        let isRoot = geteuid() == 0
+        if isRoot || isSelf(linux.uidMappings, geteuid()) {
+            try write(linux.uidMappings, "/proc/\(pid)/uid_map", "uids")
+        } else {
+            try byHelper("newuidmap", "/etc/subuid", pid, linux.uidMappings)
         }
-        try write(linux.uidMappings, "/proc/\(pid)/uid_map", "uids")
-        try write(linux.gidMappings, "/proc/\(pid)/gid_map", "gids")
+        if isRoot || isSelf(linux.gidMappings, getegid()) {
+            if !isRoot {
+                // The kernel's condition: who could drop a group that forbids something would gain by it.
+                try check(
+                    Kernel.write("deny", toFile: "/proc/\(pid)/setgroups"), "cannot give up setgroups for the user namespace")
+            }
+            try write(linux.gidMappings, "/proc/\(pid)/gid_map", "gids")
+        } else {
+            try byHelper("newgidmap", "/etc/subgid", pid, linux.gidMappings)
+        }
+    }
+
+    private static func isSelf(_ mappings: [IDMapping], _ id: UInt32) -> Bool {
+        mappings.count == 1 && mappings[0].size == 1 && mappings[0].hostID == id
     }
 
     private static func write(_ mappings: [IDMapping], _ path: String, _ what: String) throws(RuntimeFailure) {
@@ -91,16 +110,19 @@ enum IDMaps {
         try check(Kernel.write(text, toFile: path), "cannot map \(what) of the user namespace")
     }
 
-    private static func byHelper(_ name: String, _ pid: Int32, _ mappings: [IDMapping]) throws(RuntimeFailure) {
+    private static func byHelper(
+        _ name: String, _ ranges: String, _ pid: Int32, _ mappings: [IDMapping]
+    ) throws(RuntimeFailure) {
         guard !mappings.isEmpty else { return }
+        let places = ["/usr/bin/", "/usr/local/bin/", "/bin/", "/usr/sbin/"]
+        guard let path = places.map({ $0 + name }).first(where: { access($0, X_OK) == 0 }) else {
+            throw RuntimeFailure("\(name) is needed to map more than one id as an ordinary user; install uidmap")
+        }
         var arguments = [name, String(pid)]
         for each in mappings { arguments += [String(each.containerID), String(each.hostID), String(each.size)] }
-        let status = try Programs.run(
-            "/usr/bin/\(name)", arguments: arguments, environment: [], input: nil, timeout: 10)
+        let status = try Programs.run(path, arguments: arguments, environment: [], input: nil, timeout: 10)
         guard status.code == 0 else {
-            throw RuntimeFailure(
-                "\(name) refused the map (\(status.output)); give this user a range in /etc/sub\(name.dropFirst(3).prefix(1) == "u" ? "uid" : "gid")"
-            )
+            throw RuntimeFailure("\(name) refused the map (\(status.output)); give this user the range in \(ranges)")
         }
     }
 }
