@@ -27,6 +27,7 @@ import oci_terminal  # noqa: E402, F401
 import oci_exec  # noqa: E402, F401
 import oci_cgroups  # noqa: E402, F401
 import oci_handover  # noqa: E402, F401
+import oci_rootless  # noqa: E402, F401
 import oci_escapes  # noqa: E402, F401
 import oci_parallel  # noqa: E402, F401
 
