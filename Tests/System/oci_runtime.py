@@ -29,6 +29,8 @@ import oci_cgroups  # noqa: E402, F401
 import oci_handover  # noqa: E402, F401
 import oci_rootless  # noqa: E402, F401
 import oci_escapes  # noqa: E402, F401
+import oci_escapes_races  # noqa: E402, F401
+import oci_escapes_rights  # noqa: E402, F401
 import oci_parallel  # noqa: E402, F401
 
 

@@ -54,7 +54,7 @@ struct InitStage {
 
     private func enterRoot() throws(RuntimeFailure) {
         let hasMounts = plan.config.linux.namespace(.mount) != nil
-        let rootfs = RootFilesystem(plan: plan)
+        let rootfs = RootFilesystem(plan: plan, channel: channel)
         if hasMounts, plan.config.linux.namespace(.mount)?.path == nil {
             let root = try rootfs.build()
             try Sysctl.write(plan.config.linux)

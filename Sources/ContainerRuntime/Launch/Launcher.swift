@@ -175,6 +175,13 @@ enum Launcher {
     }
 }
 
+extension MountConfig {
+    /// The source of a bind mount, absolute.
+    func hostPath(in bundle: String) -> String? {
+        source.map { $0.hasPrefix("/") ? $0 : "\(bundle)/\($0)" }
+    }
+}
+
 /// Serves the messages of a container that is being born.
 struct Bearer {
     let request: CreateRequest
@@ -227,6 +234,7 @@ struct Bearer {
                 try Hooks.run(hooks.prestart, "prestart", state: state)
                 try Hooks.run(hooks.createRuntime, "createRuntime", state: state)
                 try channel.send(.done)
+            case .source(let path, let recursive): try sendSource(path, recursive: recursive)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }
                 return initPid
@@ -235,6 +243,28 @@ struct Bearer {
             case .go, .done: throw RuntimeFailure("the container's first process talks out of turn")
             }
         }
+    }
+
+    /// A mount that init, being nobody on the host, has no way to. Only what the configuration names is given out.
+    ///
+    /// It is taken from init's own namespace: the mounts there are held together, so that a container cannot take one
+    /// off and see what the host had hidden below it.
+    private func sendSource(_ path: String, recursive: Bool) throws(RuntimeFailure) {
+        guard let initPid, request.config.mounts.contains(where: { $0.hostPath(in: request.bundle) == path }) else {
+            throw RuntimeFailure("the container's first process asks for what is not in its configuration")
+        }
+        let namespace = try OpenFile(
+            Kernel.open("/proc/\(initPid)/ns/mnt", O_RDONLY), "cannot open the container's mount namespace")
+        let helper = clinux_fork()
+        if helper == 0 {
+            var result = Kernel.call(SYS_setns, Int(namespace.raw), Int(NamespaceKind.mount.cloneFlag))
+            if result >= 0 { result = Kernel.cloneTree(AT_FDCWD, path, recursive: recursive) }
+            if result >= 0, (try? channel.send(file: OpenFile(Int32(result)))) != nil { _exit(0) }
+            _exit(Int32(truncatingIfNeeded: min(max(1, -result), 255)))
+        }
+        guard helper > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
+        let status = Launcher.reap(helper) ?? 0xff00
+        guard status == 0 else { throw RuntimeFailure("cannot bind \(path)", errno: status >> 8 & 0xff) }
     }
 
     private func hookState(pid: Int32, status: String) -> JSONValue {

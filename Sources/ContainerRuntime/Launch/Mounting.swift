@@ -5,6 +5,7 @@ internal import Glibc
 struct Mounting {
     let plan: InitPlan
     let root: RootDirectory
+    let channel: SyncChannel
 
     func perform(_ mount: MountConfig) throws(RuntimeFailure) {
         let options = MountOptions(mount.options)
@@ -103,12 +104,10 @@ struct Mounting {
     }
 
     private func bind(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
-        guard let source = mount.source else {
+        guard let path = mount.hostPath(in: plan.bundle) else {
             throw RuntimeFailure("the mount at \(mount.destination) is a bind without a source")
         }
-        let path = source.hasPrefix("/") ? source : "\(plan.bundle)/\(source)"
-        let tree = try OpenFile(
-            Kernel.cloneTree(AT_FDCWD, path, recursive: options.isRecursiveBind), "cannot bind \(path)")
+        let tree = try source(path, recursive: options.isRecursiveBind)
         if options.isIDMapped || options.isRecursiveIDMapped || !mount.uidMappings.isEmpty {
             try mapIDs(of: tree, mount, options)
         }
@@ -124,6 +123,15 @@ struct Mounting {
         }
         try check(Kernel.attach(tree.raw, to: target.raw), "cannot bind \(path) at \(mount.destination)")
         try finish(mount, options)
+    }
+
+    private func source(_ path: String, recursive: Bool) throws(RuntimeFailure) -> OpenFile {
+        let result = Kernel.cloneTree(AT_FDCWD, path, recursive: recursive)
+        // The root user of a user namespace may not look into the host's private directories; its runtime may.
+        guard result == -Int(EACCES), plan.config.linux.namespace(.user) != nil else {
+            return try OpenFile(result, "cannot bind \(path)")
+        }
+        return try channel.source(path, recursive: recursive)
     }
 
     /// What applies to a mount that is there: propagation, and attributes of all that is below it.

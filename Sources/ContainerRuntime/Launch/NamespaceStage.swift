@@ -93,7 +93,8 @@ enum IDMaps {
             if !isRoot {
                 // The kernel's condition: who could drop a group that forbids something would gain by it.
                 try check(
-                    Kernel.write("deny", toFile: "/proc/\(pid)/setgroups"), "cannot give up setgroups for the user namespace")
+                    Kernel.write("deny", toFile: "/proc/\(pid)/setgroups"),
+                    "cannot give up setgroups for the user namespace")
             }
             try write(linux.gidMappings, "/proc/\(pid)/gid_map", "gids")
         } else {

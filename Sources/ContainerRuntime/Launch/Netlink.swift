@@ -24,7 +24,8 @@ final class Netlink {
         try check(Kernel.call(SYS_setns, Int(namespace.raw), kind), "cannot enter the container's network namespace")
         let raw = 3
         let result = Kernel.call(SYS_socket, Int(AF_NETLINK), raw | Int(Kernel.closeOnExec), 0)
-        try check(Kernel.call(SYS_setns, Int(home.raw), kind), "cannot come back from the container's network namespace")
+        try check(
+            Kernel.call(SYS_setns, Int(home.raw), kind), "cannot come back from the container's network namespace")
         socket = try OpenFile(result, "cannot open a netlink socket")
     }
 
@@ -91,9 +92,9 @@ extension [UInt8] {
     mutating func append<Number: FixedWidthInteger>(number: Number) {
         for shift in stride(from: 0, to: Number.bitWidth, by: 8) {
             #if _endian(little)
-            append(UInt8(truncatingIfNeeded: number >> Number(shift)))
+                append(UInt8(truncatingIfNeeded: number >> Number(shift)))
             #else
-            append(UInt8(truncatingIfNeeded: number >> Number(Number.bitWidth - 8 - shift)))
+                append(UInt8(truncatingIfNeeded: number >> Number(Number.bitWidth - 8 - shift)))
             #endif
         }
     }
@@ -115,9 +116,9 @@ extension RandomAccessCollection where Element == UInt8, Index == Int {
         var number = Number(0)
         for place in 0..<width {
             #if _endian(little)
-            number |= Number(truncatingIfNeeded: self[startIndex + offset + place]) << Number(place * 8)
+                number |= Number(truncatingIfNeeded: self[startIndex + offset + place]) << Number(place * 8)
             #else
-            number = number << 8 | Number(truncatingIfNeeded: self[startIndex + offset + place])
+                number = number << 8 | Number(truncatingIfNeeded: self[startIndex + offset + place])
             #endif
         }
         return number

@@ -5,6 +5,7 @@ internal import LinuxSystem
 /// Builds the container's root in its own mount namespace, protects parts of it, and enters it.
 struct RootFilesystem {
     let plan: InitPlan
+    let channel: SyncChannel
 
     private var linux: LinuxConfig { plan.config.linux }
 
@@ -20,7 +21,7 @@ struct RootFilesystem {
             "cannot set the propagation of mounts")
         if plan.isInHostRoot {
             let root = try RootDirectory("/")
-            for mount in plan.config.mounts { try Mounting(plan: plan, root: root).perform(mount) }
+            for mount in plan.config.mounts { try Mounting(plan: plan, root: root, channel: channel).perform(mount) }
             return root
         }
         try makeParentPrivate()
@@ -28,7 +29,7 @@ struct RootFilesystem {
             Kernel.mount(source: plan.rootfs, target: plan.rootfs, type: nil, flags: Kernel.bind | Kernel.recursive),
             "cannot bind the root filesystem \(plan.rootfs)")
         let root = try RootDirectory(plan.rootfs)
-        for mount in plan.config.mounts { try Mounting(plan: plan, root: root).perform(mount) }
+        for mount in plan.config.mounts { try Mounting(plan: plan, root: root, channel: channel).perform(mount) }
         if needsDevices { try Devices(linux: linux, root: root).make(hasConsole: plan.console != nil) }
         // As runc does; should it fail, entering it says why.
         _ = try? root.directory(plan.process.cwd)
