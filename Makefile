@@ -10,7 +10,7 @@ RONDO := $(BUILD)/rondo
 # The shipped file may not grow past this many bytes without a decision (Documentation/Decisions/0002).
 APPLIANCE_LIMIT := 42000000
 PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev file iproute2 python3 binutils
-TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static
+TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static uidmap
 KEEP ?= 0
 SEED ?=
 PROTOS ?=

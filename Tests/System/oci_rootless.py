@@ -158,3 +158,13 @@ def others_containers(box):
                  ["delete", "--force", sleeper.id]):
         sleeper.verb(*verb, prefix=AS_USER)
     equal(sleeper.state()["status"], "running", "status of root's container")
+
+
+@case
+def groups_are_read_only(box):
+    """the control groups that an ordinary user's container sees cannot be written"""
+    bundle = users_bundle(box, "for each in /sys/fs/cgroup/*/; do mkdir $each/evil 2>&1; done; echo end")
+    lines = bundle.run(prefix=AS_USER).ok().lines()
+    equal(lines[-1], "end", "the last line")
+    wrong = [each for each in lines[:-1] if "Read-only file system" not in each]
+    equal(wrong, [], "groups that are not read-only")
