@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -61,7 +62,8 @@ class Worker:
         return took * 1000, cpu * 1000
 
     def end(self):
-        self.commands.close()
+        # Closing its commands is not enough: later workers hold them open too.
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
 
