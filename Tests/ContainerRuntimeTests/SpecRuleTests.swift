@@ -95,8 +95,8 @@ enum SpecRules {
         .at("mounts[0].destination", #""""#, "must not be empty"),
         .at("mounts[1].source", nil, "missing, but required for a bind mount"),
         .at(
-            "mounts[1].options", #"["bind","mode=1","ro","uid=5"]"#,
-            #"a bind mount takes no options of a filesystem, found "mode=1,uid=5""#),
+            "mounts[1].options", #"["bind","mode=1","idmap=uids=0-1;gids=0-1-1"]"#,
+            #""idmap=uids=0-1;gids=0-1-1" is no map of ids such as idmap=uids=0-1000-10;gids=0-1000-10"#),
         SpecCase("mounts[0].options", #"["idmap"]"#, "mounts[0]: only bind mounts can have id mappings"),
         SpecCase("mounts[0].uidMappings", "[\(mapping)]", "mounts[0]: only bind mounts can have id mappings"),
         .at("mounts[1].uidMappings", nil, "missing beside gidMappings"),

@@ -37,6 +37,18 @@ def exec_settings(box):
 
 
 @case
+def variable_once(box):
+    """a variable that is given twice has its last value, and is there once"""
+    box.older("runc version 1.1", "runc 1.1 leaves both in place")
+    bundle = box.bundle("env | grep ^FROM; exec sleep 100")
+    bundle.process["env"] += ["FROM=config", "FROM=later"]
+    bundle.launch()
+    eventually(lambda: bundle.output() == "FROM=later\n", 5, "the variable of the first process")
+    lines = bundle.shell("env | grep ^FROM", "--env", "FROM=option", "--env", "FROM=last").ok().lines()
+    equal(lines, ["FROM=last"], "the variable with options")
+
+
+@case
 def exec_namespaces(box):
     """exec joins all namespaces and control groups of the container"""
     bundle = box.bundle("exec sleep 100")

@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import threading
 
 from harness import check, equal, eventually
-from oci_bundle import case, read
+from oci_bundle import case, read, write
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
@@ -188,6 +189,36 @@ def delete_force(box):
     running.verb("state", running.id).refused()
     running.delete("--force").ok()
     running.delete().refused()
+
+
+@case
+def delete_frozen_elsewhere(box):
+    """delete --force ends a container whose process somebody has moved to a frozen group"""
+    box.older("runc", "runc gives up")
+    bundle = box.sleeper()
+    group = os.path.join(os.path.dirname(bundle.cgroup("freezer")), "frozen")
+    os.mkdir(group)
+    box.finally_do.append(lambda: os.rmdir(group))
+    write(os.path.join(group, "cgroup.procs"), str(bundle.pid()))
+    write(os.path.join(group, "freezer.state"), "FROZEN")
+    bundle.delete("--force").ok()
+
+
+@case
+def state_waits(box):
+    """state of a container that is being created waits for it for a moment"""
+    box.older("runc", "a container that is being created is unknown to runc")
+    path = os.path.join(box.path, "go")
+    os.mkfifo(path)
+    bundle = box.bundle("sleep 100")
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "cat " + path]}]}
+    creating = threading.Thread(target=bundle.create)
+    creating.start()
+    eventually(lambda: box.call("list", "-q").out, 5, "a sign of the container")
+    equal(bundle.state()["status"], "creating", "status while a hook runs")
+    write(path, "go")
+    equal(bundle.state()["status"], "created", "status afterwards")
+    creating.join()
 
 
 @case

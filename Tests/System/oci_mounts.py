@@ -4,7 +4,8 @@ import os
 import subprocess
 
 from harness import check, equal, eventually
-from oci_bundle import case, read, write
+from oci_bundle import case, read, top, write
+from oci_namespaces import map_users
 
 
 def source(box, name="source"):
@@ -207,3 +208,78 @@ def id_mapped(box):
     bundle.mount("/mnt", "bind", folder, "bind")
     bundle.config["mounts"][-1].update(uidMappings=mapping, gidMappings=mapping)
     equal(bundle.run().ok().out, "5010:5020\n", "owner")
+
+
+@case
+def id_mapped_among_users(box):
+    """a mount with mappings of its own shows other owners in a user namespace too"""
+    box.older("runc version 1.1", "idmapped mounts came with runc 1.2")
+    folder = source(box)
+    os.chown(os.path.join(folder, "file"), 10, 20)
+    bundle = box.bundle("stat -c %u:%g /mnt/file")
+    map_users(bundle)
+    mapping = [{"containerID": 0, "hostID": 100000, "size": 1000}]
+    bundle.mount("/mnt", "bind", folder, "bind")
+    bundle.config["mounts"][-1].update(uidMappings=mapping, gidMappings=mapping)
+    equal(bundle.run().ok().out, "10:20\n", "owner")
+
+
+@case
+def id_mapped_by_words(box):
+    """mappings may stand in the options of a mount, as podman passes them on"""
+    box.older("runc", "runc takes no mappings in options")
+    folder = source(box)
+    os.chown(os.path.join(folder, "file"), 10, 20)
+    bundle = box.bundle("stat -c %u:%g /mnt/file")
+    bundle.mount("/mnt", "bind", folder, "bind", "idmap=uids=0-5000-15#100-0-1;gids=0-6000-30")
+    equal(bundle.run().ok().out, "5010:6020\n", "owner")
+
+
+@case
+def bind_hidden(box):
+    """a container with a user namespace gets its binds out of folders that its root may not enter"""
+    folder = source(box)
+    os.chmod(folder, 0o700)
+    bundle = box.bundle("cat /mnt/it")
+    map_users(bundle)
+    bundle.mount("/mnt/it", "bind", os.path.join(folder, "file"), "bind", "ro")
+    equal(bundle.run().ok().out, "from the host\n", "content")
+
+
+@case
+def bind_other_words(box):
+    """words for a filesystem among the options of a bind mount mean nothing"""
+    bundle = box.bundle("cat /mnt/file")
+    bundle.mount("/mnt", "bind", source(box), "bind", "mode=700", "size=1k")
+    equal(bundle.run().ok().out, "from the host\n", "content")
+
+
+@case
+def without_namespace(box):
+    """without a mount namespace mounts are in the caller's, and gone with the container"""
+    bundle = box.bundle("readlink /proc/self/ns/mnt; stat -c %t:%T /dev/null; cat /mnt/file; touch /x; exec sleep 100")
+    bundle.without_namespace("mount")
+    bundle.config["root"]["readonly"] = True
+    bundle.mount("/mnt", "bind", source(box), "bind", "ro")
+    bundle.launch()
+    eventually(lambda: "file system" in read(os.path.join(bundle.path, "call1.err")), 5, "an error of touch")
+    wanted = [os.readlink("/proc/self/ns/mnt"), "1:3", "from the host"]
+    equal(bundle.output().splitlines(), wanted, "what the process found")
+    check(bundle.rootfs in read("/proc/mounts"), "nothing is mounted in sight of the caller")
+    bundle.end()
+    bundle.delete().ok()
+    if top.version.startswith("runc"):
+        subprocess.run(["umount", "-R", "-l", bundle.rootfs], check=True, timeout=10)
+    check(bundle.rootfs not in read("/proc/mounts"), "mounts have stayed")
+
+
+@case
+def without_namespace_undone(box):
+    """a container without a mount namespace that cannot be made leaves no mounts"""
+    box.older("runc", "runc leaves them")
+    bundle = box.bundle("true")
+    bundle.without_namespace("mount")
+    bundle.mount("/mnt", "bind", source(box), "bind")
+    bundle.mount("/var", "nosuchtype", "none")
+    bundle.create().refused()
+    check(bundle.rootfs not in read("/proc/mounts"), "mounts have stayed")

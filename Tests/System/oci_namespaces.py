@@ -228,3 +228,26 @@ def loopback(box):
     lines = bundle.run().ok().lines()
     check(any("127.0.0.1" in line for line in lines), "addresses are", lines)
     check(all(line.split()[1].startswith("lo") for line in lines if "state UP" in line), "interfaces are", lines)
+
+
+@case
+def joined_from_below(box):
+    """a container with a new user namespace joins a namespace that belongs to the host"""
+    first = box.sleeper()
+    bundle = box.bundle("readlink /proc/self/ns/net; readlink /proc/self/ns/ipc")
+    map_users(bundle)
+    bundle.config["mounts"] = [each for each in bundle.config["mounts"] if each["type"] not in ("mqueue", "sysfs")]
+    paths = ["/proc/%d/ns/%s" % (first.pid(), each) for each in ("net", "ipc")]
+    bundle.namespace("network", paths[0])
+    bundle.namespace("ipc", paths[1])
+    equal(bundle.run().ok().lines(), [os.readlink(each) for each in paths], "namespaces")
+
+
+@case
+def devices_of_the_host(box):
+    """devices that a user namespace has from the host give no rights beyond their own"""
+    box.older("runc", "runc binds them as they are")
+    bundle = box.bundle("grep ' /dev/null ' /proc/self/mountinfo")
+    map_users(bundle)
+    options = bundle.run().ok().out.split()[5].split(",")
+    check("nosuid" in options and "noexec" in options, "options are", options)

@@ -166,3 +166,30 @@ def notified(box):
     os.close(descriptors[0])
     bundle.start().ok()
     eventually(lambda: bundle.output() == "1\n", 5, "an answer to mkdir")
+
+
+@case
+def narrow(box):
+    """a filter has to allow what the program does, and next to nothing of what the runtime does before it"""
+    box.older("runc", "runc closes descriptors and changes users under the filter")
+    names = set(USUAL) - set("close_range getcwd setresuid setresgid setuid setgid setgroups chdir fchown".split())
+    for privileges in (True, False):
+        bundle = filtered(box, "id -u; id -g; id -G", rule(sorted(names), "SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO")
+        bundle.process["noNewPrivileges"] = privileges
+        bundle.process["user"] = {"uid": 1000, "gid": 1001, "additionalGids": [2000]}
+        bundle.process["cwd"] = "/tmp"
+        words = "ids with noNewPrivileges %s" % privileges
+        equal(bundle.run().ok().lines(), ["1000", "1001", "1001 2000"], words)
+
+
+@case
+def unprivileged(box):
+    """a filter that is loaded with privileges leaves the program without them"""
+    bundle = filtered(box, "grep ^Cap /proc/self/status", rule(MAKE, "SCMP_ACT_ERRNO"))
+    bundle.process["noNewPrivileges"] = False
+    bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    bundle.process["capabilities"] = {"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"]}
+    kill, none = "%016x" % (1 << 5), "0" * 16
+    lines = [line.split(":\t") for line in bundle.run().ok().lines()]
+    wanted = {"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": kill, "CapAmb": none}
+    equal(dict(lines), wanted, "sets of a user's program")

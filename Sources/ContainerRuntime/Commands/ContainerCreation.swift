@@ -116,16 +116,24 @@ struct ContainerCreation {
             rootfs: GlobalOptions.absolute(request.config.root?.path ?? "rootfs", in: request.bundle),
             owner: Owners.name(geteuid()), annotations: request.config.annotations, cgroup: cgroup)
         try state.saveConfig(bytes, of: request.id)
-        // Before anything exists outside of this directory: what a killed create leaves behind can be found.
-        try state.save(record)
-        let unborn = record
-        record.initPid = try Launcher.create(
-            request, directory: state.path(request.id), cgroup: cgroup, log: context.log
-        ) { pid throws(RuntimeFailure) in
-            // Hooks may ask for the state of what is being made.
-            var record = try unborn.with(initPid: pid)
-            record.isCreating = true
+        // Before anything else exists outside of this directory: what a killed create leaves behind can be found.
+        if request.config.linux.namespace(.mount) == nil, !RootDirectory.normalized(record.rootfs).isEmpty {
+            record.hostMount = try HostMount.make(record.rootfs)
+        }
+        do throws(RuntimeFailure) {
             try state.save(record)
+            let unborn = record
+            record.initPid = try Launcher.create(
+                request, directory: state.path(request.id), cgroup: cgroup, log: context.log
+            ) { pid throws(RuntimeFailure) in
+                // Hooks may ask for the state of what is being made.
+                var record = try unborn.with(initPid: pid)
+                record.isCreating = true
+                try state.save(record)
+            }
+        } catch {
+            HostMount.remove(record.hostMount, at: record.rootfs)
+            throw error
         }
         do throws(RuntimeFailure) {
             record = try record.with(initPid: record.initPid)

@@ -24,7 +24,10 @@ struct ContainerRemoval {
             _ = clinux_pidfd_send_signal(process, SIGKILL)
             // A frozen process of cgroup v1 dies only once it is thawed.
             if record.cgroup.isFrozen { try? record.cgroup.thaw() }
-            guard Self.waitForEnd(process, of: record, milliseconds: 10_000) else {
+            if Self.waitForEnd(process, of: record, milliseconds: 1_000) { return }
+            // Somebody may have moved it to a frozen group of theirs; what comes back into ours may go on, and die.
+            try? record.cgroup.add(pid: record.initPid)
+            guard Self.waitForEnd(process, of: record, milliseconds: 9_000) else {
                 throw RuntimeFailure("container init still running: pid \(record.initPid) does not end; try again")
             }
         }
@@ -42,6 +45,7 @@ struct ContainerRemoval {
             try? record.cgroup.kill(SIGKILL)
             if record.cgroup.isFrozen { try? record.cgroup.thaw() }
         }
+        HostMount.remove(record.hostMount, at: record.rootfs)
         try record.cgroup.remove()
     }
 

@@ -37,9 +37,15 @@ enum CreateCommands {
             try Launcher.start(directory: state.path(context.id), pid: record.initPid)
             // Hooks may use the runtime on this container.
             lock.release()
-            // The specification: a warning, and the rest as if it had succeeded.
-            Hooks.runAll(config.hooks.poststart, "poststart", state: record.hookState(.running)) {
-                context.log.warn($0)
+            do throws(RuntimeFailure) {
+                try Hooks.run(config.hooks.poststart, "poststart", state: record.hookState(.running))
+            } catch {
+                // The specification: an error, and the end of the container.
+                if let lock = try? state.lock(record.id) {
+                    defer { lock.release() }
+                    end(record, context)
+                }
+                throw error
             }
             notify?.wait(for: record) { context.log.warn($0) }
             return 0
@@ -106,10 +112,16 @@ enum CreateCommands {
             try Hooks.run(config.hooks.poststart, "poststart", state: record.hookState(.running))
             return notify
         } catch {
-            ContainerRemoval(state: state, log: context.log).undo(record)
-            try? state.remove(record.id)
+            end(record, context)
             throw error
         }
+    }
+
+    /// Ends and deletes a container that could not be started in full; why has precedence over what fails here.
+    private static func end(_ record: ContainerRecord, _ context: CommandContext) {
+        let removal = ContainerRemoval(state: context.state, log: context.log)
+        try? removal.kill(record)
+        do throws(RuntimeFailure) { try removal.destroy(record) } catch { try? context.state.remove(record.id) }
     }
 
     /// Containers must not reach the file of this program through the process that enters them.

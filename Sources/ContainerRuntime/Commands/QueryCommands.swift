@@ -7,8 +7,16 @@ enum QueryCommands {
         name: "state", summary: "print the state of a container", arguments: "<container-id>",
         arity: .exactly(1), flags: [], examples: [("state web", "as JSON")],
         run: { context throws(RuntimeFailure) in
-            let record = try context.state.load(context.id)
-            return try Output.write(record.state(context.state.status(of: record)).text(indent: 2) + "\n")
+            var record = try context.state.load(context.id)
+            var status = context.state.status(of: record)
+            // Who asks now wants to know what becomes of it; a hook, which create waits for, gets its answer too.
+            for _ in 0..<50 where status == .creating {
+                var pause = timespec(tv_sec: 0, tv_nsec: 10_000_000)
+                nanosleep(&pause, nil)
+                record = try context.state.load(context.id)
+                status = context.state.status(of: record)
+            }
+            return try Output.write(record.state(status).text(indent: 2) + "\n")
         })
 
     static let list = RuntimeCommand(

@@ -75,6 +75,9 @@ struct Devices {
     private func bindHost(_ device: DeviceConfig, _ directory: OpenFile, _ name: String) throws(RuntimeFailure) {
         let tree = try OpenFile(
             Kernel.cloneTree(AT_FDCWD, device.path, recursive: false), "cannot bind the host's \(device.path)")
+        let harmless = MountOptions.Attribute.noSuid | MountOptions.Attribute.noExec
+        try check(
+            Kernel.setAttributes(tree.raw, set: harmless, recursive: false), "cannot bind the host's \(device.path)")
         let made = Kernel.openAt(directory.raw, name, O_WRONLY | O_CREAT | O_EXCL | Kernel.noFollow, mode: 0o666)
         if made >= 0 {
             Kernel.close(Int32(made))

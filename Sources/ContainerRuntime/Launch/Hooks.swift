@@ -4,25 +4,30 @@ internal import Glibc
 /// Programs that run at points of a container's life (OCI runtime-spec, config.md, POSIX-platform hooks).
 enum Hooks {
     /// Runs hooks in order; the first that fails ends it.
-    static func run(_ hooks: [HookConfig], _ kind: String, state: JSONValue) throws(RuntimeFailure) {
+    ///
+    /// `environment`: of hooks that name none of their own; the runtime's, unless they run in the container.
+    static func run(
+        _ hooks: [HookConfig], _ kind: String, state: JSONValue, environment: [String]? = nil
+    ) throws(RuntimeFailure) {
         guard !hooks.isEmpty else { return }
         let input = Array(state.text().utf8)
-        for (number, hook) in hooks.enumerated() { try run(hook, kind, number, input) }
+        for (number, hook) in hooks.enumerated() { try run(hook, kind, number, input, environment) }
     }
 
     /// Runs all hooks in order, whether they fail or not; `warn` is told of each failure.
     static func runAll(_ hooks: [HookConfig], _ kind: String, state: JSONValue, warn: (String) -> Void) {
         let input = Array(state.text().utf8)
         for (number, hook) in hooks.enumerated() {
-            do throws(RuntimeFailure) { try run(hook, kind, number, input) } catch { warn(error.message) }
+            do throws(RuntimeFailure) { try run(hook, kind, number, input, nil) } catch { warn(error.message) }
         }
     }
 
     private static func run(
-        _ hook: HookConfig, _ kind: String, _ number: Int, _ input: [UInt8]
+        _ hook: HookConfig, _ kind: String, _ number: Int, _ input: [UInt8], _ environment: [String]?
     ) throws(RuntimeFailure) {
         let result = try Programs.run(
-            hook.path, arguments: hook.args.isEmpty ? [hook.path] : hook.args, environment: hook.env, input: input,
+            hook.path, arguments: hook.args.isEmpty ? [hook.path] : hook.args,
+            environment: hook.env.isEmpty ? environment ?? Programs.ownEnvironment : hook.env, input: input,
             timeout: hook.timeout)
         guard result.code != 0 else { return }
         let said = result.output.isEmpty ? "" : ": " + result.output
@@ -45,6 +50,16 @@ enum Programs {
     }
 
     private static let outputLimit = 4_096
+
+    static var ownEnvironment: [String] {
+        var list: [String] = []
+        var next = environ
+        while let entry = next.pointee {
+            list.append(String(cString: entry))
+            next += 1
+        }
+        return list
+    }
 
     /// `timeout`: seconds; nil waits for ever.
     static func run(

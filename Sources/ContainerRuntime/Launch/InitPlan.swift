@@ -13,6 +13,8 @@ struct InitPlan {
     var fifo: Int32
     /// Where the master side of the terminal is sent.
     var console: Int32?
+    /// Whether the runtime opens what bind mounts bring, because init cannot reach it (see ``BindSource``).
+    var opensSources: Bool
     var preserveFDs: Int
     var noPivot: Bool
     var noNewKeyring: Bool

@@ -48,39 +48,26 @@ struct InitStage {
             Kernel.close(channel.socket)
             try start.wait(for: plan.fifo, own)
         } then: { () throws(RuntimeFailure) in
-            try Hooks.run(plan.config.hooks.startContainer, "startContainer", state: state("created"))
+            try Hooks.run(
+                plan.config.hooks.startContainer, "startContainer", state: state("created"),
+                environment: plan.process.env)
         }
     }
 
     private func enterRoot() throws(RuntimeFailure) {
-        let hasMounts = plan.config.linux.namespace(.mount) != nil
         let rootfs = RootFilesystem(plan: plan, channel: channel)
-        if hasMounts, plan.config.linux.namespace(.mount)?.path == nil {
-            let root = try rootfs.build()
-            try Sysctl.write(plan.config.linux)
-            if let hostname = plan.config.hostname { try Host.setName(hostname) }
-            if let domainname = plan.config.domainname { try Host.setDomain(domainname) }
-            try channel.send(.mounted)
-            try channel.expect(.done)
-            try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
-            if let console = plan.console {
-                try Console.open(in: root, process: plan.process, sendTo: console, bindConsole: true)
-            }
-            try rootfs.protect(root)
-            try rootfs.enter(root)
-        } else {
-            try channel.send(.mounted)
-            try channel.expect(.done)
-            try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
-            if !plan.isInHostRoot {
-                try check(Kernel.withPath(plan.rootfs) { Kernel.call(SYS_chroot, $0) }, "cannot change the root")
-            }
-            try check(Kernel.withPath("/") { Kernel.call(SYS_chdir, $0) }, "cannot enter the root")
-            if let console = plan.console {
-                try Console.open(
-                    in: try RootDirectory("/"), process: plan.process, sendTo: console, bindConsole: false)
-            }
+        let root = try rootfs.build()
+        try Sysctl.write(plan.config.linux)
+        if let hostname = plan.config.hostname { try Host.setName(hostname) }
+        if let domainname = plan.config.domainname { try Host.setDomain(domainname) }
+        try channel.send(.mounted)
+        try channel.expect(.done)
+        try Hooks.run(plan.config.hooks.createContainer, "createContainer", state: state("creating"))
+        if let console = plan.console {
+            try Console.open(in: root, process: plan.process, sendTo: console, bindConsole: true)
         }
+        try rootfs.protect(root)
+        try rootfs.enter(root)
     }
 
     private func state(_ status: String) -> JSONValue {

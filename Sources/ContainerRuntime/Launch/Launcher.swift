@@ -53,6 +53,7 @@ enum Launcher {
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
                 cgroup: cgroup, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
+                opensSources: request.config.linux.namespace(.user) != nil && geteuid() == 0,
                 preserveFDs: request.preserveFDs,
                 noPivot: request.noPivot, noNewKeyring: request.noNewKeyring)
             let child = clinux_fork()
@@ -134,9 +135,6 @@ enum Launcher {
         if config.linux.intelRdt != nil {
             throw RuntimeFailure("linux.intelRdt is not supported: this host has no resctrl filesystem")
         }
-        if config.linux.namespace(.mount) == nil, !config.mounts.isEmpty {
-            throw RuntimeFailure("mounts need a mount namespace; add one to linux.namespaces")
-        }
     }
 
     private static func makeFifo(_ directory: String, owner config: ContainerConfig) throws(RuntimeFailure) -> OpenFile
@@ -172,13 +170,6 @@ enum Launcher {
             if result == -1, errno == EINTR { continue }
             return nil
         }
-    }
-}
-
-extension MountConfig {
-    /// The source of a bind mount, absolute.
-    func hostPath(in bundle: String) -> String? {
-        source.map { $0.hasPrefix("/") ? $0 : "\(bundle)/\($0)" }
     }
 }
 
@@ -230,11 +221,12 @@ struct Bearer {
                 if let initPid, !(hooks.prestart + hooks.createRuntime + hooks.createContainer).isEmpty {
                     try begun(initPid)
                 }
-                let state = hookState(pid: initPid ?? 0, status: "creating")
-                try Hooks.run(hooks.prestart, "prestart", state: state)
-                try Hooks.run(hooks.createRuntime, "createRuntime", state: state)
+                let pid = initPid ?? 0
+                // Prestart hooks are of a time when they ran between create and start, and know a created container.
+                try Hooks.run(hooks.prestart, "prestart", state: hookState(pid: pid, status: "created"))
+                try Hooks.run(hooks.createRuntime, "createRuntime", state: hookState(pid: pid, status: "creating"))
                 try channel.send(.done)
-            case .source(let path, let recursive): try sendSource(path, recursive: recursive)
+            case .source(let number): try sendSource(number)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }
                 return initPid
@@ -245,26 +237,33 @@ struct Bearer {
         }
     }
 
-    /// A mount that init, being nobody on the host, has no way to. Only what the configuration names is given out.
+    /// What an entry of `mounts` binds, which init, being nobody on the host, has no way to.
     ///
     /// It is taken from init's own namespace: the mounts there are held together, so that a container cannot take one
-    /// off and see what the host had hidden below it.
-    private func sendSource(_ path: String, recursive: Bool) throws(RuntimeFailure) {
-        guard let initPid, request.config.mounts.contains(where: { $0.hostPath(in: request.bundle) == path }) else {
+    /// off and see what the host had hidden below it, and what is mounted on them does not reach the host.
+    private func sendSource(_ number: Int) throws(RuntimeFailure) {
+        guard let initPid, request.config.mounts.indices.contains(number) else {
             throw RuntimeFailure("the container's first process asks for what is not in its configuration")
         }
-        let namespace = try OpenFile(
-            Kernel.open("/proc/\(initPid)/ns/mnt", O_RDONLY), "cannot open the container's mount namespace")
+        let mount = request.config.mounts[number]
         let helper = clinux_fork()
         if helper == 0 {
-            var result = Kernel.call(SYS_setns, Int(namespace.raw), Int(NamespaceKind.mount.cloneFlag))
-            if result >= 0 { result = Kernel.cloneTree(AT_FDCWD, path, recursive: recursive) }
-            if result >= 0, (try? channel.send(file: OpenFile(Int32(result)))) != nil { _exit(0) }
-            _exit(Int32(truncatingIfNeeded: min(max(1, -result), 255)))
+            do throws(RuntimeFailure) {
+                let namespace = try OpenFile(
+                    Kernel.open("/proc/\(initPid)/ns/mnt", O_RDONLY), "cannot open the container's mount namespace")
+                try check(
+                    Kernel.call(SYS_setns, Int(namespace.raw), Int(NamespaceKind.mount.cloneFlag)),
+                    "cannot enter the container's mount namespace")
+                let source = BindSource(
+                    mount: mount, options: MountOptions(mount.options), bundle: request.bundle)
+                try channel.send(file: try source.open(request.config.linux))
+            } catch {
+                try? channel.send(.failed(error.message))
+            }
+            _exit(0)
         }
         guard helper > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
-        let status = Launcher.reap(helper) ?? 0xff00
-        guard status == 0 else { throw RuntimeFailure("cannot bind \(path)", errno: status >> 8 & 0xff) }
+        Launcher.reap(helper)
     }
 
     private func hookState(pid: Int32, status: String) -> JSONValue {

@@ -5,15 +5,15 @@ internal import Glibc
 struct Mounting {
     let plan: InitPlan
     let root: RootDirectory
-    let channel: SyncChannel
 
-    func perform(_ mount: MountConfig) throws(RuntimeFailure) {
+    /// `source`: what to bind, if that is open already.
+    func perform(_ mount: MountConfig, source: OpenFile? = nil) throws(RuntimeFailure) {
         let options = MountOptions(mount.options)
         try refuseDeceit(mount, options)
         switch mount.type {
         case "cgroup", "cgroup2": try mountCgroups(mount, options)
         case "proc", "sysfs", "mqueue": try mountKernel(mount, options)
-        case _ where mount.isBind(options): try bind(mount, options)
+        case _ where mount.isBind(options): try bind(mount, options, source)
         case "tmpfs": try mountMemory(mount, options)
         default: try mountPlain(mount, options, on: try root.directory(mount.destination))
         }
@@ -103,35 +103,18 @@ struct Mounting {
         }
     }
 
-    private func bind(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
-        guard let path = mount.hostPath(in: plan.bundle) else {
-            throw RuntimeFailure("the mount at \(mount.destination) is a bind without a source")
-        }
-        let tree = try source(path, recursive: options.isRecursiveBind)
-        if options.isIDMapped || options.isRecursiveIDMapped || !mount.uidMappings.isEmpty {
-            try mapIDs(of: tree, mount, options)
-        }
+    private func bind(
+        _ mount: MountConfig, _ options: MountOptions, _ source: OpenFile?
+    ) throws(RuntimeFailure) {
+        let what = BindSource(mount: mount, options: options, bundle: plan.bundle)
+        let tree: OpenFile
+        if let source { tree = source } else { tree = try what.open(plan.config.linux) }
         var facts = stat()
-        guard fstat(tree.raw, &facts) == 0 else { throw RuntimeFailure("cannot look at \(path)", errno: errno) }
+        guard fstat(tree.raw, &facts) == 0 else { throw RuntimeFailure("cannot look at \(what.path)", errno: errno) }
         let isDirectory = facts.st_mode & S_IFMT == S_IFDIR
         let target = isDirectory ? try root.directory(mount.destination) : try root.regularFile(mount.destination)
-        let (set, clear) = Self.attributes(options)
-        if set != 0 || clear != 0 {
-            try check(
-                Kernel.setAttributes(tree.raw, set: set, clear: clear, recursive: false),
-                "cannot set the options of the mount at \(mount.destination)")
-        }
-        try check(Kernel.attach(tree.raw, to: target.raw), "cannot bind \(path) at \(mount.destination)")
+        try check(Kernel.attach(tree.raw, to: target.raw), "cannot bind \(what.path) at \(mount.destination)")
         try finish(mount, options)
-    }
-
-    private func source(_ path: String, recursive: Bool) throws(RuntimeFailure) -> OpenFile {
-        let result = Kernel.cloneTree(AT_FDCWD, path, recursive: recursive)
-        // The root user of a user namespace may not look into the host's private directories; its runtime may.
-        guard result == -Int(EACCES), plan.config.linux.namespace(.user) != nil else {
-            return try OpenFile(result, "cannot bind \(path)")
-        }
-        return try channel.source(path, recursive: recursive)
     }
 
     /// What applies to a mount that is there: propagation, and attributes of all that is below it.
@@ -151,27 +134,6 @@ struct Mounting {
         }
     }
 
-    /// The words of a mount as attributes of mount_setattr(2).
-    private static func attributes(_ options: MountOptions) -> (set: UInt64, clear: UInt64) {
-        typealias Flag = MountOptions.Flag
-        typealias Attribute = MountOptions.Attribute
-        let pairs: [(UInt, UInt64)] = [
-            (Flag.readOnly, Attribute.readOnly), (Flag.noSuid, Attribute.noSuid), (Flag.noDev, Attribute.noDev),
-            (Flag.noExec, Attribute.noExec), (Flag.noDirectoryAccessTime, Attribute.noDirectoryAccessTime),
-            (Flag.noSymlinkFollow, Attribute.noSymlinkFollow),
-        ]
-        var set: UInt64 = 0
-        for (flag, attribute) in pairs where options.flags & flag != 0 { set |= attribute }
-        var clear: UInt64 = 0
-        let times = Flag.noAccessTime | Flag.strictAccessTime | Flag.relativeAccessTime
-        if options.flags & times != 0 {
-            clear = Attribute.accessTimes
-            if options.flags & Flag.noAccessTime != 0 { set |= Attribute.noAccessTime }
-            if options.flags & Flag.strictAccessTime != 0 { set |= Attribute.strictAccessTime }
-        }
-        return (set, clear)
-    }
-
     /// The top of what is mounted at a place.
     private func mounted(_ path: String) throws(RuntimeFailure) -> OpenFile {
         guard let found = try root.find(path) else { throw RuntimeFailure("\(path) has gone from the container") }
@@ -179,22 +141,9 @@ struct Mounting {
     }
 
     private func labelled(_ data: String, _ type: String) -> String {
-        guard let label = plan.config.linux.mountLabel, !label.isEmpty, ["tmpfs", "devpts", "mqueue"].contains(type)
+        guard let label = Labels.mountLabel(plan.config.linux), ["tmpfs", "devpts", "mqueue"].contains(type)
         else { return data }
         return (data.isEmpty ? "" : data + ",") + "context=\"\(label)\""
-    }
-
-    // MARK: idmapped mounts
-
-    private func mapIDs(of tree: OpenFile, _ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
-        let linux = plan.config.linux
-        let uids = mount.uidMappings.isEmpty ? linux.uidMappings : mount.uidMappings
-        let gids = mount.gidMappings.isEmpty ? linux.gidMappings : mount.gidMappings
-        let namespace = try MappedNamespace.make(uids: uids, gids: gids)
-        try check(
-            Kernel.setAttributes(
-                tree.raw, set: 0, userNamespace: namespace.raw, recursive: options.isRecursiveIDMapped),
-            "cannot map the ids of the mount at \(mount.destination)")
     }
 
     // MARK: cgroups
@@ -238,38 +187,9 @@ struct Mounting {
         }
         let tree = try OpenFile(
             Kernel.cloneTree(AT_FDCWD, hierarchy.source, recursive: false), "cannot bind \(hierarchy.source)")
-        let (set, clear) = Self.attributes(options)
+        let (set, clear) = BindSource.attributes(options)
         try check(
             Kernel.setAttributes(tree.raw, set: set, clear: clear, recursive: false), "cannot protect \(place)")
         try check(Kernel.attach(tree.raw, to: target.raw), "cannot mount the cgroup at \(place)")
-    }
-}
-
-/// A user namespace that exists for its maps only, for idmapped mounts.
-enum MappedNamespace {
-    static func make(uids: [IDMapping], gids: [IDMapping]) throws(RuntimeFailure) -> OpenFile {
-        let channel = try SyncChannel.pair()
-        defer { Kernel.close(channel.runtime.socket) }
-        let child = clinux_fork()
-        if child == 0 {
-            Kernel.close(channel.runtime.socket)
-            let code = Kernel.call(SYS_unshare, Int(NamespaceKind.user.cloneFlag))
-            // The host's /proc is in sight, and it counts pids otherwise than the container's namespace does.
-            let pid = (try? OwnDescriptors())?.hostPid ?? -1
-            try? channel.child.send(code < 0 ? .failed("cannot make a user namespace") : .started(pid))
-            _ = try? channel.child.receive()
-            _exit(0)
-        }
-        Kernel.close(channel.child.socket)
-        guard child > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
-        defer { Launcher.discard(child) }
-        guard case .started(let pid)? = try channel.runtime.receive() else {
-            throw RuntimeFailure("cannot make a user namespace for an idmapped mount")
-        }
-        var linux = LinuxConfig()
-        linux.uidMappings = uids
-        linux.gidMappings = gids
-        try IDMaps.write(for: pid, linux)
-        return try OpenFile(Kernel.open("/proc/\(pid)/ns/user", O_RDONLY), "cannot open a user namespace")
     }
 }

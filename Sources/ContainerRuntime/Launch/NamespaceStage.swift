@@ -29,7 +29,15 @@ struct NamespaceStage {
         // Nobody in a namespace that is entered half may trace this process.
         _ = Kernel.control(setDumpable, 0)
         let namespaces = plan.config.linux.namespaces
-        if let user = plan.config.linux.namespace(.user), let path = user.path { try join(.user, path) }
+        var others = try openOthers()
+        // Those that belong to us are out of reach from inside of a user namespace, those of the user namespace may be
+        // out of reach from here.
+        if plan.config.linux.namespace(.user) != nil { others.removeAll { $0.join() >= 0 } }
+        if let user = plan.config.linux.namespace(.user), let path = user.path {
+            let file = try OpenFile(Kernel.open(path, O_RDONLY), "cannot open the user namespace \(path)")
+            try check(
+                NamespaceFile(kind: .user, path: path, file: file).join(), "cannot join the user namespace \(path)")
+        }
         if let user = plan.config.linux.namespace(.user), user.path == nil {
             // The maps are written from outside. A process that cannot be dumped has files that only root may write;
             // an ordinary user opens up for that moment, in which nobody else is in the namespace.
@@ -41,10 +49,9 @@ struct NamespaceStage {
             _ = Kernel.control(setDumpable, 0)
         }
         if plan.config.linux.namespace(.user) != nil { try becomeRoot() }
-        for entry in namespaces where entry.kind != .user && entry.kind != .mount {
-            if let path = entry.path { try join(entry.kind, path) }
+        for entry in others {
+            try check(entry.join(), "cannot join the \(entry.kind.rawValue) namespace \(entry.path)")
         }
-        if let path = plan.config.linux.namespace(.mount)?.path { try join(.mount, path) }
         var flags: Int32 = 0
         // The cgroup namespace is made once init is where it belongs.
         for entry in namespaces where entry.path == nil && entry.kind != .user && entry.kind != .cgroup {
@@ -54,11 +61,17 @@ struct NamespaceStage {
         if !plan.config.linux.timeOffsets.isEmpty { try setClocks() }
     }
 
-    private func join(_ kind: NamespaceKind, _ path: String) throws(RuntimeFailure) {
-        let file = try OpenFile(Kernel.open(path, O_RDONLY), "cannot open the \(kind.rawValue) namespace \(path)")
-        try check(
-            Kernel.call(SYS_setns, Int(file.raw), Int(kind.cloneFlag)),
-            "cannot join the \(kind.rawValue) namespace \(path)")
+    /// The namespaces to join but that of users, the mount namespace last: paths are not what they were behind it.
+    private func openOthers() throws(RuntimeFailure) -> [NamespaceFile] {
+        var files: [NamespaceFile] = []
+        for entry in plan.config.linux.namespaces where entry.kind != .user {
+            guard let path = entry.path else { continue }
+            let file = try OpenFile(
+                Kernel.open(path, O_RDONLY), "cannot open the \(entry.kind.rawValue) namespace \(path)")
+            files.insert(
+                NamespaceFile(kind: entry.kind, path: path, file: file), at: entry.kind == .mount ? files.count : 0)
+        }
+        return files
     }
 
     private func becomeRoot() throws(RuntimeFailure) {
@@ -76,6 +89,15 @@ struct NamespaceStage {
         try check(
             Kernel.write(text, toFile: "/proc/self/timens_offsets"), "cannot set the clocks of the time namespace")
     }
+}
+
+/// A namespace that somebody else made.
+struct NamespaceFile {
+    let kind: NamespaceKind
+    let path: String
+    let file: OpenFile
+
+    func join() -> Int { Kernel.call(SYS_setns, Int(file.raw), Int(kind.cloneFlag)) }
 }
 
 /// Maps of user and group ids of a user namespace.

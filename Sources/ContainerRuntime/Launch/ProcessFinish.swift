@@ -25,23 +25,23 @@ struct ProcessFinish {
             try check(Kernel.control(38, 1), "cannot set no_new_privs")  // PR_SET_NO_NEW_PRIVS
         }
         try labels.apply()
-        // Without no_new_privs the kernel takes a filter from a privileged process only.
-        if !process.noNewPrivileges { try seccomp?.load() }
         try check(Int(clinux_close_on_exec_from(Int32(3 + preserve))), "cannot mark descriptors to be closed")
         try Capabilities.dropBounding(keep: process.capabilities?.bounding ?? 0)
         giveStreams()
         // Some directories can be entered only by one of the two users.
         var entered = enterDirectory()
-        try becomeUser()
+        try becomeUser(staysAbleToFilter: seccomp != nil && !process.noNewPrivileges)
         if entered < 0 { entered = enterDirectory() }
         try check(entered, "cannot enter the working directory \(process.cwd)")
         try checkDirectory()
         let program = try findProgram()
-        // As late as it may be: who listens to the filter is told before the container is there for others.
-        if process.noNewPrivileges { try seccomp?.load() }
+        let environment = environment()
+        // As late as it may be, for the filter need not allow what the steps before take; yet who listens to it is told
+        // before the container is there for others.
+        try seccomp?.load()
+        if seccomp != nil, !process.noNewPrivileges { try becomeUnableToFilter() }
         try ready()
         try then()
-        let environment = withHome()
         let code = CStrings.with(process.args) { arguments in
             CStrings.with(environment) { environment in
                 Kernel.withPath(program) {
@@ -59,7 +59,9 @@ struct ProcessFinish {
             guard fstat(stream, &facts) == 0, facts.st_uid != process.user.uid else { continue }
             // The null device is everybody's.
             if facts.st_mode & S_IFMT == S_IFCHR, facts.st_rdev == 0x103 { continue }
-            _ = Kernel.call(SYS_fchown, Int(stream), Int(process.user.uid), Int(facts.st_gid))
+            // A terminal stays with the group that write(1) and its like go by.
+            let group = facts.st_mode & S_IFMT == S_IFCHR ? facts.st_gid : process.user.gid
+            _ = Kernel.call(SYS_fchown, Int(stream), Int(process.user.uid), Int(group))
         }
     }
 
@@ -74,7 +76,8 @@ struct ProcessFinish {
         }
     }
 
-    private func becomeUser() throws(RuntimeFailure) {
+    /// Without no_new_privs the kernel takes a filter from a process with CAP_SYS_ADMIN only.
+    private func becomeUser(staysAbleToFilter: Bool) throws(RuntimeFailure) {
         let user = process.user
         let keepCapabilities: Int32 = 8
         try check(Kernel.control(keepCapabilities, 1), "cannot keep capabilities")
@@ -96,6 +99,21 @@ struct ProcessFinish {
         try check(Kernel.call(SYS_setresuid, uid, uid, uid), "cannot become user \(uid)")
         try check(Kernel.control(keepCapabilities, 0), "cannot reset the keeping of capabilities")
         if let mask = user.umask { umask(mode_t(truncatingIfNeeded: mask)) }
+        let sets = process.capabilities ?? CapabilitiesConfig()
+        guard staysAbleToFilter else { return try Capabilities.apply(sets) }
+        var larger = sets
+        larger.effective |= Capabilities.administration
+        larger.permitted |= Capabilities.administration
+        larger.ambient = 0
+        do throws(RuntimeFailure) {
+            try Capabilities.apply(larger)
+        } catch {
+            // Who never had it is refused by the kernel when the filter is loaded.
+            try Capabilities.apply(sets)
+        }
+    }
+
+    private func becomeUnableToFilter() throws(RuntimeFailure) {
         try Capabilities.apply(process.capabilities ?? CapabilitiesConfig())
     }
 
@@ -135,9 +153,20 @@ struct ProcessFinish {
         return access(path, X_OK) == 0 ? 0 : -Int(errno)
     }
 
-    /// HOME of the user when the configuration does not set it, as runc has it.
-    private func withHome() -> [String] {
-        if process.env.contains(where: { $0.hasPrefix("HOME=") && $0 != "HOME=" }) { return process.env }
+    /// Every variable once, with its last value, and HOME of the user when none is set, as runc has it.
+    private func environment() -> [String] {
+        var places: [Substring: Int] = [:]
+        var list: [String] = []
+        for entry in process.env {
+            let name = entry.prefix { $0 != "=" }
+            if let place = places[name] {
+                list[place] = entry
+            } else {
+                places[name] = list.count
+                list.append(entry)
+            }
+        }
+        if let place = places["HOME"], list[place] != "HOME=" { return list }
         var home = "/"
         if let accounts = Kernel.read("/etc/passwd", limit: 4 << 20) {
             for line in accounts.split(separator: UInt8(ascii: "\n")) {
@@ -149,13 +178,15 @@ struct ProcessFinish {
                 break
             }
         }
-        return process.env.filter { !$0.hasPrefix("HOME=") } + ["HOME=\(home)"]
+        return list.filter { !$0.hasPrefix("HOME=") } + ["HOME=\(home)"]
     }
 }
 
 /// The five sets of capabilities (capabilities(7)).
 enum Capabilities {
     private static let last = 63
+    /// CAP_SYS_ADMIN.
+    static let administration: UInt64 = 1 << 21
 
     static func dropBounding(keep: UInt64) throws(RuntimeFailure) {
         let isInBounding: Int32 = 23

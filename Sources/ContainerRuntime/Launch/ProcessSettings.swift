@@ -95,7 +95,7 @@ struct Labels {
             try add(result, "exec \(profile)", "the AppArmor profile \(profile)")
         }
         if let label = process.selinuxLabel, !label.isEmpty {
-            guard Kernel.read("/sys/fs/selinux/enforce") != nil else {
+            guard Self.hasSELinux else {
                 throw RuntimeFailure("selinuxLabel is set, but SELinux is not enabled on this host")
             }
             try add(Kernel.open("/proc/self/attr/exec", O_WRONLY), label, "the SELinux label")
@@ -106,6 +106,15 @@ struct Labels {
         let file = try OpenFile(result, "cannot set \(what)")
         guard Kernel.isProc(file.raw) else { throw RuntimeFailure("cannot set \(what): /proc is not procfs") }
         writes.append((file, text))
+    }
+
+    private static var hasSELinux: Bool { Kernel.read("/sys/fs/selinux/enforce") != nil }
+
+    /// The label of the container's filesystems, which the kernel takes where SELinux is in force; elsewhere nothing is
+    /// labelled, and nothing needs to be.
+    static func mountLabel(_ linux: LinuxConfig) -> String? {
+        guard let label = linux.mountLabel, !label.isEmpty, hasSELinux else { return nil }
+        return label
     }
 
     func apply() throws(RuntimeFailure) {

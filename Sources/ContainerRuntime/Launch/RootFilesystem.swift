@@ -8,9 +8,35 @@ struct RootFilesystem {
     let channel: SyncChannel
 
     private var linux: LinuxConfig { plan.config.linux }
+    /// Whether nobody else is in the container's mount namespace.
+    private var isAlone: Bool { linux.namespace(.mount).map { $0.path == nil } ?? false }
 
     /// Everything that is mounted and made; the process is still outside.
     func build() throws(RuntimeFailure) -> RootDirectory {
+        if isAlone { try cutOff() }
+        // Without a mount namespace the runtime has bound it.
+        if linux.namespace(.mount) != nil, !plan.isInHostRoot {
+            try check(
+                Kernel.mount(
+                    source: plan.rootfs, target: plan.rootfs, type: nil, flags: Kernel.bind | Kernel.recursive),
+                "cannot bind the root filesystem \(plan.rootfs)")
+        }
+        let root = try RootDirectory(plan.rootfs)
+        for (index, mount) in plan.config.mounts.enumerated() {
+            // Whoever is root of a user namespace may not look into all folders of the host, nor map the ids of its
+            // filesystems.
+            let isOpened = plan.opensSources && mount.isBind(MountOptions(mount.options))
+            let source = isOpened ? try channel.source(index) : nil
+            try Mounting(plan: plan, root: root).perform(mount, source: source)
+        }
+        if plan.isInHostRoot { return root }
+        if needsDevices { try Devices(linux: linux, root: root).make(hasConsole: plan.console != nil) }
+        // As runc does; should it fail, entering it says why.
+        _ = try? root.directory(plan.process.cwd)
+        return root
+    }
+
+    private func cutOff() throws(RuntimeFailure) {
         // What is mounted from here on must not appear on the host.
         var propagation =
             linux.rootfsPropagation.flatMap(MountOptions.propagation) ?? (Kernel.isSlave | Kernel.recursive)
@@ -19,21 +45,7 @@ struct RootFilesystem {
         try check(
             Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
             "cannot set the propagation of mounts")
-        if plan.isInHostRoot {
-            let root = try RootDirectory("/")
-            for mount in plan.config.mounts { try Mounting(plan: plan, root: root, channel: channel).perform(mount) }
-            return root
-        }
-        try makeParentPrivate()
-        try check(
-            Kernel.mount(source: plan.rootfs, target: plan.rootfs, type: nil, flags: Kernel.bind | Kernel.recursive),
-            "cannot bind the root filesystem \(plan.rootfs)")
-        let root = try RootDirectory(plan.rootfs)
-        for mount in plan.config.mounts { try Mounting(plan: plan, root: root, channel: channel).perform(mount) }
-        if needsDevices { try Devices(linux: linux, root: root).make(hasConsole: plan.console != nil) }
-        // As runc does; should it fail, entering it says why.
-        _ = try? root.directory(plan.process.cwd)
-        return root
+        if !plan.isInHostRoot { try makeParentPrivate() }
     }
 
     /// A whole /dev of the host's own brings its devices along.
@@ -97,7 +109,7 @@ struct RootFilesystem {
             try check(
                 Kernel.mount(
                     source: "tmpfs", target: Kernel.link(target.raw), type: "tmpfs", flags: Kernel.readOnly,
-                    data: linux.mountLabel.map { "context=\"\($0)\"" }), "cannot hide \(path) in the container")
+                    data: Labels.mountLabel(linux).map { "context=\"\($0)\"" }), "cannot hide \(path) in the container")
             return
         }
         // The host's /dev/null, checked to be just that: the container's could be anything (CVE-2025-31133).
@@ -118,9 +130,13 @@ struct RootFilesystem {
         try check(Kernel.call(SYS_fchdir, Int(root.file.raw)), "cannot enter the root filesystem")
         if plan.isInHostRoot {
             // Already there.
-        } else if plan.noPivot {
-            try check(
-                Kernel.mount(source: plan.rootfs, target: "/", type: nil, flags: Kernel.move), "cannot move the root")
+        } else if !isAlone || plan.noPivot {
+            // The root of others is not moved.
+            if isAlone {
+                try check(
+                    Kernel.mount(source: plan.rootfs, target: "/", type: nil, flags: Kernel.move),
+                    "cannot move the root")
+            }
             try check(Kernel.withPath(".") { Kernel.call(SYS_chroot, $0) }, "cannot change the root")
         } else {
             let old = try OpenFile(Kernel.open("/", O_RDONLY | Kernel.directory), "cannot open the host's root")
@@ -136,7 +152,7 @@ struct RootFilesystem {
             try check(Kernel.unmount(".", flags: detach), "cannot let go of the host's root")
         }
         try check(Kernel.withPath("/") { Kernel.call(SYS_chdir, $0) }, "cannot enter the new root")
-        if let propagation = linux.rootfsPropagation.flatMap(MountOptions.propagation) {
+        if isAlone, let propagation = linux.rootfsPropagation.flatMap(MountOptions.propagation) {
             try check(
                 Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
                 "cannot set the propagation of the root")

@@ -9,7 +9,7 @@ internal import Glibc
 ///    ├───────────── done ────────▶│ makes and joins namespaces
 ///    │ ◀──────── started(pid) ────┤ forks init, ends
 ///    ├───────────── go ─────────────────────────────────────────▶│ (in its cgroup, limits set) builds its root
-///    │ ◀─────────────────────────────────── source(path), if any ┤ may not reach it itself
+///    │ ◀─────────────────────────────────── source(n), if any ────┤ may not reach it itself
 ///    ├───────────── the mount, as a descriptor ─────────────────▶│
 ///    │ ◀────────────────────────────────────────────── mounted ──┤
 ///    ├───────────── done (hooks have run) ──────────────────────▶│ enters its root, gives up what it may not keep
@@ -22,7 +22,7 @@ struct SyncChannel {
         case started(Int32)
         case go
         case mounted
-        case source(String, recursive: Bool)
+        case source(Int)
         case ready
         case done
         case warning(String)
@@ -55,9 +55,8 @@ struct SyncChannel {
         case .done: bytes = [6]
         case .warning(let text): bytes = [7] + text.utf8.prefix(8_000)
         case .failed(let text): bytes = [8] + text.utf8.prefix(8_000)
-        case .source(let path, let recursive): bytes = [9, recursive ? 1 : 0] + path.utf8
+        case .source(let number): bytes = [9] + (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
         }
-        guard bytes.count <= Self.longest else { throw RuntimeFailure("a path is longer than \(Self.longest) bytes") }
         let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, -1) }
         try check(Int(code), "the runtime or the container's first process has gone")
     }
@@ -83,26 +82,30 @@ struct SyncChannel {
         case 6: return .done
         case 7: return .warning(String(decoding: payload, as: UTF8.self))
         case 8: return .failed(String(decoding: payload, as: UTF8.self))
-        case 9 where !payload.isEmpty:
-            return .source(String(decoding: payload.dropFirst(), as: UTF8.self), recursive: payload.first == 1)
+        case 9 where payload.count == 4: return .source(payload.reversed().reduce(0) { $0 << 8 | Int($1) })
         default: throw RuntimeFailure("the container's first process said something unknown")
         }
     }
 
-    /// Answers ``Message/source(_:recursive:)``.
+    /// Answers ``Message/source(_:)``.
     func send(file: OpenFile) throws(RuntimeFailure) {
-        let one: [UInt8] = [6]
-        let code = one.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, file.raw) }
+        let done: [UInt8] = [6]
+        let code = done.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, file.raw) }
         try check(Int(code), "the container's first process has gone")
     }
 
-    /// The mount at a path of the host that only the runtime may reach.
-    func source(_ path: String, recursive: Bool) throws(RuntimeFailure) -> OpenFile {
-        try send(.source(path, recursive: recursive))
-        var byte: UInt8 = 0
+    /// What an entry of `mounts` binds, opened by the runtime.
+    func source(_ number: Int) throws(RuntimeFailure) -> OpenFile {
+        try send(.source(number))
+        var buffer = [UInt8](repeating: 0, count: Self.longest)
         var descriptor: Int32 = -1
-        let count = clinux_receive_descriptor(socket, &byte, 1, &descriptor)
-        guard count == 1, descriptor >= 0 else { throw RuntimeFailure("the runtime cannot bind \(path)") }
+        let count = buffer.withUnsafeMutableBytes {
+            clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
+        }
+        guard count > 0, descriptor >= 0 else {
+            let said = String(decoding: buffer[..<max(0, count)].dropFirst(), as: UTF8.self)
+            throw RuntimeFailure(said.isEmpty ? "the runtime has ended; the container is given up" : said)
+        }
         return OpenFile(descriptor)
     }
 

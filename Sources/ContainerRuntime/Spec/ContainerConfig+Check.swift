@@ -78,9 +78,11 @@ extension MountConfig {
         let mapped = !uidMappings.isEmpty || !gidMappings.isEmpty
         if isBind(read) {
             if source == nil { throw .invalid(name, "\(path).source", "missing, but required for a bind mount") }
-            if !read.data.isEmpty {
+            // Words for a filesystem mean nothing to a bind, to the kernel as to other runtimes; a map would be missed.
+            for word in read.data.split(separator: ",") where word.hasPrefix("idmap=") || word.hasPrefix("ridmap=") {
                 throw .invalid(
-                    name, "\(path).options", "a bind mount takes no options of a filesystem, found \(read.data.quoted)")
+                    name, "\(path).options",
+                    "\(String(word).quoted) is no map of ids such as idmap=uids=0-1000-10;gids=0-1000-10")
             }
         } else if mapped || read.isIDMapped {
             throw .invalid(name, path, "only bind mounts can have id mappings")
@@ -88,7 +90,7 @@ extension MountConfig {
         if mapped {
             if uidMappings.isEmpty { throw .invalid(name, "\(path).uidMappings", "missing beside gidMappings") }
             if gidMappings.isEmpty { throw .invalid(name, "\(path).gidMappings", "missing beside uidMappings") }
-        } else if read.isIDMapped, !hasUserNamespace {
+        } else if read.isIDMapped, read.uidMappings.isEmpty, !hasUserNamespace {
             throw .invalid(
                 name, "\(path).options",
                 "idmap needs uidMappings and gidMappings, or a user namespace to take them from"
@@ -96,6 +98,8 @@ extension MountConfig {
         }
         try IDMapping.check(uidMappings, name, "\(path).uidMappings")
         try IDMapping.check(gidMappings, name, "\(path).gidMappings")
+        try IDMapping.check(read.uidMappings, name, "\(path).options")
+        try IDMapping.check(read.gidMappings, name, "\(path).options")
         if read.tmpcopyup, type != "tmpfs" {
             throw .invalid(name, "\(path).options", "tmpcopyup is for mounts of type tmpfs only")
         }

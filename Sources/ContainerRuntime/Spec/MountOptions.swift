@@ -16,6 +16,9 @@ struct MountOptions: Equatable, Sendable {
     var isIDMapped = false
     /// `ridmap`: also what is mounted below.
     var isRecursiveIDMapped = false
+    /// The maps of `idmap=uids=…;gids=…`; empty for those of the mount, or of the container.
+    var uidMappings: [IDMapping] = []
+    var gidMappings: [IDMapping] = []
     /// Copy what the image has at the destination into a new tmpfs.
     var tmpcopyup = false
     /// What is left for the filesystem, joined by commas.
@@ -158,8 +161,36 @@ struct MountOptions: Equatable, Sendable {
             isIDMapped = true
             isRecursiveIDMapped = true
         case "tmpcopyup": tmpcopyup = true
-        default: return false
+        default: return applyMaps(option)
         }
+        return true
+    }
+
+    /// `idmap=uids=0-1000-10#20-2000-1;gids=0-1000-10`, as podman passes it on: first id on the filesystem, first id
+    /// it stands for, how many.
+    private mutating func applyMaps(_ option: String) -> Bool {
+        let isRecursive = option.hasPrefix("ridmap=")
+        guard isRecursive || option.hasPrefix("idmap=") else { return false }
+        for list in option.dropFirst(isRecursive ? 7 : 6).split(separator: ";") {
+            var mappings: [IDMapping] = []
+            for text in list.dropFirst(5).split(separator: "#") {
+                let numbers = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt32($0) }
+                guard numbers.count == 3, let from = numbers[0], let to = numbers[1], let size = numbers[2] else {
+                    return false
+                }
+                mappings.append(IDMapping(containerID: from, hostID: to, size: size))
+            }
+            if list.hasPrefix("uids=") {
+                uidMappings = mappings
+            } else if list.hasPrefix("gids=") {
+                gidMappings = mappings
+            } else {
+                return false
+            }
+        }
+        guard !uidMappings.isEmpty, !gidMappings.isEmpty else { return false }
+        isIDMapped = true
+        isRecursiveIDMapped = isRecursive
         return true
     }
 

@@ -18,6 +18,8 @@ struct ContainerRecord: Equatable, Sendable {
     var rootfs: String
     /// The name, or `#uid`, of who created the container.
     var owner: String
+    /// The kernel's number of the mount that ``HostMount`` made; 0 for none.
+    var hostMount: UInt64 = 0
     var annotations: [(name: String, value: String)] = []
     var cgroup: CgroupRecord
 
@@ -26,6 +28,7 @@ struct ContainerRecord: Equatable, Sendable {
             && left.initStartTime == right.initStartTime && left.isCreating == right.isCreating
             && left.created == right.created
             && left.bundle == right.bundle && left.rootfs == right.rootfs && left.owner == right.owner
+            && left.hostMount == right.hostMount
             && left.annotations.elementsEqual(right.annotations, by: ==) && left.cgroup == right.cgroup
     }
 }
@@ -36,6 +39,7 @@ extension ContainerRecord {
         var members = [
             JSONMember(name: "ociVersion", value: .string(ociVersion)),
             JSONMember(name: "id", value: .string(id)),
+            JSONMember(name: "hostMount", value: .number(String(hostMount))),
             JSONMember(name: "initPid", value: .number(String(initPid))),
             JSONMember(name: "initStartTime", value: .number(String(initStartTime))),
             JSONMember(name: "created", value: .string(created)),
@@ -57,6 +61,7 @@ extension ContainerRecord {
             initPid: try Self.number(json, "initPid"), initStartTime: try Self.number(json, "initStartTime"),
             created: try Self.text(json, "created"), bundle: try Self.text(json, "bundle"),
             rootfs: try Self.text(json, "rootfs"), owner: try Self.text(json, "owner"),
+            hostMount: json["hostMount"] == nil ? 0 : try Self.number(json, "hostMount"),
             cgroup: try CgroupRecord(json: cgroup))
         isCreating = json["creating"] == .bool(true)
         if case .object(let members)? = json["annotations"] {
