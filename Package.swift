@@ -35,7 +35,7 @@ let decisions: [Target] = [
 
 /// Rows 3 and 3b: mechanisms. Each does one kind of I/O.
 let mechanisms: [Target] = [
-    .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift + testable),
+    .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift + testable + small),
     .target(name: "StateStore", dependencies: ["CSQLite"], swiftSettings: swift + testable),
     .target(
         name: "Transport",
@@ -61,7 +61,7 @@ let mechanisms: [Target] = [
         dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["Protos"],
         swiftSettings: swift + small),
-    .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+    .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + small),
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
         swiftSettings: swift + testable + small),
@@ -88,7 +88,7 @@ let programs: [Target] = [
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift + testable),
+        swiftSettings: swift + testable + small),
     .target(
         name: "Appliance",
         dependencies: [

@@ -307,8 +307,8 @@ final class MonitorSession {
             callEnded(call, status)
         }
         readReports()
-        // Nothing to do in a pid namespace, where the kernel has killed everything by now.
-        if let cgroup { try? cgroup.killAll() }
+        // In a pid namespace the kernel has killed everything by now.
+        if let cgroup, !state.applied.contains(.pids) { try? cgroup.killAll() }
         killOrphans()
         drainOutput()
         killAt = nil

@@ -30,7 +30,8 @@ struct TaskContainer {
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
         return try call(
             [
-                "create", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath, "--preserve-fds", "2",
+                "create", "--host-root", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath,
+                "--preserve-fds", "2",
                 id,
             ],
             streams: RuntimeCall.Streams(

@@ -13,6 +13,10 @@ struct ContainerCreation {
         Flag("preserve-fds", kind: .integer, help: "pass this many descriptors behind the standard ones on"),
     ]
 
+    /// Refuses all bundles but those whose root is the host's. Their processes see the file of this program in any case,
+    /// so it is not protected from them, which saves an exec.
+    static let hostRoot = Flag("host-root", kind: .switched, hidden: true, help: "the root is / or nothing")
+
     let context: CommandContext
     /// Whether the container goes on without this process.
     let isDetached: Bool
@@ -28,6 +32,10 @@ struct ContainerCreation {
         // A relative path counts from where the caller is, not from the bundle.
         let pidFile = context.pidFile
         let (bundle, bytes, config) = try bundle
+        let root = config.root?.path ?? "rootfs"
+        if context.flags.flag("host-root"), !root.hasPrefix("/") || !RootDirectory.normalized(root).isEmpty {
+            throw RuntimeFailure("--host-root: the bundle's root is not /")
+        }
         try checkTerminal(config.process?.terminal ?? false)
         var request = try request(bundle, config, console: console)
         request.pidFile = pidFile

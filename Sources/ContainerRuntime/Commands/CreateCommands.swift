@@ -5,14 +5,14 @@ internal import Glibc
 enum CreateCommands {
     static let create = RuntimeCommand(
         name: "create", summary: "make a container whose program waits for start", arguments: "<container-id>",
-        arity: .exactly(1), flags: ContainerCreation.flags,
+        arity: .exactly(1), flags: ContainerCreation.flags + [ContainerCreation.hostRoot],
         examples: [
             ("create --bundle /bundles/web web", "make the container web out of a bundle"),
             ("create -b /bundles/web --pid-file web.pid web", "and tell a supervisor the pid of its init"),
         ],
         run: { context throws(RuntimeFailure) in
             try named(context) { () throws(RuntimeFailure) in
-                try protect(context)
+                if !context.flags.flag("host-root") { try protect(context) }
                 try ContainerCreation(context: context, isDetached: true).perform().lock.release()
                 return 0
             }
