@@ -13,18 +13,6 @@ struct BindSource {
         return source.hasPrefix("/") ? source : "\(bundle)/\(source)"
     }
 
-    /// Opens the sources that are out of reach from within the container's user namespace: whoever is root there may
-    /// not look into all folders of the host, nor map the ids of its filesystems.
-    static func openAll(_ config: ContainerConfig, bundle: String) throws(RuntimeFailure) -> [Int: OpenFile] {
-        guard config.linux.namespace(.user) != nil, geteuid() == 0 else { return [:] }
-        var files: [Int: OpenFile] = [:]
-        for (index, mount) in config.mounts.enumerated() {
-            let source = BindSource(mount: mount, options: MountOptions(mount.options), bundle: bundle)
-            if mount.isBind(source.options) { files[index] = try source.open(config.linux) }
-        }
-        return files
-    }
-
     func open(_ linux: LinuxConfig) throws(RuntimeFailure) -> OpenFile {
         guard mount.source != nil else {
             throw RuntimeFailure("the mount at \(mount.destination) is a bind without a source")

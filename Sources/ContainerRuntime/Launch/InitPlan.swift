@@ -14,8 +14,8 @@ struct InitPlan {
     var fifo: Int32
     /// Where the master side of the terminal is sent.
     var console: Int32?
-    /// What bind mounts bring, by their place in the list, where only the runtime can open it (see ``BindSource``).
-    var sources: [Int: OpenFile] = [:]
+    /// Whether the runtime opens what bind mounts bring, because init cannot reach it (see ``BindSource``).
+    var opensSources: Bool
     var preserveFDs: Int
     var noPivot: Bool
     var noNewKeyring: Bool

@@ -56,7 +56,7 @@ struct InitStage {
     }
 
     private func enterRoot() throws(RuntimeFailure) {
-        let rootfs = RootFilesystem(plan: plan)
+        let rootfs = RootFilesystem(plan: plan, channel: channel)
         let root = try rootfs.build()
         try Sysctl.write(plan.config.linux)
         if let hostname = plan.config.hostname { try Host.setName(hostname) }

@@ -61,7 +61,8 @@ extension Launcher {
                     try channel.runtime.send(.go)
                 case .warning(let text): log.warn(text)
                 case .failed(let text): throw RuntimeFailure(text, status: 255)
-                case .map, .go, .mounted, .ready, .done: throw RuntimeFailure("the new process talks out of turn")
+                case .map, .go, .mounted, .source, .ready, .done:
+                    throw RuntimeFailure("the new process talks out of turn")
                 }
             }
         } catch {

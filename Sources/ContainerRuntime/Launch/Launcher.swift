@@ -29,10 +29,12 @@ enum Launcher {
     /// `directory`: the container's own directory below the runtime's root.
     /// `cgroup`: planned, not made yet.
     /// `log`: gets warnings.
+    /// `begun`: called with init's pid before hooks run that may look for it.
     /// Returns the pid of the container's init, in this process's pid namespace.
     /// Throws what went wrong; nothing of the container is left but its state directory.
     static func create(
-        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog
+        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog,
+        begun: (Int32) throws(RuntimeFailure) -> Void
     ) throws(RuntimeFailure) -> Int32 {
         guard let process = request.config.process, let root = request.config.root else {
             throw RuntimeFailure("config.json has no process or no root; both are needed on Linux")
@@ -54,7 +56,7 @@ enum Launcher {
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
                 cgroup: cgroup, entrance: entrance, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
-                sources: try BindSource.openAll(request.config, bundle: request.bundle),
+                opensSources: request.config.linux.namespace(.user) != nil && geteuid() == 0,
                 preserveFDs: request.preserveFDs,
                 noPivot: request.noPivot, noNewKeyring: request.noNewKeyring)
             let child = NamespaceStage.fork(plan, channel.child, other: channel.runtime)
@@ -66,7 +68,7 @@ enum Launcher {
                 child: child.pid, log: log)
             do throws(RuntimeFailure) {
                 if child.isInit { try bearer.letGo(child.pid, inGroup: child.inGroup) }
-                init1 = try bearer.deliver()
+                init1 = try bearer.deliver(begun: begun)
             } catch {
                 init1 = bearer.initPid
                 throw error
@@ -134,9 +136,6 @@ enum Launcher {
         if config.linux.intelRdt != nil {
             throw RuntimeFailure("linux.intelRdt is not supported: this host has no resctrl filesystem")
         }
-        if !config.linux.netDevices.isEmpty {
-            throw RuntimeFailure("linux.netDevices is not supported yet; move the interface after create")
-        }
     }
 
     private static func makeFifo(_ directory: String, owner config: ContainerConfig) throws(RuntimeFailure) -> OpenFile
@@ -151,8 +150,9 @@ enum Launcher {
         if !config.linux.uidMappings.isEmpty {
             let uid = IDMapping.host(of: 0, in: config.linux.uidMappings)
             let gid = IDMapping.host(of: 0, in: config.linux.gidMappings)
-            try check(
-                Kernel.changeOwner(AT_FDCWD, path, uid: Int(uid ?? 0), gid: Int(gid ?? 0)), "cannot give away \(path)")
+            let result = Kernel.changeOwner(AT_FDCWD, path, uid: Int(uid ?? 0), gid: Int(gid ?? 0))
+            // An ordinary user cannot; then it is the mode that lets others write.
+            if result != -Int(EPERM) || geteuid() == 0 { try check(result, "cannot give away \(path)") }
         }
         return try OpenFile(Kernel.open(path, Kernel.path), "cannot open the fifo \(path)")
     }
@@ -186,7 +186,9 @@ struct Bearer {
     var initPid: Int32?
 
     /// Returns the pid of init, which waits for `start`.
-    mutating func deliver() throws(RuntimeFailure) -> Int32 {
+    ///
+    /// `begun`: told of it before hooks run.
+    mutating func deliver(begun: (Int32) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) -> Int32 {
         while true {
             guard let message = try channel.receive() else {
                 throw RuntimeFailure("the container's first process ended unexpectedly\(lastWords())")
@@ -200,11 +202,15 @@ struct Bearer {
                 try letGo(pid, inGroup: inGroup)
             case .mounted:
                 let hooks = request.config.hooks
+                if let initPid, !(hooks.prestart + hooks.createRuntime + hooks.createContainer).isEmpty {
+                    try begun(initPid)
+                }
                 let pid = initPid ?? 0
                 // Prestart hooks are of a time when they ran between create and start, and know a created container.
                 try Hooks.run(hooks.prestart, "prestart", state: hookState(pid: pid, status: "created"))
                 try Hooks.run(hooks.createRuntime, "createRuntime", state: hookState(pid: pid, status: "creating"))
                 try channel.send(.done)
+            case .source(let number): try sendSource(number)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }
                 return initPid
@@ -228,7 +234,37 @@ struct Bearer {
         }
         try Limits.apply(process, to: pid, log)
         if let owner = request.config.groupOwner { try cgroup.delegate(to: owner) }
+        try NetDevices.move(request.config.linux.netDevices, to: pid)
         try channel.send(.go)
+    }
+
+    /// What an entry of `mounts` binds, which init, being nobody on the host, has no way to.
+    ///
+    /// It is taken from init's own namespace: the mounts there are held together, so that a container cannot take one
+    /// off and see what the host had hidden below it, and what is mounted on them does not reach the host.
+    private func sendSource(_ number: Int) throws(RuntimeFailure) {
+        guard let initPid, request.config.mounts.indices.contains(number) else {
+            throw RuntimeFailure("the container's first process asks for what is not in its configuration")
+        }
+        let mount = request.config.mounts[number]
+        let helper = clinux_fork()
+        if helper == 0 {
+            do throws(RuntimeFailure) {
+                let namespace = try OpenFile(
+                    Kernel.open("/proc/\(initPid)/ns/mnt", O_RDONLY), "cannot open the container's mount namespace")
+                try check(
+                    Kernel.call(SYS_setns, Int(namespace.raw), Int(NamespaceKind.mount.cloneFlag)),
+                    "cannot enter the container's mount namespace")
+                let source = BindSource(
+                    mount: mount, options: MountOptions(mount.options), bundle: request.bundle)
+                try channel.send(file: try source.open(request.config.linux))
+            } catch {
+                try? channel.send(.failed(error.message))
+            }
+            _exit(0)
+        }
+        guard helper > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
+        Launcher.reap(helper)
     }
 
     private func hookState(pid: Int32, status: String) -> JSONValue {

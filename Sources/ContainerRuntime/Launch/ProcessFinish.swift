@@ -25,10 +25,7 @@ struct ProcessFinish {
             try check(Kernel.control(38, 1), "cannot set no_new_privs")  // PR_SET_NO_NEW_PRIVS
         }
         try labels.apply()
-        let markCloseOnExec = 4
-        try check(
-            Kernel.call(SYS_close_range, 3 + preserve, Int(UInt32.max), markCloseOnExec),
-            "cannot mark descriptors to be closed")
+        try check(Int(clinux_close_on_exec_from(Int32(3 + preserve))), "cannot mark descriptors to be closed")
         try Capabilities.dropBounding(keep: process.capabilities?.bounding ?? 0)
         giveStreams()
         // Some directories can be entered only by one of the two users.

@@ -1,9 +1,11 @@
 internal import CLinux
 internal import Glibc
+internal import LinuxSystem
 
 /// Builds the container's root in its own mount namespace, protects parts of it, and enters it.
 struct RootFilesystem {
     let plan: InitPlan
+    let channel: SyncChannel
 
     private var linux: LinuxConfig { plan.config.linux }
     /// Whether nobody else is in the container's mount namespace.
@@ -21,7 +23,11 @@ struct RootFilesystem {
         }
         let root = try RootDirectory(plan.rootfs)
         for (index, mount) in plan.config.mounts.enumerated() {
-            try Mounting(plan: plan, root: root).perform(mount, source: plan.sources[index])
+            // Whoever is root of a user namespace may not look into all folders of the host, nor map the ids of its
+            // filesystems.
+            let isOpened = plan.opensSources && mount.isBind(MountOptions(mount.options))
+            let source = isOpened ? try channel.source(index) : nil
+            try Mounting(plan: plan, root: root).perform(mount, source: source)
         }
         if plan.isInHostRoot { return root }
         if needsDevices { try Devices(linux: linux, root: root).make(hasConsole: plan.console != nil) }
@@ -61,7 +67,7 @@ struct RootFilesystem {
         for line in table.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 8)
             guard fields.count > 6 else { continue }
-            let point = MountTable.unescape(fields[4])
+            let point = MountInfoField.unescaped(fields[4])
             let holds = point == "/" || rootfs == point || rootfs.hasPrefix(point + "/")
             guard holds, point.utf8.count >= best.utf8.count else { continue }
             best = point
@@ -151,25 +157,5 @@ struct RootFilesystem {
                 Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
                 "cannot set the propagation of the root")
         }
-    }
-}
-
-enum MountTable {
-    /// mountinfo writes blanks and backslashes as octal escapes.
-    static func unescape(_ text: some Collection<UInt8>) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text)[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3,
-                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
-            {
-                bytes.append(code)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -9,6 +9,8 @@ internal import Glibc
 ///    ├───────────── done ────────▶│ makes and joins namespaces
 ///    │ ◀──────── started(pid) ────┤ forks init, ends
 ///    ├───────────── go ─────────────────────────────────────────▶│ (limits set) enters its cgroup, builds its root
+///    │ ◀─────────────────────────────────── source(n), if any ────┤ may not reach it itself
+///    ├───────────── the mount, as a descriptor ─────────────────▶│
 ///    │ ◀────────────────────────────────────────────── mounted ──┤ (where there are hooks for that)
 ///    ├───────────── done (hooks have run) ──────────────────────▶│ enters its root, gives up what it may not keep
 ///    │ ◀──────────────────────────────────────────────── ready ──┤ waits for start
@@ -22,6 +24,7 @@ struct SyncChannel {
         case started(Int32, inGroup: Bool)
         case go
         case mounted
+        case source(Int)
         case ready
         case done
         case warning(String)
@@ -29,6 +32,8 @@ struct SyncChannel {
     }
 
     let socket: Int32
+
+    private static let longest = 8_192
 
     static func pair() throws(RuntimeFailure) -> (runtime: SyncChannel, child: SyncChannel) {
         var one: Int32 = -1
@@ -52,6 +57,7 @@ struct SyncChannel {
         case .done: bytes = [6]
         case .warning(let text): bytes = [7] + text.utf8.prefix(8_000)
         case .failed(let text): bytes = [8] + text.utf8.prefix(8_000)
+        case .source(let number): bytes = [9] + (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
         }
         let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, -1) }
         try check(Int(code), "the runtime or the container's first process has gone")
@@ -59,7 +65,7 @@ struct SyncChannel {
 
     /// The next message; nil when the other side has gone.
     func receive() throws(RuntimeFailure) -> Message? {
-        var buffer = [UInt8](repeating: 0, count: 8_192)
+        var buffer = [UInt8](repeating: 0, count: Self.longest)
         var descriptor: Int32 = -1
         let count = buffer.withUnsafeMutableBytes {
             clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
@@ -79,8 +85,31 @@ struct SyncChannel {
         case 6: return .done
         case 7: return .warning(String(decoding: payload, as: UTF8.self))
         case 8: return .failed(String(decoding: payload, as: UTF8.self))
+        case 9 where payload.count == 4: return .source(payload.reversed().reduce(0) { $0 << 8 | Int($1) })
         default: throw RuntimeFailure("the container's first process said something unknown")
         }
+    }
+
+    /// Answers ``Message/source(_:)``.
+    func send(file: OpenFile) throws(RuntimeFailure) {
+        let done: [UInt8] = [6]
+        let code = done.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, file.raw) }
+        try check(Int(code), "the container's first process has gone")
+    }
+
+    /// What an entry of `mounts` binds, opened by the runtime.
+    func source(_ number: Int) throws(RuntimeFailure) -> OpenFile {
+        try send(.source(number))
+        var buffer = [UInt8](repeating: 0, count: Self.longest)
+        var descriptor: Int32 = -1
+        let count = buffer.withUnsafeMutableBytes {
+            clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
+        }
+        guard count > 0, descriptor >= 0 else {
+            let said = String(decoding: buffer[..<max(0, count)].dropFirst(), as: UTF8.self)
+            throw RuntimeFailure(said.isEmpty ? "the runtime has ended; the container is given up" : said)
+        }
+        return OpenFile(descriptor)
     }
 
     /// Waits for a particular message.

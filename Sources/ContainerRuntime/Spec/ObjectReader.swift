@@ -30,6 +30,9 @@ struct ObjectReader {
         return value
     }
 
+    /// Whether there is such a member that is not null.
+    func has(_ name: String) -> Bool { value(name) != nil }
+
     /// The place of a member in messages.
     func place(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 
