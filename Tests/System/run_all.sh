@@ -2,10 +2,14 @@
 # Every test that needs the built program: foreign clients, the wire, bad input, and three nodes that lose parts.
 # Builds nothing.
 #
-#   usage: run_all.sh path/to/rondo [suite ...]      suites: pymesos mesoshttp http bad nodes oci podman containerd; default all but the last two
+#   usage: run_all.sh path/to/rondo [suite ...]
+#   suites: pymesos mesoshttp http bad nodes oci podman containerd systemd docker; default all but the last four
 set -u
 
-usage() { echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|oci|podman|containerd ...]" >&2; exit 64; }
+usage() {
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|oci|podman|containerd|systemd|docker ...]" >&2
+    exit 64
+}
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
@@ -95,6 +99,7 @@ containers oci 150 oci_runtime.py
 containers podman 150 oci_podman.py
 containers containerd 100 oci_containerd.py
 containers systemd 100 oci_systemd.py
+containers docker 150 oci_docker.py
 
 echo
 cat "$summary"
