@@ -13,15 +13,14 @@ public func readFile(_ path: String, limit: Int) throws(SystemError) -> [UInt8] 
     let file = try FileDescriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
     var content: [UInt8] = []
     while true {
-        let room = min(limit + 1 - content.count, 65536)
+        let room = limit + 1 - content.count
         guard room > 0 else { throw SystemError(call: "read", path: path, errno: EFBIG) }
-        let start = content.count
-        content.append(contentsOf: repeatElement(0, count: min(room, start == 0 ? 4096 : room)))
-        let count = content.withUnsafeMutableBytes {
-            Glibc.read(file.raw, $0.baseAddress.map { $0 + start }, $0.count - start)
+        let (count, failure) = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { chunk in
+            let count = Glibc.read(file.raw, chunk.baseAddress, min(room, chunk.count))
+            let failure = errno
+            if count > 0 { content.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count])) }
+            return (count, failure)
         }
-        let failure = errno
-        content.removeLast(content.count - start - max(count, 0))
         if count == 0 { return content }
         guard count > 0 || failure == EINTR else { throw SystemError(call: "read", path: path, errno: failure) }
     }
