@@ -80,7 +80,12 @@ enum CreateCommands {
         let (record, config, lock) = try ContainerCreation(context: context, isDetached: false)
             .perform { () throws(RuntimeFailure) in try foreground.openConsole() }
         defer { lock.release() }
-        try begin(context, record, config)
+        do throws(RuntimeFailure) {
+            try begin(context, record, config) { foreground.finish() }
+        } catch  where error.isTold {
+            // Our standard error, or the terminal on it, was the container's.
+            return 255
+        }
         // Others may signal, pause or delete the container from here on.
         lock.release()
         let status = try foreground.wait(for: record.initPid)
@@ -98,7 +103,8 @@ enum CreateCommands {
 
     /// Starts what was just created; should that fail, nothing is left.
     private static func begin(
-        _ context: CommandContext, _ record: ContainerRecord, _ config: ContainerConfig
+        _ context: CommandContext, _ record: ContainerRecord, _ config: ContainerConfig,
+        failed: () -> Void = {}
     ) throws(RuntimeFailure) {
         let state = context.state
         do throws(RuntimeFailure) {
@@ -106,6 +112,7 @@ enum CreateCommands {
             try Hooks.run(config.hooks.poststart, "poststart", state: record.hookState(.running))
         } catch {
             end(record, context)
+            failed()
             throw error
         }
     }

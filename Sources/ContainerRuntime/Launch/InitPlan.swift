@@ -14,8 +14,8 @@ struct InitPlan {
     var fifo: Int32
     /// Where the master side of the terminal is sent.
     var console: Int32?
-    /// What bind mounts bring, by their place in the list, where only the runtime can open it (see ``BindSource``).
-    var sources: [Int: OpenFile] = [:]
+    /// Whether this program is what stands between the container's terminal and its user's.
+    var isConsoleRelayed: Bool
     var preserveFDs: Int
     var noPivot: Bool
     var noNewKeyring: Bool

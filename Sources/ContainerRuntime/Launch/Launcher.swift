@@ -10,6 +10,10 @@ struct CreateRequest {
     /// Where the runtime keeps its containers.
     var root: String
     var consoleSocket: String?
+    /// Whether the socket is this program's own.
+    var isConsoleRelayed = false
+    /// Who is sent a pidfd of init.
+    var pidfdSocket: String?
     var pidFile: String?
     var preserveFDs = 0
     var noPivot = false
@@ -43,6 +47,7 @@ enum Launcher {
             try SeccompProgram.compile(config) { log.debug($0) }
         }
         let console = try consoleConnection(process, request.consoleSocket)
+        log.debug("=> nsexec container setup: a first child makes the namespaces, and forks init into them")
         try cgroup.create()
         var init1: Int32?
         do {
@@ -54,8 +59,7 @@ enum Launcher {
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
                 cgroup: cgroup, entrance: entrance, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
-                sources: try BindSource.openAll(request.config, bundle: request.bundle),
-                preserveFDs: request.preserveFDs,
+                isConsoleRelayed: request.isConsoleRelayed, preserveFDs: request.preserveFDs,
                 noPivot: request.noPivot, noNewKeyring: request.noNewKeyring)
             let child = NamespaceStage.fork(plan, channel.child, other: channel.runtime)
             Kernel.close(channel.child.socket)
@@ -106,7 +110,9 @@ enum Launcher {
             // Init holds its end until it has become its program, or could not and has said why.
             if count == 0, !said.isEmpty {
                 if said.count == 1 { return }
-                throw RuntimeFailure(String(decoding: said.dropFirst(), as: UTF8.self))
+                var failure = RuntimeFailure(String(decoding: said.dropFirst(2), as: UTF8.self))
+                failure.isTold = said[1] == UInt8(ascii: "1")
+                throw failure
             }
             if count <= 0, both[1].revents != 0 {
                 throw RuntimeFailure("the container's init has ended before it could start")
@@ -198,6 +204,9 @@ struct Bearer {
             case .started(let pid, let inGroup):
                 Launcher.reap(child)
                 try letGo(pid, inGroup: inGroup)
+            case .bindSource(let index):
+                guard let initPid else { throw RuntimeFailure("the container has no init") }
+                try BindSource.serve(index, request, initPid: initPid, channel)
             case .mounted:
                 let hooks = request.config.hooks
                 let pid = initPid ?? 0
@@ -207,9 +216,11 @@ struct Bearer {
                 try channel.send(.done)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }
+                log.debug("init: closing the pipe to signal completion; pid \(initPid) waits for start")
                 return initPid
             case .warning(let text): log.warn(text)
-            case .failed(let text): throw RuntimeFailure(text)
+            case .failed(let text):
+                throw RuntimeFailure("unable to start container process: error during container init: " + text)
             case .go, .done: throw RuntimeFailure("the container's first process talks out of turn")
             }
         }
@@ -226,7 +237,9 @@ struct Bearer {
         } else {
             try cgroup.enter(pid: pid, id: request.id, resources: resources)
         }
+        Scheduling.resetAffinity(of: pid)
         try Limits.apply(process, to: pid, log)
+        log.debug("child process in init(): pid \(pid) goes on to build its root")
         if let owner = request.config.groupOwner { try cgroup.delegate(to: owner) }
         try channel.send(.go)
     }

@@ -21,6 +21,8 @@ struct SyncChannel {
         /// A process waits for `go`; it may have been born in the version 2 control group that it is meant for.
         case started(Int32, inGroup: Bool)
         case go
+        /// Init cannot open the source of a bind itself: which of `mounts` it is.
+        case bindSource(Int32)
         case mounted
         case ready
         case done
@@ -37,15 +39,13 @@ struct SyncChannel {
         return (SyncChannel(socket: one), SyncChannel(socket: other))
     }
 
-    func send(_ message: Message) throws(RuntimeFailure) {
+    func send(_ message: Message, with descriptor: Int32 = -1) throws(RuntimeFailure) {
         var bytes: [UInt8]
         switch message {
         case .map: bytes = [1]
-        case .started(let pid, let inGroup):
-            bytes = [2, inGroup ? 1 : 0]
-            for shift in stride(from: 0, to: 32, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: pid >> Int32(shift)))
-            }
+        case .started(let number, let inGroup):
+            bytes = [2, inGroup ? 1 : 0] + Self.bytes(number)
+        case .bindSource(let number): bytes = [9] + Self.bytes(number)
         case .go: bytes = [3]
         case .mounted: bytes = [4]
         case .ready: bytes = [5]
@@ -53,26 +53,31 @@ struct SyncChannel {
         case .warning(let text): bytes = [7] + text.utf8.prefix(8_000)
         case .failed(let text): bytes = [8] + text.utf8.prefix(8_000)
         }
-        let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, -1) }
+        let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, descriptor) }
         try check(Int(code), "the runtime or the container's first process has gone")
     }
 
     /// The next message; nil when the other side has gone.
-    func receive() throws(RuntimeFailure) -> Message? {
+    func receive() throws(RuntimeFailure) -> Message? { try receiveFile().message }
+
+    /// The next message and the file that came with it.
+    func receiveFile() throws(RuntimeFailure) -> (message: Message?, file: OpenFile?) {
         var buffer = [UInt8](repeating: 0, count: 8_192)
         var descriptor: Int32 = -1
         let count = buffer.withUnsafeMutableBytes {
             clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
         }
-        if descriptor >= 0 { Kernel.close(descriptor) }
-        if count == 0 || count == -Int(ECONNRESET) { return nil }
+        let file = descriptor >= 0 ? OpenFile(descriptor) : nil
+        if count == 0 || count == -Int(ECONNRESET) { return (nil, nil) }
         try check(count, "cannot hear from the container's first process")
-        let payload = buffer[1..<max(1, count)]
-        switch buffer[0] {
+        return (try Self.message(buffer[0], buffer[1..<max(1, count)]), file)
+    }
+
+    private static func message(_ kind: UInt8, _ payload: ArraySlice<UInt8>) throws(RuntimeFailure) -> Message {
+        switch kind {
         case 1: return .map
-        case 2 where payload.count == 5:
-            let pid = payload.dropFirst().reversed().reduce(0) { $0 << 8 | Int32($1) }
-            return .started(pid, inGroup: payload.first == 1)
+        case 2 where payload.count == 5: return .started(number(payload.dropFirst()), inGroup: payload.first == 1)
+        case 9 where payload.count == 4: return .bindSource(number(payload))
         case 3: return .go
         case 4: return .mounted
         case 5: return .ready
@@ -81,6 +86,14 @@ struct SyncChannel {
         case 8: return .failed(String(decoding: payload, as: UTF8.self))
         default: throw RuntimeFailure("the container's first process said something unknown")
         }
+    }
+
+    private static func bytes(_ number: Int32) -> [UInt8] {
+        stride(from: Int32(0), to: 32, by: 8).map { UInt8(truncatingIfNeeded: number >> $0) }
+    }
+
+    private static func number(_ bytes: ArraySlice<UInt8>) -> Int32 {
+        Int32(truncatingIfNeeded: bytes.reversed().reduce(0) { $0 << 8 | Int($1) })
     }
 
     /// Waits for a particular message.

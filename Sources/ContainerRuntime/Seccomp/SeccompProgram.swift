@@ -80,8 +80,7 @@ struct SeccompProgram: Equatable, Sendable {
         _ config: SeccompConfig, notifies: Bool, warn: (String) -> Void
     ) throws(RuntimeFailure) -> UInt32 {
         var flags: UInt32 = notifies ? SeccompNames.newListener : 0
-        let wanted: [String]? = config.flags
-        guard let wanted else {
+        guard let wanted = config.flags else {
             // A profile that says nothing about flags does not mean to slow down the container.
             let usual = SeccompNames.allowSpeculation
             return cseccomp_knows_flags(usual) != 0 ? flags | usual : flags

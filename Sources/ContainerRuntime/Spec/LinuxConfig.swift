@@ -131,8 +131,8 @@ struct SeccompConfig: Equatable, Sendable {
     var defaultErrnoRet: UInt32?
     /// `SCMP_ARCH_…`; empty for the native one.
     var architectures: [String] = []
-    /// `SECCOMP_FILTER_FLAG_…`.
-    var flags: [String] = []
+    /// `SECCOMP_FILTER_FLAG_…`; nil where the profile does not say.
+    var flags: [String]?
     var listenerPath: String?
     var listenerMetadata: String?
     var syscalls: [SeccompRule] = []
