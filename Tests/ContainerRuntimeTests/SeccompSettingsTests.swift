@@ -23,6 +23,10 @@ struct SeccompSettingsTests {
         #expect(try config.messages() == ["seccomp filter flags: 2"])
     }
 
+    @Test func `a profile that says nothing of flags does not slow the container down`() throws {
+        #expect(try SeccompProgram.compile(profile.rule(["mkdir"], "SCMP_ACT_ERRNO"), warn: { _ in }).flags == 4)
+    }
+
     @Test func `a process of one thread has no threads to synchronise`() throws {
         #expect(try flags(["SECCOMP_FILTER_FLAG_TSYNC"]) == 0)
         #expect(try flags(["SECCOMP_FILTER_FLAG_TSYNC"], notify: true) == 8)

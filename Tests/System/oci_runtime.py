@@ -29,6 +29,7 @@ import oci_exec  # noqa: E402, F401
 import oci_cgroups  # noqa: E402, F401
 import oci_unified  # noqa: E402, F401
 import oci_escapes  # noqa: E402, F401
+import oci_habits  # noqa: E402, F401
 import oci_parallel  # noqa: E402, F401
 import oci_cost  # noqa: E402, F401
 

@@ -60,7 +60,8 @@ struct BindSource {
         let child = clinux_fork()
         if child == 0 {
             do throws(RuntimeFailure) {
-                try channel.send(.done, with: try source.openFor(initPid).raw)
+                let tree = try source.openFor(initPid)
+                try channel.send(.done, with: tree.raw)
             } catch {
                 try? channel.send(.failed(error.message))
             }
