@@ -225,13 +225,6 @@ def waiting_init(box):
 
 
 @case
-def absent_root(box):
-    """a list of a root that is not there is an error, unless it is the usual one"""
-    box.older("runc version 1.1", "runc makes the folder before 1.2")
-    box.call("list").refused()
-
-
-@case
 def unfit_program(box):
     """a program that the kernel does not take is told once, by the container"""
     bundle = box.bundle()

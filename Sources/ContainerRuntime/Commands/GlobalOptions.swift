@@ -10,9 +10,6 @@ struct GlobalOptions: Equatable, Sendable {
     /// Whether ``root`` is the user's own run-time directory, which a tidy system clears of what is not sticky.
     var isRootPerUser = false
 
-    /// Whether ``root`` comes from the command line.
-    var isRootNamed = false
-
     static let flags = [
         Flag("debug", kind: .switched, help: "log what is done, step by step"),
         Flag("log", help: "write the log to this file (default: stderr)"),
@@ -65,7 +62,6 @@ struct GlobalOptions: Equatable, Sendable {
         root = "/run/rondo-oci"
         if let given = flags.text("root") {
             root = Self.absolute(given, in: around.workingDirectory)
-            isRootNamed = true
         } else if let directory = around.runtimeDirectory, Self.isUserSession(around) {
             root = Self.absolute(directory + "/rondo-oci", in: around.workingDirectory)
             isRootPerUser = true

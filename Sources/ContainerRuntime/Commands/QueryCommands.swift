@@ -28,10 +28,6 @@ enum QueryCommands {
         examples: [("list", "as a table"), ("list --format json", "for programs")],
         run: { context throws(RuntimeFailure) in
             let states = context.state
-            // A directory that was named must be there; the usual one may not have been needed yet.
-            if context.global.isRootNamed, access(states.root, F_OK) != 0 {
-                throw RuntimeFailure("open \(states.root)", errno: errno)
-            }
             var containers: [(record: ContainerRecord, status: ContainerStatus)] = []
             for (id, result) in try states.all() {
                 switch result {

@@ -61,7 +61,7 @@ struct BindSource {
         if child == 0 {
             do throws(RuntimeFailure) {
                 let tree = try source.openFor(initPid)
-                try channel.send(.done, with: tree.raw)
+                try withExtendedLifetime(tree) { () throws(RuntimeFailure) in try channel.send(.done, with: tree.raw) }
             } catch {
                 try? channel.send(.failed(error.message))
             }
