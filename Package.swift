@@ -61,7 +61,7 @@ let mechanisms: [Target] = [
         dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["Protos"],
         swiftSettings: swift + small),
-    .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + small),
+    .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + testable + small),
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
         swiftSettings: swift + testable + small),
@@ -172,6 +172,7 @@ let tests: [Target] = [
     .testTarget(
         name: "AgentCoreTests", dependencies: ["AgentCore", "ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+    .testTarget(name: "TaskMonitorTests", dependencies: ["TaskMonitor"], swiftSettings: swift),
     .testTarget(
         name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime", "LinuxSystem"],
         swiftSettings: swift),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <malloc.h>
 #include <poll.h>
@@ -15,8 +16,10 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +30,49 @@
 
 static int close_range_of(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+// The descriptors above `first` one by one, as procfs lists them; nothing else may have been put in its place. Without
+// procfs every number that the limit allows. No allocation: it runs between clone and exec.
+static int close_on_exec_each(int first) {
+    int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct statfs place;
+    if (directory >= 0 && fstatfs(directory, &place) == 0 && place.f_type == PROC_SUPER_MAGIC) {
+        char space[4096] __attribute__((aligned(8)));
+        long count;
+        while ((count = syscall(SYS_getdents64, directory, space, sizeof space)) > 0) {
+            for (long at = 0; at < count;) {
+                // struct linux_dirent64: inode, offset, length, type, name.
+                unsigned short length;
+                memcpy(&length, space + at + 16, sizeof length);
+                const char *name = space + at + 19;
+                at += length;
+                int number = 0;
+                while (*name >= '0' && *name <= '9') number = number * 10 + (*name++ - '0');
+                if (*name == 0 && number >= first) fcntl(number, F_SETFD, FD_CLOEXEC);
+            }
+        }
+        close(directory);
+        if (count == 0) return 0;
+    } else if (directory >= 0) {
+        close(directory);
+    }
+    struct rlimit limit;
+    // Descriptors from before the limit was lowered may lie above it.
+    rlim_t last = 1 << 16;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY && limit.rlim_max > last) {
+        last = limit.rlim_max;
+    }
+    if (last > 1 << 20) last = 1 << 20;
+    for (int number = first; number < (int)last; number++) fcntl(number, F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+int clinux_close_on_exec_from(int first) {
+    if (close_range_of((unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC) == 0) return 0;
+    // Linux 5.9 has the call without this flag; filters around us may answer EPERM.
+    if (errno != EINVAL && errno != ENOSYS && errno != EPERM) return -errno;
+    return close_on_exec_each(first);
 }
 
 int clinux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
@@ -174,7 +220,7 @@ static _Noreturn void run_command(
     // As the task's user: a task must not get a directory that its user may not enter.
     if (chdir(directory) < 0) give_up(report, CLINUX_STEP_DIRECTORY);
     clinux_reset_signals();
-    if (close_range_of(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) give_up(report, CLINUX_STEP_DESCRIPTORS);
+    if (clinux_close_on_exec_from(3) < 0) give_up(report, CLINUX_STEP_DESCRIPTORS);
     tell(report, CLINUX_REPORT_READY, 0, 0);
     // Searches the PATH of the environment, which is the task's.
     execvp(executable, arguments);

@@ -18,11 +18,9 @@ struct RuntimeFailure: Error, Equatable, Sendable, CustomStringConvertible {
     init(_ doing: String, errno code: Int32, status: Int32 = 1) {
         var buffer = [CChar](repeating: 0, count: 160)
         clinux_error_text(code, &buffer, buffer.count)
-        var letters = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        if let first = letters.first, (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(first) {
-            letters[0] = first | 0x20
-        }
-        let text = String(decoding: letters, as: UTF8.self)
+        // As runc writes them: engines look for "permission denied" in these lines, in that case.
+        if 65...90 ~= buffer[0], 97...122 ~= buffer[1] { buffer[0] += 32 }
+        let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.init("\(doing): \(text)", status: status)
     }
 

@@ -17,6 +17,11 @@ struct RondoCommand: AsyncParsableCommand {
               rondo cluster init            on the first machine; prints what to type on the others
               rondo cluster join …          on every other machine
 
+            Containers without a cluster, in runc's place:
+
+              rondo doctor                  what this machine can do, and what it lacks
+              rondo oci --help              the container runtime, for engines and by hand
+
             Every option has a key in /etc/rondo/config.yaml and an environment variable: `rondo config` lists them.
 
             EXIT CODES: \(Appliance.ExitCode.allCases.map { "\($0.rawValue) \($0.summary)" }.joined(separator: "; ")). \

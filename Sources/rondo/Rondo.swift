@@ -18,6 +18,9 @@ enum Rondo {
         }
         // In runc's place the program goes by runc's name and command line.
         let file = arguments.first?.split(separator: "/").last
+        if let file, file == ContainerdShim.programName {
+            exit(ContainerdShim.run(Array(arguments.dropFirst()), runtime: runtime))
+        }
         if file == "runc" || file == "rondo-oci" {
             exit(ContainerRuntime.run(Array(arguments.dropFirst()), invokedAs: Array(arguments.prefix(1))))
         }

@@ -94,7 +94,7 @@ struct CgroupPlanTests {
     @Test func `a container sees each tree under its name`() throws {
         let record = try CgroupSetup.plan(
             id: "c", cgroupsPath: "/c", rootless: false, on: Self.hybrid)
-        let mounts = record.mountsInside()
+        let mounts = try record.mountsInside()
         #expect(mounts.map(\.name) == ["cpu,cpuacct", "memory", "name d", "unified"])
         #expect(mounts.map(\.links) == [["cpu", "cpuacct"], [], ["systemd"], []])
         #expect(mounts.map(\.data) == ["cpu,cpuacct", "memory", "none,name=systemd", nil])

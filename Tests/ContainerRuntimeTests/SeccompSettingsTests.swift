@@ -6,7 +6,7 @@ import Testing
 struct SeccompSettingsTests {
     private let profile = SeccompConfig(defaultAction: "SCMP_ACT_ALLOW")
 
-    private func flags(_ names: [String], notify: Bool = false) throws -> UInt32 {
+    private func flags(_ names: [String]?, notify: Bool = false) throws -> UInt32 {
         var config = notify ? profile.rule(["mkdir"], "SCMP_ACT_NOTIFY") : profile.rule(["mkdir"], "SCMP_ACT_ERRNO")
         config.flags = names
         config.listenerPath = notify ? "/run/agent.sock" : nil
@@ -23,8 +23,15 @@ struct SeccompSettingsTests {
         #expect(try config.messages() == ["seccomp filter flags: 2"])
     }
 
-    @Test func `a profile that says nothing of flags does not slow the container down`() throws {
-        #expect(try SeccompProgram.compile(profile.rule(["mkdir"], "SCMP_ACT_ERRNO"), warn: { _ in }).flags == 4)
+    @Test func `a profile that says nothing of flags keeps speculation, one that says none does not`() throws {
+        #expect(try flags(nil) == 4)
+        #expect(try flags(nil, notify: true) == 8 | 4)
+        let said = #"{"defaultAction":"SCMP_ACT_ALLOW","flags":[]}"#
+        let silent = #"{"defaultAction":"SCMP_ACT_ALLOW","flags":null}"#
+        for (text, flags) in [(said, [String]?.some([])), (silent, nil)] {
+            let value = try JSONValue.parse(Array(text.utf8))
+            #expect(try SeccompConfig(ObjectReader(value, file: "config.json")).flags == flags)
+        }
     }
 
     @Test func `a process of one thread has no threads to synchronise`() throws {

@@ -202,6 +202,22 @@ private final class Sleeper {
         #expect(states.status(of: record("web")) == .stopped)
     }
 
+    @Test func `a container whose init is there is creating until create is through, and then what init is`() throws {
+        let lock = try states.create("web")
+        let sleeper = Sleeper()
+        var record = record("web", pid: sleeper.pid)
+        record.isCreating = true
+        try states.save(record)
+        #expect(try states.load("web") == record)
+        #expect(states.status(of: record) == .creating)
+        lock.release()
+        #expect(states.status(of: record) == .stopped, "a create that was killed")
+        record.isCreating = false
+        #expect(states.status(of: record) == .running)
+        try states.save(record)
+        #expect(try states.load("web") == record)
+    }
+
     @Test func `the name of a program does not confuse its start time`() throws {
         let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987 20 21"
         let facts = try #require(ProcessFacts(stat: Array("12 (a) R 0 (b) \(tail)".utf8)))

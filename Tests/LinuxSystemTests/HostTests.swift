@@ -9,6 +9,15 @@ struct HostTests {
         #expect(error?.description == "open /no/such/file: no such file or directory")
     }
 
+    @Test(arguments: [
+        ("", ""), ("/plain", "/plain"), ("/two\\040words", "/two words"), ("\\011\\012\\134", "\t\n\\"),
+        ("\\", "\\"), ("\\04", "\\04"), ("\\999", "\\999"), ("\\777", "\\777"), ("\\134040", "\\040"),
+        ("\\303\\244", "ä"),
+    ])
+    func `a field of mountinfo is unescaped once, and what is no escape stays`(field: String, text: String) {
+        #expect(MountInfoField.unescaped(field.utf8) == text)
+    }
+
     @Test func `a file beyond its limit is refused`() throws {
         let scratch = try Scratch()
         let path = scratch.path + "/f"

@@ -36,6 +36,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 class Containerd:
     """A daemon and its client."""
 
+    # The folder with a shim of the program's own, which is used instead of containerd's then.
+    shim = None
+
     def begin(self):
         self.path = os.path.join(top.path, "ctrd")
         os.mkdir(self.path)
@@ -46,23 +49,34 @@ class Containerd:
         make_rootfs(self.rootfs)
         settings = write(os.path.join(self.path, "config.toml"), SETTINGS % {"path": self.path})
         self.log = open(os.path.join(self.path, "log"), "wb")
+        self.start_daemon(["containerd", "--config", settings])
+        at_end(self.end)
+        self.command = ["ctr", "--address", os.path.join(self.path, "socket"), "--namespace", top.marker]
+        eventually(lambda: self("version").code == 0, 20, "an answer of containerd")
+
+    def start_daemon(self, command):
+        path = os.environ["PATH"] if self.shim is None else self.shim + ":" + os.environ["PATH"]
         self.daemon = subprocess.Popen(
-            ["containerd", "--config", settings],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
+            env={**os.environ, "PATH": path},
         )
-        at_end(self.end)
-        self.command = ["ctr", "--address", os.path.join(self.path, "socket"), "--namespace", top.marker]
-        eventually(lambda: self("version").code == 0, 20, "an answer of containerd")
 
     def __call__(self, *arguments, **options):
         self.calls += 1
         return call([*self.command, *arguments], os.path.join(self.path, "call%d" % self.calls), **options)
 
+    def states(self):
+        """Where the runtime keeps its containers."""
+        return "/run/containerd/rondo" if self.shim else os.path.join(self.path, "states")
+
     def place(self):
-        return ["--runc-binary", self.runtime, "--runc-root", os.path.join(self.path, "states")]
+        if self.shim:
+            return ["--runtime", "io.containerd.rondo.v2"]
+        return ["--runc-binary", self.runtime, "--runc-root", self.states()]
 
     def words(self, name, options, command):
         words = ["run", *self.place(), "--env", "RONDO_TEST=" + top.marker, "--env", "PATH=/bin"]
@@ -119,7 +133,7 @@ def ctr_case(function):
     """A case after which containerd has no container any more; only the daemon itself goes on."""
 
     def tidied(box):
-        box.root = os.path.join(containerd.path, "states", top.marker)
+        box.root = os.path.join(containerd.states(), top.marker)
         box.mine = {containerd.daemon.pid}
         try:
             function(box)
@@ -290,17 +304,20 @@ def joined(box):
     equal(found.out.strip(), os.readlink(path), "namespace")
 
 
+def restart(meanwhile=lambda: None):
+    """Kills the daemon and starts another."""
+    containerd.daemon.kill()
+    containerd.daemon.wait()
+    meanwhile()
+    containerd.start_daemon(containerd.daemon.args)
+
+
 @ctr_case
 def daemon_restarts(box):
     """tasks outlive the daemon and are found again by the next"""
     name = containerd.start("sleep", "100")
     pid = containerd.tasks()[name][0]
-    command = containerd.daemon.args
-    containerd.daemon.kill()
-    containerd.daemon.wait()
-    containerd.daemon = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=containerd.log, stderr=containerd.log, start_new_session=True
-    )
+    restart()
     box.mine = {containerd.daemon.pid}
     eventually(lambda: containerd.tasks().get(name) == (pid, "RUNNING"), 20, "the task")
     containerd("tasks", "exec", "--exec-id", "e1", name, "true").ok()

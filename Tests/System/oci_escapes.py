@@ -1,8 +1,10 @@
 """Known ways out of containers, and that they are closed. What could be damaged is a copy made for the test."""
 
+import errno
 import hashlib
 import os
 import shutil
+import sys
 
 from harness import Skipped, check, equal, eventually
 from oci_bundle import case, write
@@ -19,7 +21,8 @@ def own_runtime(box):
         if file.read(4) != b"\x7fELF":
             raise Skipped("the runtime is a script")
     path = os.path.join(box.path, "runtime")
-    shutil.copy(box.command[0], path)
+    if box.command[0] != path:
+        shutil.copy(box.command[0], path)
     box.command[0] = path
     return path
 
@@ -42,9 +45,18 @@ for each in 1 2 3 4 5 6 7 8 9 10; do echo overwritten >/proc/self/fd/9 && echo w
 """
 
 
-@case
-def program_overwritten(box):
-    """a container cannot overwrite the runtime's file through /proc/PID/exe of a container that waits to start"""
+# Numbers that all platforms share.
+OPEN_TREE, CLOSE_RANGE, MOUNT_SETATTR = 428, 436, 442
+
+
+def without(*calls):
+    """A prefix for commands: a kernel that has not these calls, or a filter that forbids them."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without_calls.py")
+    return [sys.executable, script, ",".join("%d=%d" % each for each in calls)]
+
+
+def overwrite(box, prefix=(), program=None):
+    """Creates a container, and has another one, which sees its processes, write to the program that waits there."""
     path = own_runtime(box)
     before = digest(path)
     attack = box.folder("attack")
@@ -55,7 +67,10 @@ def program_overwritten(box):
     second = box.bundle("true")
     second.namespace("pid", "/proc/%d/ns/pid" % first.pid())
     second.give("CAP_DAC_OVERRIDE")
-    second.create().ok()
+    second.create(prefix=prefix).ok()
+    if program:
+        found = os.readlink("/proc/%d/exe" % second.pid())
+        check(program in found, "the runtime waits as", found, "and not as", program)
     for line in open("/proc/%d/status" % second.pid()):
         if line.startswith("NSpid:"):
             write(os.path.join(attack, "new"), line.split()[-1])
@@ -70,6 +85,40 @@ def program_overwritten(box):
     equal(digest(path), before, "the runtime's file")
     with open(state) as file:
         check("written" not in file.read(), "the runtime's program could be written")
+
+
+@case
+def program_overwritten(box):
+    """a container cannot overwrite the runtime's file through /proc/PID/exe of a container that waits to start"""
+    overwrite(box)
+
+
+@case
+def program_overwritten_in_memory(box):
+    """where mounts of its own are forbidden, the runtime enters containers from a sealed copy in memory"""
+    box.older("runc", "it has its own ways, which these calls are not part of")
+    for calls in (
+        [(OPEN_TREE, errno.ENOSYS)],
+        [(OPEN_TREE, errno.EPERM), (MOUNT_SETATTR, errno.EPERM)],
+        [(MOUNT_SETATTR, errno.ENOSYS)],
+    ):
+        overwrite(box, without(*calls), "memfd:rondo-oci")
+
+
+@case
+def descriptors_on_old_kernels(box):
+    """no descriptor reaches a container where the kernel cannot mark a range of them"""
+    writer = os.open("/dev/null", os.O_WRONLY)
+    high = os.dup2(writer, 700, inheritable=True)
+    try:
+        for error in (errno.EINVAL, errno.ENOSYS):
+            bundle = box.bundle("ls /proc/$$/fd; exit 0")
+            prefix = without((CLOSE_RANGE, error))
+            result = bundle.run(prefix=prefix, pass_fds=(writer, high)).ok()
+            equal(result.lines(), ["0", "1", "2"], "descriptors of the first process")
+    finally:
+        os.close(writer)
+        os.close(high)
 
 
 # Looks for processes whose program is not the container's, which are those of the runtime on its way in.

@@ -35,6 +35,26 @@ def all_new(box):
 
 
 @case
+def private_volume(box):
+    """a container with users of its own gets a volume that lies in a private folder of the host's root"""
+    private = box.folder("private")
+    volume = box.folder("private", "volume")
+    with open(os.path.join(volume, "file"), "w") as file:
+        file.write("of the volume\n")
+    os.chmod(private, 0o700)
+    bundle = box.bundle("cat /mnt/file /mnt/deep/file; umount /mnt/deep && echo unmounted; exit 0")
+    bundle.give("CAP_SYS_ADMIN")
+    map_users(bundle)
+    box.folder("private", "volume", "deep")
+    box.host_mount("-t", "tmpfs", "tmpfs", os.path.join(volume, "deep"))
+    with open(os.path.join(volume, "deep", "file"), "w") as file:
+        file.write("below\n")
+    bundle.mount("/mnt", "bind", volume, "rbind", "ro")
+    result = bundle.run().ok()
+    equal(result.lines(), ["of the volume", "below"], "what the container reads")
+
+
+@case
 def not_configured(box):
     """a namespace that is not configured is the caller's"""
     bundle = box.bundle(SHOW)

@@ -2,14 +2,18 @@
 # Every test that needs the built program: foreign clients, the wire, bad input, and three nodes that lose parts.
 # Builds nothing.
 #
-#   usage: run_all.sh path/to/rondo [suite ...]      suites: pymesos mesoshttp http bad nodes oci podman containerd; default all but the last two
+#   usage: run_all.sh path/to/rondo [suite ...]
+#   suites: pymesos mesoshttp http bad nodes oci podman containerd shim systemd docker; default all but the last two
 set -u
 
-usage() { echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|oci|podman|containerd ...]" >&2; exit 64; }
+usage() {
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    exit 64
+}
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes oci}
+suites=${*:-pymesos mesoshttp http bad nodes oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -95,6 +99,8 @@ containers oci 150 oci_runtime.py
 containers podman 150 oci_podman.py
 containers containerd 100 oci_containerd.py
 containers systemd 100 oci_systemd.py
+containers shim 150 oci_shim.py
+containers docker 150 oci_docker.py
 
 echo
 cat "$summary"

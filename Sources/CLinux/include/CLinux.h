@@ -92,6 +92,8 @@ void clinux_release_memory(void);
 void clinux_reset_signals(void);
 // Closes all descriptors from `first` on; 0 or -1.
 int clinux_close_from(int first);
+// Has all descriptors from `first` on closed by exec; 0 or -errno. Kernels before 5.11 are asked for each one.
+int clinux_close_on_exec_from(int first);
 // Ignores SIGPIPE and SIGHUP; a task's command gets the default actions back.
 void clinux_ignore_hangups(void);
 // Writes what an error number means.

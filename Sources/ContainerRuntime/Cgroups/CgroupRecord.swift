@@ -90,17 +90,28 @@ extension CgroupRecord {
     var isUnified: Bool { version1.isEmpty && version2 != nil }
 
     /// What a container's `cgroup` mount is made of; version 2 comes last.
-    func mountsInside() -> [CgroupMount] {
+    ///
+    /// An ordinary user's container may have got no group of its own; it then sees the one that it is in.
+    func mountsInside() throws(RuntimeFailure) -> [CgroupMount] {
+        var own: [String: String] = [:]
+        if isOptional, places.contains(where: { !$0.directory.exists }) {
+            let host = try CgroupHost.read()
+            for tree in host.version1 + [host.version2].compactMap({ $0 }) { own[tree.mountPoint] = tree.own }
+        }
+        func source(_ place: Place) -> String {
+            place.directory.exists ? place.path : own[place.mountPoint] ?? place.path
+        }
         var mounts = version1.map { place in
             let name = Self.lastName(of: place.mountPoint)
             let names = place.controllers.map { $0.hasPrefix("name=") ? String($0.dropFirst(5)) : $0 }
             let data = place.controllers.map { $0.hasPrefix("name=") ? "none,\($0)" : $0 }
             return CgroupMount(
-                name: name, links: names.filter { $0 != name }, data: data.joined(separator: ","), source: place.path)
+                name: name, links: names.filter { $0 != name }, data: data.joined(separator: ","),
+                source: source(place))
         }
         if let place = version2 {
             mounts.append(
-                CgroupMount(name: Self.lastName(of: place.mountPoint), links: [], data: nil, source: place.path))
+                CgroupMount(name: Self.lastName(of: place.mountPoint), links: [], data: nil, source: source(place)))
         }
         return mounts
     }

@@ -95,7 +95,7 @@ struct DeviceEntry: Equatable, Sendable {
                 allow: true, devices: Devices(isBlock: isBlock, major: major, minor: minor), access: access)
         }
         return [entry(false, nil, nil, .mknod), entry(true, nil, nil, .mknod)]
-            + [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)].map { entry(false, $0.0, $0.1, .all) }
+            + [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)].map { entry(false, $0.0, $0.1, .all) }
             + [entry(false, 136, nil, .all)]
     }()
 

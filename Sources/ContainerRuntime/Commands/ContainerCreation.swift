@@ -48,7 +48,9 @@ struct ContainerCreation {
         }
         let lock = try state.create(context.id)
         do throws(RuntimeFailure) {
-            let record = try make(request, bytes, state)
+            var prepared = request
+            try NotifySocket.prepare(&prepared.config, in: state.path(context.id))
+            let record = try make(prepared, bytes, state)
             return (record, request.config, lock)
         } catch {
             try? state.remove(context.id)
@@ -133,17 +135,21 @@ struct ContainerCreation {
         }
         do throws(RuntimeFailure) {
             try state.save(record)
+            let unborn = record
             record.initPid = try Launcher.create(
-                request, directory: state.path(request.id), cgroup: cgroup, log: context.log)
+                request, directory: state.path(request.id), cgroup: cgroup, log: context.log
+            ) { pid throws(RuntimeFailure) in
+                // Hooks may ask for the state of what is being made.
+                var record = try unborn.with(initPid: pid)
+                record.isCreating = true
+                try state.save(record)
+            }
         } catch {
             HostMount.remove(record.hostMount, at: record.rootfs)
             throw error
         }
         do throws(RuntimeFailure) {
-            guard let facts = ProcessFacts.of(record.initPid) else {
-                throw RuntimeFailure("the container's init has ended before it could start")
-            }
-            record.initStartTime = facts.startTime
+            record = try record.with(initPid: record.initPid)
             try state.save(record)
             if let path = request.pidfdSocket { try Sockets.sendProcess(record.initPid, as: "standard", to: path) }
             if let path = request.pidFile { try PidFile.write(record.initPid, to: path) }
@@ -151,6 +157,18 @@ struct ContainerCreation {
             ContainerRemoval(state: state, log: context.log).undo(record)
             throw error
         }
+        return record
+    }
+}
+
+extension ContainerRecord {
+    fileprivate func with(initPid: Int32) throws(RuntimeFailure) -> ContainerRecord {
+        guard let facts = ProcessFacts.of(initPid) else {
+            throw RuntimeFailure("the container's init has ended before it could start")
+        }
+        var record = self
+        record.initPid = initPid
+        record.initStartTime = facts.startTime
         return record
     }
 }

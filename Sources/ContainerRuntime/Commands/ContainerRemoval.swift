@@ -11,13 +11,8 @@ struct ContainerRemoval {
         let config = try? state.config(of: record.id)
         try clear(record, sharesPids: config?.sharesPids ?? true)
         try state.remove(record.id)
-        for (number, hook) in (config?.hooks.poststop ?? []).enumerated() {
-            do throws(RuntimeFailure) {
-                try Hooks.run([hook], "poststop", state: record.hookState(.stopped))
-            } catch {
-                log.warn("poststop hook \(number) failed: \(error.message)")
-            }
-        }
+        guard let hooks = config?.hooks.poststop, !hooks.isEmpty else { return }
+        Hooks.runAll(hooks, "poststop", state: record.hookState(.stopped)) { log.warn($0) }
     }
 
     /// Kills the container's init and waits for its end, with all others when they have no pid namespace to die with.

@@ -33,6 +33,7 @@ enum CreateCommands {
             case let status: throw RuntimeFailure("cannot start a container in the \(status.rawValue) state")
             }
             let config = try state.config(of: context.id)
+            let notify = try NotifySocket(in: state.path(context.id))
             try Launcher.start(directory: state.path(context.id), pid: record.initPid)
             // Hooks may use the runtime on this container.
             lock.release()
@@ -46,6 +47,7 @@ enum CreateCommands {
                 }
                 throw error
             }
+            notify?.wait(for: record) { context.log.warn($0) }
             return 0
         })
 
@@ -71,7 +73,10 @@ enum CreateCommands {
     private static func runDetached(_ context: CommandContext) throws(RuntimeFailure) -> Int32 {
         let container = try ContainerCreation(context: context, isDetached: true).perform()
         defer { container.lock.release() }
-        try begin(context, container.record, container.config)
+        let notify = try begin(context, container.record, container.config)
+        // Others may signal, pause or delete the container from here on.
+        container.lock.release()
+        notify?.wait(for: container.record) { context.log.warn($0) }
         return 0
     }
 
@@ -80,15 +85,16 @@ enum CreateCommands {
         let (record, config, lock) = try ContainerCreation(context: context, isDetached: false)
             .perform { () throws(RuntimeFailure) in try foreground.openConsole() }
         defer { lock.release() }
+        let notify: NotifySocket?
         do throws(RuntimeFailure) {
-            try begin(context, record, config) { foreground.finish() }
+            notify = try begin(context, record, config) { foreground.finish() }
         } catch  where error.isTold {
             // Our standard error, or the terminal on it, was the container's.
             return 255
         }
         // Others may signal, pause or delete the container from here on.
         lock.release()
-        let status = try foreground.wait(for: record.initPid)
+        let status = try foreground.wait(for: record.initPid, notify: notify) { context.log.warn($0) }
         if !context.flags.flag("keep") {
             let state = context.state
             // A delete by somebody else got there first.
@@ -105,11 +111,13 @@ enum CreateCommands {
     private static func begin(
         _ context: CommandContext, _ record: ContainerRecord, _ config: ContainerConfig,
         failed: () -> Void = {}
-    ) throws(RuntimeFailure) {
+    ) throws(RuntimeFailure) -> NotifySocket? {
         let state = context.state
         do throws(RuntimeFailure) {
+            let notify = try NotifySocket(in: state.path(record.id))
             try Launcher.start(directory: state.path(record.id), pid: record.initPid)
             try Hooks.run(config.hooks.poststart, "poststart", state: record.hookState(.running))
+            return notify
         } catch {
             end(record, context)
             failed()

@@ -36,22 +36,31 @@ final class Foreground {
 
     /// Waits for a child of this process.
     ///
-    /// - Returns: its exit status, 128 + n for signal n.
-    func wait(for pid: Int32) throws(RuntimeFailure) -> Int32 {
+    /// Meanwhile a service manager may hear from `notify`; what goes wrong with that is told to `warn`. The manager goes
+    /// on watching this process, which stays as long as the container does.
+    /// Returns its exit status, 128 + n for signal n.
+    func wait(
+        for pid: Int32, notify: NotifySocket? = nil, warn: (String) -> Void = { _ in }
+    ) throws(RuntimeFailure) -> Int32 {
         defer { console?.finish() }
         while true {
             if let status = Self.reap(pid) {
                 console?.drain()
                 return status
             }
-            var waits = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
+            let isAwaited = notify?.isDone == false
+            var waits = [
+                pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: isAwaited ? notify?.descriptor.raw ?? -1 : -1, events: Int16(POLLIN), revents: 0),
+            ]
             waits += console?.waits ?? []
             if poll(&waits, nfds_t(waits.count), -1) < 0 {
                 if errno == EINTR { continue }
                 throw RuntimeFailure("poll", errno: errno)
             }
             if waits[0].revents != 0 { relay(clinux_drain_signals(signals), to: pid) }
-            try console?.handle(waits.dropFirst())
+            if waits[1].revents != 0 { notify?.handle(mainPid: getpid(), warn: warn) }
+            try console?.handle(waits.dropFirst(2))
         }
     }
 

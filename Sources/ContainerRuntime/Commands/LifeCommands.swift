@@ -70,7 +70,8 @@ enum LifeCommands {
             defer { lock.release() }
             let removal = ContainerRemoval(state: state, log: context.log)
             // The lock is ours, so nobody is creating it any more.
-            let status = record.initPid == 0 ? .stopped : state.status(of: record)
+            let isHalf = record.initPid == 0 || record.isCreating
+            let status = isHalf ? record.isInitAlive ? .created : .stopped : state.status(of: record)
             if status != .stopped {
                 guard isForced || status == .created else {
                     throw RuntimeFailure(

@@ -83,28 +83,43 @@ enum Sockets {
     static func connect(
         _ path: String, isAbstract: Bool = false, milliseconds: Int64 = 0
     ) throws(RuntimeFailure) -> OpenFile {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let name = Array(path.utf8)
-        let bytes = isAbstract ? [0] + name : name
-        let capacity = MemoryLayout.size(ofValue: address.sun_path)
-        guard bytes.count < capacity, !name.contains(0) else {
-            throw RuntimeFailure("the path of the socket \(path) is longer than \(capacity - 1) bytes")
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let socket = try OpenFile(
-            Kernel.call(SYS_socket, Int(AF_UNIX), Int(SOCK_STREAM.rawValue) | Int(Kernel.closeOnExec), 0),
-            "cannot open a socket")
+        let socket = try make(Int(SOCK_STREAM.rawValue))
         if milliseconds > 0 {
             var limit = timeval(tv_sec: Int(milliseconds / 1000), tv_usec: Int(milliseconds % 1000 * 1000))
             setsockopt(socket.raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
-        // The name of an abstract socket is all of the bytes, zeroes too.
-        let length = isAbstract ? MemoryLayout<sa_family_t>.size + bytes.count : MemoryLayout<sockaddr_un>.size
-        let code = withUnsafePointer(to: &address) {
-            Kernel.call(SYS_connect, Int(socket.raw), Int(bitPattern: $0), length)
-        }
-        try check(code, "cannot connect to the socket \(path)")
+        let name = isAbstract ? "@" + path : path.hasPrefix("@") ? "./" + path : path
+        try check(connect(socket, to: name), "cannot connect to the socket \(path)")
         return socket
+    }
+
+    static func datagram() throws(RuntimeFailure) -> OpenFile { try make(Int(SOCK_DGRAM.rawValue)) }
+
+    /// A path, or with `@` in front a name that is in no file system. Returns 0 or `-errno`.
+    static func connect(_ socket: OpenFile, to path: String) -> Int {
+        withAddress(path) { Kernel.call(SYS_connect, Int(socket.raw), $0, $1) }
+    }
+
+    /// Returns 0 or `-errno`.
+    static func bind(_ socket: OpenFile, to path: String) -> Int {
+        withAddress(path) { Kernel.call(SYS_bind, Int(socket.raw), $0, $1) }
+    }
+
+    private static func make(_ kind: Int) throws(RuntimeFailure) -> OpenFile {
+        try OpenFile(
+            Kernel.call(SYS_socket, Int(AF_UNIX), kind | Int(Kernel.closeOnExec), 0), "cannot open a socket")
+    }
+
+    private static func withAddress(_ path: String, _ body: (Int, Int) -> Int) -> Int {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        var bytes = Array(path.utf8)
+        guard !bytes.contains(0) else { return -Int(EINVAL) }
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return -Int(ENAMETOOLONG) }
+        let isAbstract = bytes.first == UInt8(ascii: "@")
+        if isAbstract { bytes[0] = 0 }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let size = isAbstract ? 2 + bytes.count : MemoryLayout<sockaddr_un>.size
+        return withUnsafePointer(to: &address) { body(Int(bitPattern: $0), size) }
     }
 }

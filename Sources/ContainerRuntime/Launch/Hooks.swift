@@ -11,19 +11,30 @@ enum Hooks {
     ) throws(RuntimeFailure) {
         guard !hooks.isEmpty else { return }
         let input = Array(state.text().utf8)
+        for (number, hook) in hooks.enumerated() { try run(hook, kind, number, input, environment) }
+    }
+
+    /// Runs all hooks in order, whether they fail or not; `warn` is told of each failure.
+    static func runAll(_ hooks: [HookConfig], _ kind: String, state: JSONValue, warn: (String) -> Void) {
+        let input = Array(state.text().utf8)
         for (number, hook) in hooks.enumerated() {
-            let result = try Programs.run(
-                hook.path, arguments: hook.args.isEmpty ? [hook.path] : hook.args,
-                environment: hook.env.isEmpty ? environment ?? Programs.ownEnvironment : hook.env, input: input,
-                timeout: hook.timeout)
-            guard result.code == 0 else {
-                let said = result.output.isEmpty ? "" : ": " + result.output
-                let how =
-                    result.code == Programs.timedOut
-                    ? "took longer than \(hook.timeout ?? 0) s" : result.signal ?? "exit status \(result.code)"
-                throw RuntimeFailure("error running \(kind) hook #\(number): \(hook.path): \(how)\(said)")
-            }
+            do throws(RuntimeFailure) { try run(hook, kind, number, input, nil) } catch { warn(error.message) }
         }
+    }
+
+    private static func run(
+        _ hook: HookConfig, _ kind: String, _ number: Int, _ input: [UInt8], _ environment: [String]?
+    ) throws(RuntimeFailure) {
+        let result = try Programs.run(
+            hook.path, arguments: hook.args.isEmpty ? [hook.path] : hook.args,
+            environment: hook.env.isEmpty ? environment ?? Programs.ownEnvironment : hook.env, input: input,
+            timeout: hook.timeout)
+        guard result.code != 0 else { return }
+        let said = result.output.isEmpty ? "" : ": " + result.output
+        let how =
+            result.code == Programs.timedOut
+            ? "took longer than \(hook.timeout ?? 0) s" : result.signal ?? "exit status \(result.code)"
+        throw RuntimeFailure("error running \(kind) hook #\(number): \(hook.path): \(how)\(said)")
     }
 }
 
@@ -69,7 +80,7 @@ enum Programs {
             _ = Kernel.call(SYS_dup3, Int(toChild.0), 0, 0)
             _ = Kernel.call(SYS_dup3, Int(fromChild.1), 1, 0)
             _ = Kernel.call(SYS_dup3, Int(fromChild.1), 2, 0)
-            _ = Kernel.call(SYS_close_range, 3, Int(UInt32.max), 0)
+            _ = clinux_close_on_exec_from(3)
             let code = CStrings.with(arguments) { arguments in
                 CStrings.with(environment) { environment in
                     Kernel.withPath(path) {

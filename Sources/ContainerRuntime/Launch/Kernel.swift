@@ -86,6 +86,14 @@ enum Kernel {
         }
     }
 
+    /// openat2(2) below an open directory of procfs, through no link and into no other mount: a file of the same procfs
+    /// that somebody has bound over the one that is meant would do (CVE-2025-52881).
+    static func openInProc(_ proc: Int32, _ path: String, _ flags: Int32) -> Int {
+        let noOtherMount: UInt64 = 0x01
+        let noLinks: UInt64 = 0x04
+        return openInRoot(proc, path, flags, resolve: noOtherMount | noLinks)
+    }
+
     static func close(_ descriptor: Int32) { _ = call(SYS_close, Int(descriptor)) }
 
     /// The path that leads to an open file, whatever has become of its name.

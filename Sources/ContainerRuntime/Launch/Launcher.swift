@@ -33,10 +33,12 @@ enum Launcher {
     /// `directory`: the container's own directory below the runtime's root.
     /// `cgroup`: planned, not made yet.
     /// `log`: gets warnings.
+    /// `begun`: called with init's pid before hooks run that may look for it.
     /// Returns the pid of the container's init, in this process's pid namespace.
     /// Throws what went wrong; nothing of the container is left but its state directory.
     static func create(
-        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog
+        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog,
+        begun: (Int32) throws(RuntimeFailure) -> Void
     ) throws(RuntimeFailure) -> Int32 {
         guard let process = request.config.process, let root = request.config.root else {
             throw RuntimeFailure("config.json has no process or no root; both are needed on Linux")
@@ -70,7 +72,7 @@ enum Launcher {
                 child: child.pid, log: log)
             do throws(RuntimeFailure) {
                 if child.isInit { try bearer.letGo(child.pid, inGroup: child.inGroup) }
-                init1 = try bearer.deliver()
+                init1 = try bearer.deliver(begun: begun)
             } catch {
                 init1 = bearer.initPid
                 throw error
@@ -140,9 +142,6 @@ enum Launcher {
         if config.linux.intelRdt != nil {
             throw RuntimeFailure("linux.intelRdt is not supported: this host has no resctrl filesystem")
         }
-        if !config.linux.netDevices.isEmpty {
-            throw RuntimeFailure("linux.netDevices is not supported yet; move the interface after create")
-        }
     }
 
     private static func makeFifo(_ directory: String, owner config: ContainerConfig) throws(RuntimeFailure) -> OpenFile
@@ -157,8 +156,9 @@ enum Launcher {
         if !config.linux.uidMappings.isEmpty {
             let uid = IDMapping.host(of: 0, in: config.linux.uidMappings)
             let gid = IDMapping.host(of: 0, in: config.linux.gidMappings)
-            try check(
-                Kernel.changeOwner(AT_FDCWD, path, uid: Int(uid ?? 0), gid: Int(gid ?? 0)), "cannot give away \(path)")
+            let result = Kernel.changeOwner(AT_FDCWD, path, uid: Int(uid ?? 0), gid: Int(gid ?? 0))
+            // An ordinary user cannot; then it is the mode that lets others write.
+            if result != -Int(EPERM) || geteuid() == 0 { try check(result, "cannot give away \(path)") }
         }
         return try OpenFile(Kernel.open(path, Kernel.path), "cannot open the fifo \(path)")
     }
@@ -192,7 +192,9 @@ struct Bearer {
     var initPid: Int32?
 
     /// Returns the pid of init, which waits for `start`.
-    mutating func deliver() throws(RuntimeFailure) -> Int32 {
+    ///
+    /// `begun`: told of it before hooks run.
+    mutating func deliver(begun: (Int32) throws(RuntimeFailure) -> Void) throws(RuntimeFailure) -> Int32 {
         while true {
             guard let message = try channel.receive() else {
                 throw RuntimeFailure("the container's first process ended unexpectedly\(lastWords())")
@@ -209,6 +211,9 @@ struct Bearer {
                 try BindSource.serve(index, request, initPid: initPid, channel)
             case .mounted:
                 let hooks = request.config.hooks
+                if let initPid, !(hooks.prestart + hooks.createRuntime + hooks.createContainer).isEmpty {
+                    try begun(initPid)
+                }
                 let pid = initPid ?? 0
                 // Prestart hooks are of a time when they ran between create and start, and know a created container.
                 try Hooks.run(hooks.prestart, "prestart", state: hookState(pid: pid, status: "created"))
@@ -241,6 +246,7 @@ struct Bearer {
         try Limits.apply(process, to: pid, log)
         log.debug("child process in init(): pid \(pid) goes on to build its root")
         if let owner = request.config.groupOwner { try cgroup.delegate(to: owner) }
+        try NetDevices.move(request.config.linux.netDevices, to: pid)
         try channel.send(.go)
     }
 

@@ -185,7 +185,7 @@ struct Mounting {
 
     private func mountCgroups(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
         let hasNamespace = plan.config.linux.namespace(.cgroup) != nil
-        let hierarchies = plan.cgroup.mountsInside()
+        let hierarchies = try plan.cgroup.mountsInside()
         if plan.cgroup.isUnified, let only = hierarchies.first {
             try mountHierarchy(only, at: mount.destination, options, hasNamespace)
             return

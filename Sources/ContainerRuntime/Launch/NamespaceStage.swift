@@ -73,14 +73,15 @@ struct NamespaceStage {
                 NamespaceFile(kind: .user, path: path, file: file).join(), "cannot join the user namespace \(path)")
         }
         if let user = plan.config.linux.namespace(.user), user.path == nil {
-            let isRoot = geteuid() == 0
+            let setDumpable: Int32 = 4
+            // The maps are written from outside. A process that cannot be dumped has files that only root may write;
+            // an ordinary user opens up for that moment, in which nobody else is in the namespace.
+            if geteuid() != 0 { _ = Kernel.control(setDumpable, 1) }
             try check(
                 Kernel.call(SYS_unshare, Int(NamespaceKind.user.cloneFlag)), "cannot make a user namespace")
-            // The maps are written from outside; a process that cannot be dumped has files that only root may write.
-            if !isRoot { _ = Kernel.control(4, 1) }  // PR_SET_DUMPABLE; there is nobody else in the namespace yet
             try channel.send(.map)
             try channel.expect(.done)
-            if !isRoot { _ = Kernel.control(4, 0) }
+            _ = Kernel.control(setDumpable, 0)
         }
         if plan.config.linux.namespace(.user) != nil { try becomeRoot() }
         for entry in others {
@@ -131,33 +132,50 @@ struct NamespaceFile {
 
 /// Maps of user and group ids of a user namespace.
 enum IDMaps {
+    /// Root writes them; an ordinary user may map itself, and has newuidmap and newgidmap for the ranges of
+    /// /etc/subuid and /etc/subgid.
     static func write(for pid: Int32, _ linux: LinuxConfig) throws(RuntimeFailure) {
-        try write(linux.uidMappings, pid, "uid")
-        // Without privilege, the own group alone may be mapped where nobody can drop groups any more.
-        if geteuid() != 0, linux.gidMappings.count == 1, linux.gidMappings[0].size == 1 {
-            _ = Kernel.write("deny", toFile: "/proc/\(pid)/setgroups")
+        let isRoot = geteuid() == 0
+        if isRoot || isSelf(linux.uidMappings, geteuid()) {
+            try write(linux.uidMappings, "/proc/\(pid)/uid_map", "uids")
+        } else {
+            try byHelper("newuidmap", "/etc/subuid", pid, linux.uidMappings)
         }
-        try write(linux.gidMappings, pid, "gid")
+        if isRoot || isSelf(linux.gidMappings, getegid()) {
+            if !isRoot {
+                // The kernel's condition: who could drop a group that forbids something would gain by it.
+                try check(
+                    Kernel.write("deny", toFile: "/proc/\(pid)/setgroups"),
+                    "cannot give up setgroups for the user namespace")
+            }
+            try write(linux.gidMappings, "/proc/\(pid)/gid_map", "gids")
+        } else {
+            try byHelper("newgidmap", "/etc/subgid", pid, linux.gidMappings)
+        }
     }
 
-    /// The own id alone takes no help; more does, for those without privilege.
-    private static func write(_ mappings: [IDMapping], _ pid: Int32, _ kind: String) throws(RuntimeFailure) {
+    private static func isSelf(_ mappings: [IDMapping], _ id: UInt32) -> Bool {
+        mappings.count == 1 && mappings[0].size == 1 && mappings[0].hostID == id
+    }
+
+    private static func write(_ mappings: [IDMapping], _ path: String, _ what: String) throws(RuntimeFailure) {
         let text = mappings.map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
-        let code = Kernel.write(text, toFile: "/proc/\(pid)/\(kind)_map")
-        if geteuid() != 0, code < 0 { return try byHelper("new\(kind)map", pid, mappings) }
-        try check(code, "cannot map \(kind)s of the user namespace")
+        try check(Kernel.write(text, toFile: path), "cannot map \(what) of the user namespace")
     }
 
-    private static func byHelper(_ name: String, _ pid: Int32, _ mappings: [IDMapping]) throws(RuntimeFailure) {
+    private static func byHelper(
+        _ name: String, _ ranges: String, _ pid: Int32, _ mappings: [IDMapping]
+    ) throws(RuntimeFailure) {
         guard !mappings.isEmpty else { return }
+        let places = ["/usr/bin/", "/usr/local/bin/", "/bin/", "/usr/sbin/"]
+        guard let path = places.map({ $0 + name }).first(where: { access($0, X_OK) == 0 }) else {
+            throw RuntimeFailure("\(name) is needed to map more than one id as an ordinary user; install uidmap")
+        }
         var arguments = [name, String(pid)]
         for each in mappings { arguments += [String(each.containerID), String(each.hostID), String(each.size)] }
-        let status = try Programs.run(
-            "/usr/bin/\(name)", arguments: arguments, environment: [], input: nil, timeout: 10)
+        let status = try Programs.run(path, arguments: arguments, environment: [], input: nil, timeout: 10)
         guard status.code == 0 else {
-            throw RuntimeFailure(
-                "\(name) refused the map (\(status.output)); give this user a range in /etc/sub\(name.dropFirst(3).prefix(1) == "u" ? "uid" : "gid")"
-            )
+            throw RuntimeFailure("\(name) refused the map (\(status.output)); give this user the range in \(ranges)")
         }
     }
 }

@@ -36,7 +36,7 @@ struct ProcessFinish {
         var entered = enterDirectory()
         try becomeUser(staysAbleToFilter: seccomp != nil && !process.noNewPrivileges, warn)
         if entered < 0 { entered = enterDirectory() }
-        try check(entered, "cannot enter the working directory \(process.cwd)")
+        try check(entered, "chdir to cwd (\"\(process.cwd)\") set in config.json failed")
         try checkDirectory()
         let program = try findProgram()
         let environment = environment()

@@ -179,16 +179,17 @@ enum Host {
 /// Kernel settings that belong to the container's namespaces, written through the host's /proc.
 enum Sysctl {
     static func write(_ linux: LinuxConfig) throws(RuntimeFailure) {
+        if linux.sysctl.isEmpty { return }
+        let proc = try OpenFile(Kernel.open("/proc", Kernel.path | Kernel.directory), "cannot open /proc")
+        guard Kernel.isProc(proc.raw) else {
+            throw RuntimeFailure("cannot set kernel parameters: /proc of this host is not procfs")
+        }
         for (name, value) in linux.sysctl {
-            // A name may use slashes as well, so that a dot can be part of an interface's name.
-            let path = "/proc/sys/" + (name.contains("/") ? name : String(name.map { $0 == "." ? "/" : $0 }))
-            guard !path.split(separator: "/").contains("..") else {
-                throw RuntimeFailure("linux.sysctl: '\(name)' is not the name of a setting")
+            guard let path = SysctlRules.file(of: name) else {
+                throw RuntimeFailure("linux.sysctl: '\(name)' is not the name of a kernel parameter")
             }
-            let file = try OpenFile(Kernel.open(path, O_WRONLY | Kernel.noFollow), "cannot set sysctl \(name)")
-            guard Kernel.isProc(file.raw) else {
-                throw RuntimeFailure("cannot set sysctl \(name): /proc/sys is not procfs")
-            }
+            let file = try OpenFile(
+                Kernel.openInProc(proc.raw, "sys/" + path, O_WRONLY), "cannot set sysctl \(name)")
             try check(Kernel.write(value, to: file.raw), "cannot set sysctl \(name) to \(value)")
         }
     }

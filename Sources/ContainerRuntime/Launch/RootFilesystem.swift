@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import LinuxSystem
 
 /// Builds the container's root in its own mount namespace, protects parts of it, and enters it.
 struct RootFilesystem {
@@ -62,7 +63,7 @@ struct RootFilesystem {
         for line in table.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 8)
             guard fields.count > 6 else { continue }
-            let point = MountTable.unescape(fields[4])
+            let point = MountInfoField.unescaped(fields[4])
             let holds = point == "/" || rootfs == point || rootfs.hasPrefix(point + "/")
             guard holds, point.utf8.count >= best.utf8.count else { continue }
             best = point
@@ -192,7 +193,7 @@ extension RootFilesystem {
             guard fields.count > 6, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count, fields[3] == "/",
                 fields[dash + 1] == "proc" || fields[dash + 1] == "sysfs"
             else { continue }
-            let point = MountTable.unescape(fields[4].utf8)
+            let point = MountInfoField.unescaped(fields[4].utf8)
             if point == rootfs || point.hasPrefix(rootfs + "/") { continue }
             let code = Kernel.mount(source: nil, target: point, type: nil, flags: Kernel.isSlave | Kernel.recursive)
             // It went with what it was mounted on.
@@ -204,25 +205,5 @@ extension RootFilesystem {
                 Kernel.mount(source: "tmpfs", target: point, type: "tmpfs", flags: Kernel.readOnly),
                 "cannot hide \(point)")
         }
-    }
-}
-
-enum MountTable {
-    /// mountinfo writes blanks and backslashes as octal escapes.
-    static func unescape(_ text: some Collection<UInt8>) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text)[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3,
-                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
-            {
-                bytes.append(code)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

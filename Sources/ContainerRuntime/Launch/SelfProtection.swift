@@ -36,7 +36,12 @@ enum SelfProtection {
     private static func sealedCopy() throws(RuntimeFailure) -> Int32 {
         let source = try OpenFile(Kernel.open("/proc/self/exe", O_RDONLY), "cannot open this program")
         let cloexecAndSealable = 3
-        let copy = Kernel.withPath("rondo-oci") { Kernel.call(SYS_memfd_create, $0, cloexecAndSealable) }
+        // Where the host has files in memory not executable unless asked for (Linux 6.3, vm.memfd_noexec).
+        let executable = 0x10
+        var copy = Kernel.withPath("rondo-oci") { Kernel.call(SYS_memfd_create, $0, cloexecAndSealable | executable) }
+        if copy == -Int(EINVAL) {
+            copy = Kernel.withPath("rondo-oci") { Kernel.call(SYS_memfd_create, $0, cloexecAndSealable) }
+        }
         try check(copy, "cannot make a file in memory")
         var facts = stat()
         guard fstat(source.raw, &facts) == 0 else { throw RuntimeFailure("cannot look at this program", errno: errno) }

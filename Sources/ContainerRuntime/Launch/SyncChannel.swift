@@ -9,6 +9,8 @@ internal import Glibc
 ///    ├───────────── done ────────▶│ makes and joins namespaces
 ///    │ ◀──────── started(pid) ────┤ forks init, ends
 ///    ├───────────── go ─────────────────────────────────────────▶│ (limits set) enters its cgroup, builds its root
+///    │ ◀─────────────────────────────────── source(n), if any ────┤ may not reach it itself
+///    ├───────────── the mount, as a descriptor ─────────────────▶│
 ///    │ ◀────────────────────────────────────────────── mounted ──┤ (where there are hooks for that)
 ///    ├───────────── done (hooks have run) ──────────────────────▶│ enters its root, gives up what it may not keep
 ///    │ ◀──────────────────────────────────────────────── ready ──┤ waits for start
@@ -31,6 +33,8 @@ struct SyncChannel {
     }
 
     let socket: Int32
+
+    private static let longest = 8_192
 
     static func pair() throws(RuntimeFailure) -> (runtime: SyncChannel, child: SyncChannel) {
         var one: Int32 = -1
@@ -62,7 +66,7 @@ struct SyncChannel {
 
     /// The next message and the file that came with it.
     func receiveFile() throws(RuntimeFailure) -> (message: Message?, file: OpenFile?) {
-        var buffer = [UInt8](repeating: 0, count: 8_192)
+        var buffer = [UInt8](repeating: 0, count: Self.longest)
         var descriptor: Int32 = -1
         let count = buffer.withUnsafeMutableBytes {
             clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)

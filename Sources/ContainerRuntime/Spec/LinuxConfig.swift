@@ -131,7 +131,7 @@ struct SeccompConfig: Equatable, Sendable {
     var defaultErrnoRet: UInt32?
     /// `SCMP_ARCH_…`; empty for the native one.
     var architectures: [String] = []
-    /// `SECCOMP_FILTER_FLAG_…`; nil where the profile does not say.
+    /// `SECCOMP_FILTER_FLAG_…`; nil when nothing is said, which is not the same as none.
     var flags: [String]?
     var listenerPath: String?
     var listenerMetadata: String?

@@ -35,6 +35,8 @@ struct ObjectReader {
         one.utf8.count == other.utf8.count
             && zip(one.utf8, other.utf8).allSatisfy { $0 == $1 || ($0 ^ $1 == 0x20 && ($0 | 0x20) &- 0x61 < 26) }
     }
+    /// Whether there is such a member that is not null.
+    func has(_ name: String) -> Bool { value(name) != nil }
 
     /// The place of a member in messages.
     func place(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }

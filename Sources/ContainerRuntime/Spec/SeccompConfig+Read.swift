@@ -5,7 +5,7 @@ extension SeccompConfig {
         defaultAction = try reader.requiredString("defaultAction")
         defaultErrnoRet = try reader.uint32("defaultErrnoRet")
         architectures = try reader.strings("architectures")
-        flags = reader.value("flags") == nil ? nil : try reader.strings("flags")
+        flags = reader.has("flags") ? try reader.strings("flags") : nil
         listenerPath = try reader.filledString("listenerPath")
         listenerMetadata = try reader.filledString("listenerMetadata")
         for rule in try reader.objects("syscalls") {

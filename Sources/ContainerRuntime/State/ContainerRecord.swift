@@ -8,6 +8,8 @@ struct ContainerRecord: Equatable, Sendable {
     var initPid: Int32 = 0
     /// Clock ticks after boot, field 22 of `/proc/PID/stat`: tells the init from a later process with its pid.
     var initStartTime: UInt64 = 0
+    /// Whether init is there already, but `create` is not through with it.
+    var isCreating = false
     /// RFC 3339, UTC, with nanoseconds.
     var created: String
     /// Absolute.
@@ -23,7 +25,8 @@ struct ContainerRecord: Equatable, Sendable {
 
     static func == (left: Self, right: Self) -> Bool {
         left.ociVersion == right.ociVersion && left.id == right.id && left.initPid == right.initPid
-            && left.initStartTime == right.initStartTime && left.created == right.created
+            && left.initStartTime == right.initStartTime && left.isCreating == right.isCreating
+            && left.created == right.created
             && left.bundle == right.bundle && left.rootfs == right.rootfs && left.owner == right.owner
             && left.hostMount == right.hostMount
             && left.annotations.elementsEqual(right.annotations, by: ==) && left.cgroup == right.cgroup
@@ -33,7 +36,7 @@ struct ContainerRecord: Equatable, Sendable {
 extension ContainerRecord {
     /// The form of `state.json`.
     var json: JSONValue {
-        .object([
+        var members = [
             JSONMember(name: "ociVersion", value: .string(ociVersion)),
             JSONMember(name: "id", value: .string(id)),
             JSONMember(name: "hostMount", value: .number(String(hostMount))),
@@ -45,7 +48,9 @@ extension ContainerRecord {
             JSONMember(name: "owner", value: .string(owner)),
             JSONMember(name: "annotations", value: Self.object(annotations)),
             JSONMember(name: "cgroup", value: cgroup.json),
-        ])
+        ]
+        if isCreating { members.append(JSONMember(name: "creating", value: .bool(true))) }
+        return .object(members)
     }
 
     /// Reads ``json``; strict, because only the runtime writes it.
@@ -58,6 +63,7 @@ extension ContainerRecord {
             rootfs: try Self.text(json, "rootfs"), owner: try Self.text(json, "owner"),
             hostMount: json["hostMount"] == nil ? 0 : try Self.number(json, "hostMount"),
             cgroup: try CgroupRecord(json: cgroup))
+        isCreating = json["creating"] == .bool(true)
         if case .object(let members)? = json["annotations"] {
             for member in members {
                 guard case .string(let value) = member.value else { throw Self.missing("annotations") }

@@ -135,7 +135,7 @@ struct StateDirectory: Sendable {
 
     /// Where the container is in its life, from what is true now: its init, the pipe of start, its cgroup.
     func status(of record: ContainerRecord) -> ContainerStatus {
-        if record.initPid == 0 { return isLocked(record.id) ? .creating : .stopped }
+        if record.initPid == 0 || record.isCreating { return isLocked(record.id) ? .creating : .stopped }
         guard record.isInitAlive else { return .stopped }
         if record.cgroup.isFrozen { return .paused }
         return access(execFifo(record.id), F_OK) == 0 ? .created : .running

@@ -113,27 +113,8 @@ struct Mount: Equatable {
     init?(_ line: Substring) {
         let fields = line.split(separator: " ")
         guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else { return nil }
-        point = Self.unescaped(fields[4])
+        point = MountInfoField.unescaped(fields[4].utf8)
         kind = String(fields[dash + 1])
         options = fields[dash + 3].split(separator: ",").map(String.init)
-    }
-
-    /// Space, tab, newline and backslash are written as `\` and three octal digits.
-    private static func unescaped(_ field: Substring) -> String {
-        guard field.contains("\\") else { return String(field) }
-        var bytes: [UInt8] = []
-        var rest = Array(field.utf8)[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3,
-                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
-            {
-                bytes.append(code)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
