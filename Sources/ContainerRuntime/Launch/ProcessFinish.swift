@@ -193,12 +193,13 @@ struct ProcessFinish {
 }
 
 enum Descriptors {
-    /// Closes all from a number on but a few.
+    /// Closes all from a number on but a few; where the kernel cannot close ranges, all go with the program at last.
     static func close(from first: Int, but kept: [Int32]) throws(RuntimeFailure) {
         var next = first
         for descriptor in kept.map(Int.init).sorted() + [Int(Int32.max)] where descriptor >= next {
-            if descriptor > next {
-                try check(Kernel.call(SYS_close_range, next, descriptor - 1, 0), "cannot close descriptors")
+            if descriptor > next, Kernel.call(SYS_close_range, next, descriptor - 1, 0) < 0 {
+                try check(Int(clinux_close_on_exec_from(Int32(first))), "cannot mark descriptors to be closed")
+                return
             }
             next = descriptor + 1
         }
