@@ -6,13 +6,15 @@ struct RuntimeFailure: Error, Equatable, Sendable, CustomStringConvertible {
     var message: String
     /// The exit status of the command; 1 unless there is a reason.
     var status: Int32 = 1
+    /// Whether the container's own standard error has the message already.
+    var isTold = false
 
     init(_ message: String, status: Int32 = 1) {
         self.message = message
         self.status = status
     }
 
-    /// A system call that failed: `doing: words of the errno`.
+    /// A system call that failed: `doing: words of the errno`, in lower case as callers of runc look for them.
     init(_ doing: String, errno code: Int32, status: Int32 = 1) {
         var buffer = [CChar](repeating: 0, count: 160)
         clinux_error_text(code, &buffer, buffer.count)

@@ -175,8 +175,11 @@ final class CgroupVersionTwoTests {
         #expect(group.read("cgroup.procs") == "42")
         mkdir("\(group.path)/sub", 0o755)
         Self.write("", "\(group.path)/sub/cgroup.procs")
-        try record.add(pid: 43, subgroups: ["../sub"])
+        try record.add(pid: 43, subgroups: ["a/../sub"])
         #expect(record.processes() == [42, 43])
+        for outside in ["..", "../sub", "sub/../../other"] {
+            #expect(throws: RuntimeFailure.self) { try self.record.add(pid: 43, subgroups: [outside]) }
+        }
         #expect(throws: RuntimeFailure.self) { try self.record.add(pid: 43, subgroups: ["absent"]) }
         #expect(throws: RuntimeFailure.self) { try self.record.add(pid: 43, subgroups: ["memory:sub"]) }
     }

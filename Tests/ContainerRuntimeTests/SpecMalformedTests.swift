@@ -184,7 +184,11 @@ enum SpecFamilies {
                 cases.append(.at(path, value, "expected an integer from \(least) to \(greatest), found \(value)"))
             }
         }
-        for path in required { cases.append(.at(path, nil, "missing, but required")) }
+        for path in required {
+            let isPolicy = path == "linux.memoryPolicy.mode"
+            let reason = isPolicy ? "invalid memory policy mode \"\"; use a name such as MPOL_BIND" : nil
+            cases.append(.at(path, nil, reason ?? "missing, but required"))
+        }
         return cases
     }
 }

@@ -217,6 +217,23 @@ struct SpecReadTests {
     }
 
     @Test
+    func `the case of names does not count, but the right one wins`() throws {
+        let text = #"{"PIDs":{"Limit":1},"memory":{"LIMIT":5,"limit":6},"cpu":{"shareS":7,"quot@":8}}"#
+        let limits = try ResourcesConfig.read(try JSONValue.parse(Array(text.utf8)))
+        #expect(limits.pids == 1 && limits.memory.limit == 6 && limits.cpu.shares == 7 && limits.cpu.quota == nil)
+    }
+
+    @Test
+    func `letters that runc passes over are no part of a device's access`() throws {
+        func access(_ letters: String) throws -> String? {
+            let text = "{\"devices\":[{\"allow\":false,\"access\":\"\(letters)\"}]}"
+            return try ResourcesConfig.read(try JSONValue.parse(Array(text.utf8))).devices.first?.access
+        }
+        #expect(try access("rwa") == "rw")
+        #expect(throws: RuntimeFailure.self) { try access("a") }
+    }
+
+    @Test
     func `a text above 16 MiB is refused before it is read`() {
         let bytes = [UInt8](repeating: 0x20, count: (16 << 20) + 1)
         #expect(throws: RuntimeFailure("config.json: 16777217 bytes, at most 16777216 are accepted")) {

@@ -51,7 +51,7 @@ enum SpecRules {
         .at("process.scheduler.priority", "4", "is for SCHED_FIFO and SCHED_RR only"),
         SpecCase(
             "process.scheduler.policy", #""SCHED_FIFO""#,
-            "process.scheduler.nice: is for SCHED_OTHER and SCHED_BATCH only"),
+            "process.scheduler.priority: must be from 1 to 99 for SCHED_FIFO and SCHED_RR"),
         .at(
             "process.scheduler", #"{"policy":"SCHED_DEADLINE","runtime":5,"deadline":4,"period":9}"#,
             "SCHED_DEADLINE needs 0 < runtime <= deadline <= period"),
@@ -154,13 +154,15 @@ enum SpecRules {
         .at("linux.intelRdt.closID", #""a/b""#, #""a/b" is no name of a folder"#),
         .at("linux.seccomp.syscalls[0].names", "[]", "must name a system call"),
         .at(
-            "linux.memoryPolicy.mode", #""MPOL_X""#, #"expected the name of a policy such as MPOL_BIND, found "MPOL_X""#
-        ),
-        .at("linux.memoryPolicy.flags[0]", #""F""#, #"expected a flag such as MPOL_F_STATIC_NODES, found "F""#),
+            "linux.memoryPolicy.mode", #""MPOL_X""#,
+            #"invalid memory policy mode "MPOL_X"; use a name such as MPOL_BIND"#),
+        .at(
+            "linux.memoryPolicy.flags[0]", #""F""#,
+            #"invalid memory policy flag "F"; use one such as MPOL_F_STATIC_NODES"#),
         .at("linux.memoryPolicy.nodes", #""0-""#, #"expected a list such as 0-3,7, found "0-""#),
         .at("linux.memoryPolicy.nodes", #""""#, "must name a node for this mode"),
         .at(
-            "linux.memoryPolicy.mode", #""MPOL_LOCAL""#, "must be empty for MPOL_DEFAULT and MPOL_LOCAL",
+            "linux.memoryPolicy.mode", #""MPOL_LOCAL""#, "this mode requires 0 nodes but got 2",
             place: "linux.memoryPolicy.nodes"),
         .at(
             "linux.memoryPolicy.flags[1]", #""MPOL_F_RELATIVE_NODES""#,

@@ -31,6 +31,7 @@ import oci_unified  # noqa: E402, F401
 import oci_handover  # noqa: E402, F401
 import oci_rootless  # noqa: E402, F401
 import oci_escapes  # noqa: E402, F401
+import oci_habits  # noqa: E402, F401
 import oci_escapes_races  # noqa: E402, F401
 import oci_escapes_rights  # noqa: E402, F401
 import oci_parallel  # noqa: E402, F401

@@ -140,6 +140,16 @@ enum CgroupPath {
         return names
     }
 
+    /// As ``components(_:)``; nil when the path goes above where it starts.
+    static func below(_ path: String) -> [String]? {
+        var depth = 0
+        for name in path.split(separator: "/") where name != "." {
+            depth += name == ".." ? -1 : 1
+            if depth < 0 { return nil }
+        }
+        return components(path)
+    }
+
     static func join(_ directory: String, _ names: [String]) -> String {
         names.reduce(directory == "/" ? "" : directory) { "\($0)/\($1)" }
     }

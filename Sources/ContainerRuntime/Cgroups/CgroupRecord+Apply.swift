@@ -16,7 +16,9 @@ extension CgroupRecord {
     func apply(_ resources: ResourcesConfig, devices: Bool = true) throws(RuntimeFailure) {
         guard resources.unified.isEmpty || isUnified else {
             throw RuntimeFailure(
-                "linux.resources.unified needs a machine with cgroup version 2 alone; this one has version 1")
+                "invalid configuration: linux.resources.unified needs a machine with cgroup version 2 alone; this one"
+                    + " has version 1"
+            )
         }
         try applyCpuset(resources.cpu)
         if devices { try applyDevices(resources.devices) }

@@ -30,13 +30,13 @@ extension CgroupRecord {
             let count = place.directory.processes().count
             guard count == 0 else {
                 throw RuntimeFailure(
-                    "the container's cgroup \(place.path) is not empty: \(count) process(es) found;"
+                    "container's cgroup is not empty: \(count) process(es) found in \(place.path);"
                         + " end them or choose another linux.cgroupsPath")
             }
         }
         guard !isFrozen else {
             throw RuntimeFailure(
-                "the container's cgroup \(places.first?.path ?? "") is there already and frozen; thaw it")
+                "container's cgroup unexpectedly frozen: \(places.first?.path ?? "") is there already; thaw it")
         }
     }
 

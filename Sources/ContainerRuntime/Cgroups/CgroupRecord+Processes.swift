@@ -32,13 +32,13 @@ extension CgroupRecord {
                 try SystemdManager(isUser: systemd.isUser).attach(pid, to: systemd.name)
                 continue
             }
-            throw Self.refusal(of: target.path, code, "process \(pid)")
+            throw Self.refusal(of: target.path, code, "pid \(pid)")
         }
     }
 
     /// Says which group did not take a process, and what that means.
     static func refusal(of path: String, _ code: Int32, _ process: String) -> RuntimeFailure {
-        var failure = RuntimeFailure("cannot move \(process) into \(path)", errno: code)
+        var failure = RuntimeFailure("error adding \(process) to the cgroup \(path)", errno: code)
         if code == ENOENT { failure.message += "; there is no such cgroup" }
         if code == ENOSPC { failure.message += "; its cpuset has no processors or memory nodes" }
         if code == EBUSY { failure.message += "; groups below it have controllers, so it can have no processes" }
@@ -53,13 +53,16 @@ extension CgroupRecord {
         var targets: [Target] = places.map { (place: $0, path: $0.path) }
         for text in subgroups {
             let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            let names = CgroupPath.components(String(parts.last ?? ""))
+            guard let names = CgroupPath.below(String(parts.last ?? "")) else {
+                throw RuntimeFailure("bad sub cgroup path: \(text) leads out of the container's cgroup")
+            }
             let controllers = parts.count == 2 ? parts[0].split(separator: ",").map(String.init) : []
             guard controllers.isEmpty || !isUnified else {
                 throw RuntimeFailure("--cgroup \(text) names a controller, but cgroup version 2 has one tree for all")
             }
             for controller in controllers where version1(controller) == nil {
-                throw RuntimeFailure("--cgroup \(text): there is no controller \(controller) in cgroup version 1 here")
+                throw RuntimeFailure(
+                    "unknown controller \(controller) in --cgroup \(text): cgroup version 1 has none here")
             }
             for index in targets.indices {
                 let place = targets[index].place

@@ -122,12 +122,6 @@ final class ConsoleRelay {
     }
 
     private func attach() {
-        // Our own terminal turns line feeds into new lines; twice would be once too often.
-        var settings = termios()
-        if tcgetattr(master, &settings) == 0 {
-            settings.c_oflag &= ~tcflag_t(ONLCR)
-            tcsetattr(master, TCSANOW, &settings)
-        }
         terminal = (0...2).first { isatty($0) == 1 }
         guard let terminal, tcgetattr(terminal, &before) == 0 else { return }
         var raw = before

@@ -8,6 +8,7 @@ struct ContainerCreation {
         Flag("bundle", "b", help: "directory of the bundle (default: the current one)"),
         Flag("console-socket", help: "unix socket that gets the master of the container's terminal"),
         Flag("pid-file", help: "file that gets the pid of the container's init"),
+        Flag("pidfd-socket", help: "unix socket that gets a pidfd of the container's init"),
         Flag("no-pivot", kind: .switched, help: "do not pivot_root; for a root filesystem that is a ramdisk"),
         Flag("no-new-keyring", kind: .switched, help: "keep the caller's session keyring"),
         Flag("preserve-fds", kind: .integer, help: "pass this many descriptors behind the standard ones on"),
@@ -30,7 +31,7 @@ struct ContainerCreation {
     ) throws(RuntimeFailure) -> (record: ContainerRecord, config: ContainerConfig, lock: ContainerLock) {
         try StateDirectory.check(context.id)
         // A relative path counts from where the caller is, not from the bundle.
-        let pidFile = context.pidFile
+        let (pidFile, pidfdSocket) = (context.path("pid-file"), context.path("pidfd-socket"))
         let (bundle, bytes, config) = try bundle
         let root = config.root?.path ?? "rootfs"
         if context.flags.flag("host-root"), !root.hasPrefix("/") || !RootDirectory.normalized(root).isEmpty {
@@ -39,6 +40,7 @@ struct ContainerCreation {
         try checkTerminal(config.process?.terminal ?? false)
         var request = try request(bundle, config, console: console)
         request.pidFile = pidFile
+        request.pidfdSocket = pidfdSocket
         let state = context.state
         if context.global.isRootPerUser {
             try RuntimeFiles.makeDirectories(state.root, mode: 0o700)
@@ -96,7 +98,10 @@ struct ContainerCreation {
         config.process?.env += passed.environment
         var request = CreateRequest(id: context.id, bundle: bundle, config: config, root: context.global.root)
         request.consoleSocket = context.flags.text("console-socket")
-        if let console, !isDetached, config.process?.terminal == true { request.consoleSocket = try console() }
+        if let console, !isDetached, config.process?.terminal == true {
+            request.consoleSocket = try console()
+            request.isConsoleRelayed = true
+        }
         if console != nil, config.process?.terminal == true, config.process?.consoleSize == nil {
             // Ours is the terminal that people look at: the program starts in its size.
             var window: (UInt16, UInt16, UInt16, UInt16) = (0, 0, 0, 0)
@@ -146,6 +151,7 @@ struct ContainerCreation {
         do throws(RuntimeFailure) {
             record = try record.with(initPid: record.initPid)
             try state.save(record)
+            if let path = request.pidfdSocket { try Sockets.sendProcess(record.initPid, as: "standard", to: path) }
             if let path = request.pidFile { try PidFile.write(record.initPid, to: path) }
         } catch {
             ContainerRemoval(state: state, log: context.log).undo(record)
@@ -168,9 +174,9 @@ extension ContainerRecord {
 }
 
 extension CommandContext {
-    /// Absolute, from before anything changed the current directory.
-    var pidFile: String? {
-        flags.text("pid-file").map {
+    /// A flag's path, made absolute.
+    func path(_ flag: String) -> String? {
+        flags.text(flag).map {
             GlobalOptions.absolute($0, in: GlobalOptions.Surroundings.currentDirectory())
         }
     }

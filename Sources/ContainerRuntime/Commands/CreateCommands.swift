@@ -85,7 +85,13 @@ enum CreateCommands {
         let (record, config, lock) = try ContainerCreation(context: context, isDetached: false)
             .perform { () throws(RuntimeFailure) in try foreground.openConsole() }
         defer { lock.release() }
-        let notify = try begin(context, record, config)
+        let notify: NotifySocket?
+        do throws(RuntimeFailure) {
+            notify = try begin(context, record, config) { foreground.finish() }
+        } catch  where error.isTold {
+            // Our standard error, or the terminal on it, was the container's.
+            return 255
+        }
         // Others may signal, pause or delete the container from here on.
         lock.release()
         let status = try foreground.wait(for: record.initPid, notify: notify) { context.log.warn($0) }
@@ -103,7 +109,8 @@ enum CreateCommands {
 
     /// Starts what was just created; should that fail, nothing is left.
     private static func begin(
-        _ context: CommandContext, _ record: ContainerRecord, _ config: ContainerConfig
+        _ context: CommandContext, _ record: ContainerRecord, _ config: ContainerConfig,
+        failed: () -> Void = {}
     ) throws(RuntimeFailure) -> NotifySocket? {
         let state = context.state
         do throws(RuntimeFailure) {
@@ -113,6 +120,7 @@ enum CreateCommands {
             return notify
         } catch {
             end(record, context)
+            failed()
             throw error
         }
     }

@@ -17,6 +17,7 @@ enum ExecCommand {
             Flag("process", "p", help: "file with the process as JSON, in place of the other flags"),
             Flag("detach", "d", kind: .switched, help: "do not wait for it"),
             Flag("pid-file", help: "file that gets its pid"),
+            Flag("pidfd-socket", help: "unix socket that gets a pidfd of it"),
             Flag("process-label", help: "SELinux label"),
             Flag("apparmor", help: "AppArmor profile"),
             Flag("no-new-privs", kind: .switched, help: "let it gain no privileges"),
@@ -50,7 +51,6 @@ enum ExecCommand {
             throw RuntimeFailure("cannot exec in a paused container (use --ignore-paused to override)")
         case .paused, .created, .running: break
         }
-        let pidFile = context.pidFile
         let config = try context.state.config(of: context.id)
         var process = try process(context, record, config)
         let isDetached = flags.flag("detach")
@@ -61,17 +61,16 @@ enum ExecCommand {
         let foreground = isDetached ? nil : try Foreground()
         let request = ExecRequest(
             process: process, consoleSocket: process.terminal ? try foreground?.openConsole() ?? socket : nil,
-            preserveFDs: passed.count, cgroup: flags.list("cgroup"))
+            isConsoleRelayed: foreground != nil, preserveFDs: passed.count, cgroup: flags.list("cgroup"))
         let pid = try Launcher.startExec(
             request, id: record.id, bundle: record.bundle, target: record.initPid, config: config,
             cgroup: record.cgroup, log: context.log)
-        if let pidFile {
-            do throws(RuntimeFailure) {
-                try PidFile.write(pid, to: pidFile)
-            } catch {
-                Launcher.discard(pid)
-                throw error
-            }
+        do throws(RuntimeFailure) {
+            if let path = flags.text("pidfd-socket") { try Sockets.sendProcess(pid, as: "setns", to: path) }
+            if let path = flags.text("pid-file") { try PidFile.write(pid, to: path) }
+        } catch {
+            Launcher.discard(pid)
+            throw error
         }
         return try foreground?.wait(for: pid) ?? 0
     }

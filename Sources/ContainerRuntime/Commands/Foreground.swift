@@ -64,6 +64,12 @@ final class Foreground {
         }
     }
 
+    /// Passes on what a container that did not start has said.
+    func finish() {
+        console?.drain()
+        console?.finish()
+    }
+
     private func relay(_ seen: UInt64, to pid: Int32) {
         for number in Self.relayed where seen & 1 << UInt64(number) != 0 {
             switch number {

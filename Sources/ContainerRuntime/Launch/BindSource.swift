@@ -1,11 +1,16 @@
 internal import CLinux
 internal import Glibc
 
-/// What a bind mount brings: a copy of the mount at its source, attached nowhere yet, with its options.
+/// What a bind mount brings: a copy of the mount at its source, attached nowhere yet, its ids mapped where that is
+/// asked for.
+///
+/// Init opens it itself, but for what root of a user namespace may not: map ids, and look into all folders of the host.
+/// The runtime then does so in the container's mount namespace, where the mounts made so far are.
 struct BindSource {
     let mount: MountConfig
     let options: MountOptions
     let bundle: String
+    let linux: LinuxConfig
 
     /// Absolute.
     var path: String {
@@ -13,28 +18,86 @@ struct BindSource {
         return source.hasPrefix("/") ? source : "\(bundle)/\(source)"
     }
 
-    func open(_ linux: LinuxConfig) throws(RuntimeFailure) -> OpenFile {
+    private var isMapped: Bool { options.isIDMapped || options.isRecursiveIDMapped || !mount.uidMappings.isEmpty }
+
+    /// In init.
+    ///
+    /// `index`: of the mount in the configuration.
+    /// `channel`: to the runtime.
+    func open(_ index: Int, _ channel: SyncChannel) throws(RuntimeFailure) -> OpenFile {
         guard mount.source != nil else {
             throw RuntimeFailure("the mount at \(mount.destination) is a bind without a source")
         }
-        let tree = try OpenFile(
-            Kernel.cloneTree(AT_FDCWD, path, recursive: options.isRecursiveBind), "cannot bind \(path)")
-        if options.isIDMapped || options.isRecursiveIDMapped || !mount.uidMappings.isEmpty {
-            let namespace = try MappedNamespace.make(
-                uids: first(mount.uidMappings, options.uidMappings, linux.uidMappings),
-                gids: first(mount.gidMappings, options.gidMappings, linux.gidMappings))
-            try check(
-                Kernel.setAttributes(
-                    tree.raw, set: 0, userNamespace: namespace.raw, recursive: options.isRecursiveIDMapped),
-                "cannot map the ids of the mount at \(mount.destination)")
+        let isBelow = linux.namespace(.user) != nil
+        if !isBelow || !isMapped {
+            let tree = clone()
+            let isRefused = tree == -Int(EACCES) || tree == -Int(EPERM)
+            if !isBelow || !isRefused {
+                let tree = try OpenFile(tree, "cannot bind \(path)")
+                if isMapped { try map(tree, to: try namespace(nil)) }
+                return tree
+            }
         }
-        let (set, clear) = Self.attributes(options)
-        if set != 0 || clear != 0 {
-            try check(
-                Kernel.setAttributes(tree.raw, set: set, clear: clear, recursive: false),
-                "cannot set the options of the mount at \(mount.destination)")
+        try channel.send(.bindSource(Int32(truncatingIfNeeded: index)))
+        let (answer, tree) = try channel.receiveFile()
+        if case .failed(let reason)? = answer { throw RuntimeFailure(reason) }
+        guard answer == .done, let tree else {
+            throw RuntimeFailure("the runtime has ended; the container is given up")
         }
         return tree
+    }
+
+    /// In the runtime: answers init's request, be it with why the source cannot be bound.
+    static func serve(
+        _ index: Int32, _ request: CreateRequest, initPid: Int32, _ channel: SyncChannel
+    ) throws(RuntimeFailure) {
+        guard request.config.mounts.indices.contains(Int(index)) else {
+            throw RuntimeFailure("the container's first process talks of a mount that is not there")
+        }
+        let mount = request.config.mounts[Int(index)]
+        let source = BindSource(
+            mount: mount, options: MountOptions(mount.options), bundle: request.bundle, linux: request.config.linux)
+        let child = clinux_fork()
+        if child == 0 {
+            do throws(RuntimeFailure) {
+                let tree = try source.openFor(initPid)
+                try withExtendedLifetime(tree) { () throws(RuntimeFailure) in try channel.send(.done, with: tree.raw) }
+            } catch {
+                try? channel.send(.failed(error.message))
+            }
+            _exit(0)
+        }
+        guard child > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
+        Launcher.reap(child)
+    }
+
+    private func openFor(_ initPid: Int32) throws(RuntimeFailure) -> OpenFile {
+        let own = try OpenFile(Kernel.open("/proc/\(initPid)/ns/user", O_RDONLY), "cannot open the user namespace")
+        let namespace = isMapped ? try self.namespace(own) : nil
+        let mounts = try OpenFile(Kernel.open("/proc/\(initPid)/ns/mnt", O_RDONLY), "cannot open the mount namespace")
+        try check(
+            Kernel.call(SYS_setns, Int(mounts.raw), Int(NamespaceKind.mount.cloneFlag)),
+            "cannot bind \(path), nor join the mount namespace to do so")
+        let tree = try OpenFile(clone(), "cannot bind \(path)")
+        if let namespace { try map(tree, to: namespace) }
+        return tree
+    }
+
+    private func clone() -> Int { Kernel.cloneTree(AT_FDCWD, path, recursive: options.isRecursiveBind) }
+
+    private func map(_ tree: OpenFile, to namespace: OpenFile) throws(RuntimeFailure) {
+        try check(
+            Kernel.setAttributes(
+                tree.raw, set: 0, userNamespace: namespace.raw, recursive: options.isRecursiveIDMapped),
+            "cannot map the ids of the mount at \(mount.destination)")
+    }
+
+    /// One with the maps of the mount, or the container's own.
+    private func namespace(_ own: OpenFile?) throws(RuntimeFailure) -> OpenFile {
+        let uids = first(mount.uidMappings, options.uidMappings)
+        let gids = first(mount.gidMappings, options.gidMappings)
+        if uids.isEmpty, gids.isEmpty, let own { return own }
+        return try MappedNamespace.make(uids: first(uids, linux.uidMappings), gids: first(gids, linux.gidMappings))
     }
 
     /// The first that says something.

@@ -6,7 +6,7 @@ enum Console {
     /// Makes a terminal on the container's own devpts, makes it the process's controlling terminal and standard
     /// streams, and sends the master.
     static func open(
-        in root: RootDirectory, process: ProcessConfig, sendTo socket: Int32, bindConsole: Bool
+        in root: RootDirectory, process: ProcessConfig, sendTo socket: Int32, bindConsole: Bool, isRelayed: Bool
     ) throws(RuntimeFailure) {
         let noControl = O_NOCTTY
         let master = try OpenFile(
@@ -24,6 +24,7 @@ enum Console {
         let slave = try OpenFile(
             Kernel.call(SYS_ioctl, Int(master.raw), getPeer, Int(O_RDWR | noControl | Kernel.closeOnExec)),
             "cannot open the other side of the terminal")
+        if isRelayed { try keepLineFeeds(of: slave.raw) }
         if let size = process.consoleSize {
             var window: (UInt16, UInt16, UInt16, UInt16) = (
                 UInt16(clamping: size.height), UInt16(clamping: size.width), 0, 0
@@ -49,7 +50,33 @@ enum Console {
     }
 }
 
+extension Console {
+    /// The terminal that the relay writes to turns line feeds into new lines; twice would be once too often. Done here,
+    /// so that not even the program's first word is written before.
+    private static func keepLineFeeds(of terminal: Int32) throws(RuntimeFailure) {
+        var settings = termios()
+        guard tcgetattr(terminal, &settings) == 0 else {
+            throw RuntimeFailure("cannot read the terminal", errno: errno)
+        }
+        settings.c_oflag &= ~tcflag_t(ONLCR)
+        guard tcsetattr(terminal, TCSANOW, &settings) == 0 else {
+            throw RuntimeFailure("cannot set up the terminal", errno: errno)
+        }
+    }
+}
+
 enum Sockets {
+    /// Hands a pidfd of a process to a socket's owner.
+    static func sendProcess(_ pid: Int32, as name: String, to path: String) throws(RuntimeFailure) {
+        let process = try OpenFile(Kernel.call(SYS_pidfd_open, Int(pid), 0), "cannot open process \(pid)")
+        let socket = try connect(path)
+        let bytes = Array(name.utf8)
+        let sent = bytes.withUnsafeBytes {
+            clinux_send_descriptor(socket.raw, $0.baseAddress, $0.count, process.raw)
+        }
+        try check(Int(sent), "cannot hand the pidfd to \(path)")
+    }
+
     /// Connects to a stream socket of the file system, or of the abstract namespace (unix(7)).
     ///
     /// `milliseconds`: how long to wait for whoever listens there, and for each write later; 0 for ever.

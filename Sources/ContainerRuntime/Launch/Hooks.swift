@@ -33,8 +33,8 @@ enum Hooks {
         let said = result.output.isEmpty ? "" : ": " + result.output
         let how =
             result.code == Programs.timedOut
-            ? "took longer than \(hook.timeout ?? 0) s" : "exit status \(result.code)"
-        throw RuntimeFailure("error running \(kind) hook #\(number) (\(hook.path)): \(how)\(said)")
+            ? "took longer than \(hook.timeout ?? 0) s" : result.signal ?? "exit status \(result.code)"
+        throw RuntimeFailure("error running \(kind) hook #\(number): \(hook.path): \(how)\(said)")
     }
 }
 
@@ -45,6 +45,8 @@ enum Programs {
     struct Result {
         /// The exit status, 128 + n for signal n, or ``timedOut``.
         var code: Int32
+        /// What ended it, such as `signal: killed`, where that was a signal.
+        var signal: String?
         /// The last of what it said on both outputs, in one line.
         var output: String
     }
@@ -143,7 +145,12 @@ enum Programs {
         }
         let status = Launcher.reap(child) ?? 0
         let code = status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)
-        return Result(code: code, output: line(said))
+        return Result(code: code, signal: death(status), output: line(said))
+    }
+
+    private static func death(_ status: Int32) -> String? {
+        guard status & 0x7f != 0, let name = strsignal(status & 0x7f) else { return nil }
+        return "signal: " + String(cString: name).lowercased()
     }
 
     private static func line(_ bytes: [UInt8]) -> String {

@@ -14,8 +14,8 @@ struct InitPlan {
     var fifo: Int32
     /// Where the master side of the terminal is sent.
     var console: Int32?
-    /// Whether the runtime opens what bind mounts bring, because init cannot reach it (see ``BindSource``).
-    var opensSources: Bool
+    /// Whether this program is what stands between the container's terminal and its user's.
+    var isConsoleRelayed: Bool
     var preserveFDs: Int
     var noPivot: Bool
     var noNewKeyring: Bool

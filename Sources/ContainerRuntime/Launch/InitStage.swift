@@ -14,7 +14,7 @@ struct InitStage {
             try live(start)
         } catch {
             try? channel.send(.failed(error.message))
-            start.failed(error.message)
+            start.failed(error)
             _exit(1)
         }
     }
@@ -42,16 +42,16 @@ struct InitStage {
         try Network.raiseLoopback(plan.config.linux)
         try enterRoot()
         try ProcessFinish(plan.process).becomeProgram(
-            labels: labels, preserve: plan.preserveFDs, seccomp: seccomp,
-            personality: plan.config.linux.personality, memoryPolicy: plan.config.linux.memoryPolicy
+            labels: labels, preserve: plan.preserveFDs, keep: [channel.socket, plan.fifo, own.directory.raw],
+            seccomp: seccomp, personality: plan.config.linux.personality,
+            memoryPolicy: plan.config.linux.memoryPolicy, warn: { try? channel.send(.warning($0)) }
         ) { () throws(RuntimeFailure) in
             try channel.send(.ready)
             Kernel.close(channel.socket)
             try start.wait(for: plan.fifo, own)
-        } then: { () throws(RuntimeFailure) in
+        } then: { environment throws(RuntimeFailure) in
             try Hooks.run(
-                plan.config.hooks.startContainer, "startContainer", state: state("created"),
-                environment: plan.process.env)
+                plan.config.hooks.startContainer, "startContainer", state: state("created"), environment: environment)
         }
     }
 
@@ -61,9 +61,12 @@ struct InitStage {
         try Sysctl.write(plan.config.linux)
         if let hostname = plan.config.hostname { try Host.setName(hostname) }
         if let domainname = plan.config.domainname { try Host.setDomain(domainname) }
+        // The relative names of hooks are the container's files.
+        try check(Kernel.call(SYS_fchdir, Int(root.file.raw)), "cannot enter the root filesystem")
         try runHooks()
         if let console = plan.console {
-            try Console.open(in: root, process: plan.process, sendTo: console, bindConsole: true)
+            try Console.open(
+                in: root, process: plan.process, sendTo: console, bindConsole: true, isRelayed: plan.isConsoleRelayed)
         }
         try rootfs.protect(root)
         try rootfs.enter(root)
@@ -89,25 +92,20 @@ struct InitStage {
 /// The process's own descriptors by the host's /proc, opened while that is in sight: a container has no names for what
 /// it was given, and its own /proc may be anything.
 struct OwnDescriptors {
-    private let directory: OpenFile
+    /// The root of procfs.
+    let directory: OpenFile
     /// This process's pid as the host's /proc has it.
     let hostPid: Int32
 
     init() throws(RuntimeFailure) {
-        directory = try OpenFile(Kernel.open("/proc/self/fd", O_RDONLY | Kernel.directory), "cannot open /proc/self/fd")
+        directory = try OpenFile(Kernel.open("/proc", Kernel.path | Kernel.directory), "cannot open /proc")
         guard Kernel.isProc(directory.raw) else { throw RuntimeFailure("/proc of this host is not procfs") }
-        var text = [UInt8](repeating: 0, count: 32)
-        let count = text.withUnsafeMutableBytes { bytes in
-            Kernel.withPath("/proc/self") {
-                Kernel.call(SYS_readlinkat, Int(AT_FDCWD), $0, Int(bitPattern: bytes.baseAddress), bytes.count)
-            }
-        }
-        hostPid = Int32(String(decoding: text.prefix(max(0, count)), as: UTF8.self)) ?? getpid()
+        hostPid = Kernel.readLink(directory.raw, "self").flatMap { Int32($0) } ?? getpid()
     }
 
     /// Opens what a descriptor stands for anew.
     func reopen(_ descriptor: Int32, _ flags: Int32) -> Int {
-        Kernel.openAt(directory.raw, String(descriptor), flags)
+        Kernel.openAt(directory.raw, "self/fd/\(descriptor)", flags)
     }
 }
 
@@ -117,14 +115,22 @@ final class StartSignal {
     private var fifo: OpenFile?
 
     func wait(for descriptor: Int32, _ own: OwnDescriptors) throws(RuntimeFailure) {
+        // The first process of a pid namespace gets no signal that it does not handle; one that waits is to end by
+        // the usual ones all the same. The program has the default actions again.
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] { signal(number) { _exit(128 + $0) } }
         let fifo = try OpenFile(own.reopen(descriptor, O_WRONLY), "cannot open the exec fifo")
         try check(Kernel.write("0", to: fifo.raw), "cannot write to the exec fifo")
         Kernel.close(descriptor)
         self.fifo = fifo
     }
 
-    func failed(_ message: String) {
+    func failed(_ failure: RuntimeFailure) {
         guard let fifo else { return }
-        _ = Kernel.write(message, to: fifo.raw)
+        // Whoever reads the container's log must find it there too.
+        if failure.isTold { _ = Kernel.write(failure.message + "\n", to: 2) }
+        _ = Kernel.write((failure.isTold ? Self.told : Self.untold) + failure.message, to: fifo.raw)
     }
+
+    static let told = "1"
+    static let untold = "0"
 }

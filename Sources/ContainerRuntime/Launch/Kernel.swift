@@ -146,6 +146,16 @@ enum Kernel {
         withPath(target) { target in withPath(name) { call(SYS_symlinkat, target, Int(directory), $0) } }
     }
 
+    static func readLink(_ directory: Int32, _ name: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        let count = buffer.withUnsafeMutableBytes { bytes in
+            withPath(name) {
+                call(SYS_readlinkat, Int(directory), $0, Int(bitPattern: bytes.baseAddress), bytes.count)
+            }
+        }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+
     static func changeOwner(_ directory: Int32, _ name: String, uid: Int, gid: Int) -> Int {
         withPath(name) { call(SYS_fchownat, Int(directory), $0, uid, gid, name.isEmpty ? atEmptyPath : 0x100) }
     }
@@ -198,6 +208,27 @@ enum Kernel {
             call(SYS_fstatfs, Int(descriptor), Int(bitPattern: $0.baseAddress))
         }
         return code < 0 ? nil : words[0]
+    }
+
+    /// The `MS_…` flags of the mount that an open file is on, as far as a user namespace locks them.
+    static func mountFlags(_ descriptor: Int32) -> UInt {
+        var words = [Int](repeating: 0, count: 32)
+        let code = words.withUnsafeMutableBytes {
+            call(SYS_fstatfs, Int(descriptor), Int(bitPattern: $0.baseAddress))
+        }
+        guard code >= 0 else { return 0 }
+        // f_flags, whose bits are those of mount(2) but for the ways of keeping access times.
+        let bits = UInt(bitPattern: words[10])
+        typealias Flag = MountOptions.Flag
+        var flags =
+            bits & (readOnly | noSuid | noDev | noExec | Flag.noAccessTime | Flag.noDirectoryAccessTime)
+        let isRelative: UInt = 4_096
+        if bits & isRelative != 0 {
+            flags |= Flag.relativeAccessTime
+        } else if bits & Flag.noAccessTime == 0 {
+            flags |= Flag.strictAccessTime
+        }
+        return flags
     }
 
     static func control(_ option: Int32, _ a: Int = 0, _ b: Int = 0, _ c: Int = 0, _ d: Int = 0) -> Int {

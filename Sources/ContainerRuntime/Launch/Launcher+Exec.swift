@@ -6,6 +6,8 @@ struct ExecRequest {
     var process: ProcessConfig
     var pidFile: String?
     var consoleSocket: String?
+    /// Whether the socket is this program's own.
+    var isConsoleRelayed = false
     /// Whether the caller does not wait for the process to end.
     var detach = false
     var preserveFDs = 0
@@ -37,6 +39,10 @@ extension Launcher {
         let stage = ExecStage(
             request: request, id: id, bundle: bundle, target: target, config: config, seccomp: seccomp,
             console: console?.raw, entrance: entrance, channel: channel.child)
+        log.debug("=> nsexec container setup: a first child joins the namespaces, and forks the process into them")
+        if let cpus = request.process.execCPUAffinity?.initial, let mask = CPUList.bits(cpus)?.first {
+            log.debug("nsexec: affinity: 0x\(String(mask, radix: 16))")
+        }
         let child = clinux_fork()
         if child == 0 {
             Kernel.close(channel.runtime.socket)
@@ -56,12 +62,16 @@ extension Launcher {
                     try cgroup.add(pid: number, to: entrance.left(inGroup: inGroup), initPid: target)
                     if let cpus = request.process.execCPUAffinity?.final {
                         try Scheduling.setAffinity(cpus, of: number)
+                    } else if request.process.execCPUAffinity == nil {
+                        Scheduling.resetAffinity(of: number)
                     }
                     try Limits.apply(request.process, to: number, log)
+                    log.debug("child process in init(): pid \(number) goes on to become its program")
                     try channel.runtime.send(.go)
                 case .warning(let text): log.warn(text)
-                case .failed(let text): throw RuntimeFailure(text, status: 255)
-                case .map, .go, .mounted, .source, .ready, .done:
+                case .failed(let text): throw RuntimeFailure("unable to start container process: " + text, status: 255)
+                case .ready: log.debug("setns_init: about to exec")
+                case .map, .go, .mounted, .bindSource, .done:
                     throw RuntimeFailure("the new process talks out of turn")
                 }
             }
@@ -162,11 +172,15 @@ struct ExecStage {
             Keyring.join("_ses.\(id)")
             if let console {
                 try Console.open(
-                    in: try RootDirectory("/"), process: request.process, sendTo: console, bindConsole: false)
+                    in: try RootDirectory("/"), process: request.process, sendTo: console, bindConsole: false,
+                    isRelayed: request.isConsoleRelayed)
             }
             try ProcessFinish(request.process).becomeProgram(
-                labels: labels, preserve: request.preserveFDs, seccomp: seccomp,
-                personality: config.linux.personality, memoryPolicy: nil, ready: {}, then: {})
+                labels: labels, preserve: request.preserveFDs, keep: [channel.socket], seccomp: seccomp,
+                personality: config.linux.personality, memoryPolicy: config.linux.memoryPolicy,
+                warn: { try? channel.send(.warning($0)) },
+                ready: { () throws(RuntimeFailure) in try channel.send(.ready) },
+                then: { _ in })
         } catch {
             try? channel.send(.failed(error.message))
             _exit(1)

@@ -10,6 +10,10 @@ struct CreateRequest {
     /// Where the runtime keeps its containers.
     var root: String
     var consoleSocket: String?
+    /// Whether the socket is this program's own.
+    var isConsoleRelayed = false
+    /// Who is sent a pidfd of init.
+    var pidfdSocket: String?
     var pidFile: String?
     var preserveFDs = 0
     var noPivot = false
@@ -45,6 +49,7 @@ enum Launcher {
             try SeccompProgram.compile(config) { log.debug($0) }
         }
         let console = try consoleConnection(process, request.consoleSocket)
+        log.debug("=> nsexec container setup: a first child makes the namespaces, and forks init into them")
         try cgroup.create()
         var init1: Int32?
         do {
@@ -56,8 +61,7 @@ enum Launcher {
             let plan = InitPlan(
                 config: request.config, process: process, rootfs: rootfs, bundle: request.bundle, id: request.id,
                 cgroup: cgroup, entrance: entrance, seccomp: seccomp, fifo: fifo.raw, console: console?.raw,
-                opensSources: request.config.linux.namespace(.user) != nil && geteuid() == 0,
-                preserveFDs: request.preserveFDs,
+                isConsoleRelayed: request.isConsoleRelayed, preserveFDs: request.preserveFDs,
                 noPivot: request.noPivot, noNewKeyring: request.noNewKeyring)
             let child = NamespaceStage.fork(plan, channel.child, other: channel.runtime)
             Kernel.close(channel.child.socket)
@@ -108,7 +112,9 @@ enum Launcher {
             // Init holds its end until it has become its program, or could not and has said why.
             if count == 0, !said.isEmpty {
                 if said.count == 1 { return }
-                throw RuntimeFailure(String(decoding: said.dropFirst(), as: UTF8.self))
+                var failure = RuntimeFailure(String(decoding: said.dropFirst(2), as: UTF8.self))
+                failure.isTold = said[1] == UInt8(ascii: "1")
+                throw failure
             }
             if count <= 0, both[1].revents != 0 {
                 throw RuntimeFailure("the container's init has ended before it could start")
@@ -200,6 +206,9 @@ struct Bearer {
             case .started(let pid, let inGroup):
                 Launcher.reap(child)
                 try letGo(pid, inGroup: inGroup)
+            case .bindSource(let index):
+                guard let initPid else { throw RuntimeFailure("the container has no init") }
+                try BindSource.serve(index, request, initPid: initPid, channel)
             case .mounted:
                 let hooks = request.config.hooks
                 if let initPid, !(hooks.prestart + hooks.createRuntime + hooks.createContainer).isEmpty {
@@ -210,12 +219,13 @@ struct Bearer {
                 try Hooks.run(hooks.prestart, "prestart", state: hookState(pid: pid, status: "created"))
                 try Hooks.run(hooks.createRuntime, "createRuntime", state: hookState(pid: pid, status: "creating"))
                 try channel.send(.done)
-            case .source(let number): try sendSource(number)
             case .ready:
                 guard let initPid else { throw RuntimeFailure("the container has no init") }
+                log.debug("init: closing the pipe to signal completion; pid \(initPid) waits for start")
                 return initPid
             case .warning(let text): log.warn(text)
-            case .failed(let text): throw RuntimeFailure(text)
+            case .failed(let text):
+                throw RuntimeFailure("unable to start container process: error during container init: " + text)
             case .go, .done: throw RuntimeFailure("the container's first process talks out of turn")
             }
         }
@@ -232,39 +242,12 @@ struct Bearer {
         } else {
             try cgroup.enter(pid: pid, id: request.id, resources: resources)
         }
+        Scheduling.resetAffinity(of: pid)
         try Limits.apply(process, to: pid, log)
+        log.debug("child process in init(): pid \(pid) goes on to build its root")
         if let owner = request.config.groupOwner { try cgroup.delegate(to: owner) }
         try NetDevices.move(request.config.linux.netDevices, to: pid)
         try channel.send(.go)
-    }
-
-    /// What an entry of `mounts` binds, which init, being nobody on the host, has no way to.
-    ///
-    /// It is taken from init's own namespace: the mounts there are held together, so that a container cannot take one
-    /// off and see what the host had hidden below it, and what is mounted on them does not reach the host.
-    private func sendSource(_ number: Int) throws(RuntimeFailure) {
-        guard let initPid, request.config.mounts.indices.contains(number) else {
-            throw RuntimeFailure("the container's first process asks for what is not in its configuration")
-        }
-        let mount = request.config.mounts[number]
-        let helper = clinux_fork()
-        if helper == 0 {
-            do throws(RuntimeFailure) {
-                let namespace = try OpenFile(
-                    Kernel.open("/proc/\(initPid)/ns/mnt", O_RDONLY), "cannot open the container's mount namespace")
-                try check(
-                    Kernel.call(SYS_setns, Int(namespace.raw), Int(NamespaceKind.mount.cloneFlag)),
-                    "cannot enter the container's mount namespace")
-                let source = BindSource(
-                    mount: mount, options: MountOptions(mount.options), bundle: request.bundle)
-                try channel.send(file: try source.open(request.config.linux))
-            } catch {
-                try? channel.send(.failed(error.message))
-            }
-            _exit(0)
-        }
-        guard helper > 0 else { throw RuntimeFailure("cannot fork", errno: errno) }
-        Launcher.reap(helper)
     }
 
     private func hookState(pid: Int32, status: String) -> JSONValue {

@@ -5,15 +5,30 @@ internal import Glibc
 struct Mounting {
     let plan: InitPlan
     let root: RootDirectory
+    let channel: SyncChannel
+    /// The entry's place in `mounts`.
+    let index: Int
 
-    /// `source`: what to bind, if that is open already.
-    func perform(_ mount: MountConfig, source: OpenFile? = nil) throws(RuntimeFailure) {
-        let options = MountOptions(mount.options)
+    func perform(_ mount: MountConfig) throws(RuntimeFailure) {
+        var mount = mount
+        // As runc has it, a destination may be written as the host sees it.
+        if mount.destination.hasPrefix(plan.rootfs + "/") {
+            mount.destination.removeFirst(plan.rootfs.count)
+        }
+        do throws(RuntimeFailure) {
+            try perform(mount, MountOptions(mount.options))
+        } catch {
+            let source = (mount.source ?? mount.type ?? "").quoted
+            throw RuntimeFailure("error mounting \(source) to rootfs at \(mount.destination.quoted): \(error.message)")
+        }
+    }
+
+    private func perform(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
         try refuseDeceit(mount, options)
         switch mount.type {
         case "cgroup", "cgroup2": try mountCgroups(mount, options)
         case "proc", "sysfs", "mqueue": try mountKernel(mount, options)
-        case _ where mount.isBind(options): try bind(mount, options, source)
+        case _ where mount.isBind(options): try bind(mount, options)
         case "tmpfs": try mountMemory(mount, options)
         default: try mountPlain(mount, options, on: try root.directory(mount.destination))
         }
@@ -47,13 +62,10 @@ struct Mounting {
     /// Filesystems of the kernel itself: their place must be a real directory, or reads and writes meant for them would
     /// go elsewhere (CVE-2019-19921).
     private func mountKernel(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
-        if mount.type != "mqueue", let found = try? root.find(mount.destination, allowLinks: true) {
-            var facts = stat()
-            let isDirectory = fstat(found.raw, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR
-            guard isDirectory, (try? root.find(mount.destination, allowLinks: false)) != nil else {
-                throw RuntimeFailure(
-                    "cannot mount \(mount.type ?? "") at \(mount.destination): it must be a directory, not a link")
-            }
+        if mount.type != "mqueue", !root.isOrdinary(mount.destination) {
+            throw RuntimeFailure(
+                "\(mount.type ?? "") must be mounted on ordinary directory, and \(mount.destination) is none"
+            )
         }
         let target = try root.directory(mount.destination)
         do throws(RuntimeFailure) {
@@ -72,18 +84,22 @@ struct Mounting {
     ) throws(RuntimeFailure) {
         let type = mount.type ?? ""
         let data = labelled(options.data, type)
+        // Devices are made there yet; it becomes read-only in the end.
+        let isDev = RootDirectory.normalized(mount.destination) == ["dev"]
         try check(
             Kernel.mount(
-                source: mount.source ?? type, target: Kernel.link(target.raw), type: type, flags: options.flags,
-                data: data.isEmpty ? nil : data),
+                source: mount.source ?? type, target: Kernel.link(target.raw), type: type,
+                flags: isDev ? options.flags & ~Kernel.readOnly : options.flags, data: data.isEmpty ? nil : data),
             "cannot mount \(type) at \(mount.destination)")
         try finish(mount, options)
     }
 
     private func mountMemory(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
+        // What is not there yet has no mode to keep: the filesystem's own is then right.
+        let isNew = try root.find(mount.destination) == nil
         let target = try root.directory(mount.destination)
         var options = options
-        if !options.data.split(separator: ",").contains(where: { $0.hasPrefix("mode=") }) {
+        if !isNew, !options.data.split(separator: ",").contains(where: { $0.hasPrefix("mode=") }) {
             var facts = stat()
             if fstat(target.raw, &facts) == 0 {
                 let mode = "mode=" + String(facts.st_mode & 0o7777, radix: 8)
@@ -103,18 +119,37 @@ struct Mounting {
         }
     }
 
-    private func bind(
-        _ mount: MountConfig, _ options: MountOptions, _ source: OpenFile?
-    ) throws(RuntimeFailure) {
-        let what = BindSource(mount: mount, options: options, bundle: plan.bundle)
-        let tree: OpenFile
-        if let source { tree = source } else { tree = try what.open(plan.config.linux) }
+    private func bind(_ mount: MountConfig, _ options: MountOptions) throws(RuntimeFailure) {
+        let what = BindSource(mount: mount, options: options, bundle: plan.bundle, linux: plan.config.linux)
+        let tree = try what.open(index, channel)
         var facts = stat()
         guard fstat(tree.raw, &facts) == 0 else { throw RuntimeFailure("cannot look at \(what.path)", errno: errno) }
         let isDirectory = facts.st_mode & S_IFMT == S_IFDIR
         let target = isDirectory ? try root.directory(mount.destination) : try root.regularFile(mount.destination)
         try check(Kernel.attach(tree.raw, to: target.raw), "cannot bind \(what.path) at \(mount.destination)")
+        try restrict(tree, options)
         try finish(mount, options)
+    }
+
+    /// The options of a bind. As runc has it, they replace those of its source, but where none are given; where the
+    /// kernel does not let go of some of the source's, as in a user namespace, they are added to those.
+    private func restrict(_ tree: OpenFile, _ options: MountOptions) throws(RuntimeFailure) {
+        typealias Flag = MountOptions.Flag
+        let wanted = options.flags & ~(Flag.bind | Flag.recursive | Flag.remount)
+        guard wanted != 0 || options.clearedFlags != 0 else { return }
+        let remount = Flag.bind | Flag.remount
+        let place = Kernel.link(tree.raw)
+        let code = Kernel.mount(source: nil, target: place, type: nil, flags: wanted | remount)
+        if code >= 0 { return }
+        let times = Flag.noAccessTime | Flag.noDirectoryAccessTime | Flag.relativeAccessTime | Flag.strictAccessTime
+        let locked = Kernel.mountFlags(tree.raw)
+        let refusal = RuntimeFailure("cannot set its options", errno: Int32(truncatingIfNeeded: -code))
+        guard locked & options.clearedFlags == 0, wanted & times == 0 || wanted & times == locked & times else {
+            throw refusal
+        }
+        guard Kernel.mount(source: nil, target: place, type: nil, flags: wanted | remount | locked) >= 0 else {
+            throw refusal
+        }
     }
 
     /// What applies to a mount that is there: propagation, and attributes of all that is below it.

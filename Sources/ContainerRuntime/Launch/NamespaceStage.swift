@@ -59,6 +59,10 @@ struct NamespaceStage {
     }
 
     private func enter() throws(RuntimeFailure) {
+        // While this is still our own file to write to; in a new user namespace it is not.
+        let clocks =
+            plan.config.linux.timeOffsets.isEmpty
+            ? nil : try OpenFile(Kernel.open("/proc/self/timens_offsets", O_WRONLY), "cannot set clocks here")
         var others = try openOthers()
         // Those that belong to us are out of reach from inside of a user namespace, those of the user namespace may be
         // out of reach from here.
@@ -85,7 +89,7 @@ struct NamespaceStage {
         }
         let flags = Self.made(plan.config.linux)
         if flags != 0 { try check(Kernel.call(SYS_unshare, Int(flags)), "cannot make the container's namespaces") }
-        if !plan.config.linux.timeOffsets.isEmpty { try setClocks() }
+        if let clocks { try setClocks(clocks) }
     }
 
     /// The namespaces to join but that of users, the mount namespace last: paths are not what they were behind it.
@@ -108,13 +112,12 @@ struct NamespaceStage {
         try check(Kernel.call(SYS_setresuid, 0, 0, 0), "cannot become user 0 of the user namespace; is it mapped?")
     }
 
-    private func setClocks() throws(RuntimeFailure) {
+    private func setClocks(_ file: OpenFile) throws(RuntimeFailure) {
         var text = ""
         for offset in plan.config.linux.timeOffsets {
             text += "\(offset.clock == "monotonic" ? 1 : 7) \(offset.secs) \(offset.nanosecs)\n"
         }
-        try check(
-            Kernel.write(text, toFile: "/proc/self/timens_offsets"), "cannot set the clocks of the time namespace")
+        try check(Kernel.write(text, to: file.raw), "cannot set the clocks of the time namespace")
     }
 }
 

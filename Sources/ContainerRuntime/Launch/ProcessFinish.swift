@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import LinuxSystem
 
 /// The last steps of a process on its way into a container's program, for init and exec alike: everything that a
 /// program must not have is given up, in the order in which the rest is still allowed.
@@ -10,13 +11,16 @@ struct ProcessFinish {
 
     /// `labels`: of the security modules; their files are open already.
     /// `preserve`: descriptors above standard error that the program keeps.
+    /// `keep`: descriptors needed until there is the program. All others are closed before the container is there for
+    /// anybody to look into.
     /// `seccomp`: the filter, compiled, with whom to tell about it.
     /// `ready`: called when nothing but the filter and the program itself is left to fail.
-    /// `then`: called last, before the program.
+    /// `warn`: called with what is not worth failing.
+    /// `then`: called last, before the program, with its environment.
     func becomeProgram(
-        labels: Labels, preserve: Int, seccomp: SeccompStep?, personality: PersonalityConfig?,
-        memoryPolicy: MemoryPolicyConfig?, ready: () throws(RuntimeFailure) -> Void,
-        then: () throws(RuntimeFailure) -> Void
+        labels: Labels, preserve: Int, keep: [Int32], seccomp: SeccompStep?, personality: PersonalityConfig?,
+        memoryPolicy: MemoryPolicyConfig?, warn: (String) -> Void, ready: () throws(RuntimeFailure) -> Void,
+        then: ([String]) throws(RuntimeFailure) -> Void
     ) throws(RuntimeFailure) -> Never {
         try Scheduling.apply(process)
         if let personality { try Scheduling.set(personality) }
@@ -25,12 +29,12 @@ struct ProcessFinish {
             try check(Kernel.control(38, 1), "cannot set no_new_privs")  // PR_SET_NO_NEW_PRIVS
         }
         try labels.apply()
-        try check(Int(clinux_close_on_exec_from(Int32(3 + preserve))), "cannot mark descriptors to be closed")
+        try Descriptors.close(from: 3 + preserve, but: keep + labels.descriptors + (seccomp?.descriptors ?? []))
         try Capabilities.dropBounding(keep: process.capabilities?.bounding ?? 0)
         giveStreams()
         // Some directories can be entered only by one of the two users.
         var entered = enterDirectory()
-        try becomeUser(staysAbleToFilter: seccomp != nil && !process.noNewPrivileges)
+        try becomeUser(staysAbleToFilter: seccomp != nil && !process.noNewPrivileges, warn)
         if entered < 0 { entered = enterDirectory() }
         try check(entered, "chdir to cwd (\"\(process.cwd)\") set in config.json failed")
         try checkDirectory()
@@ -39,9 +43,9 @@ struct ProcessFinish {
         // As late as it may be, for the filter need not allow what the steps before take; yet who listens to it is told
         // before the container is there for others.
         try seccomp?.load()
-        if seccomp != nil, !process.noNewPrivileges { try becomeUnableToFilter() }
+        if seccomp != nil, !process.noNewPrivileges { try becomeUnableToFilter(warn) }
         try ready()
-        try then()
+        try then(environment)
         let code = CStrings.with(process.args) { arguments in
             CStrings.with(environment) { environment in
                 Kernel.withPath(program) {
@@ -49,7 +53,9 @@ struct ProcessFinish {
                 }
             }
         }
-        throw RuntimeFailure("cannot execute \(program)", errno: Int32(truncatingIfNeeded: -code))
+        var failure = RuntimeFailure("exec \(program)", errno: Int32(truncatingIfNeeded: -code))
+        failure.isTold = true
+        throw failure
     }
 
     /// The streams become the user's, so that it can open them again by name; what cannot be given is left.
@@ -77,7 +83,7 @@ struct ProcessFinish {
     }
 
     /// Without no_new_privs the kernel takes a filter from a process with CAP_SYS_ADMIN only.
-    private func becomeUser(staysAbleToFilter: Bool) throws(RuntimeFailure) {
+    private func becomeUser(staysAbleToFilter: Bool, _ warn: (String) -> Void) throws(RuntimeFailure) {
         let user = process.user
         let keepCapabilities: Int32 = 8
         try check(Kernel.control(keepCapabilities, 1), "cannot keep capabilities")
@@ -100,21 +106,21 @@ struct ProcessFinish {
         try check(Kernel.control(keepCapabilities, 0), "cannot reset the keeping of capabilities")
         if let mask = user.umask { umask(mode_t(truncatingIfNeeded: mask)) }
         let sets = process.capabilities ?? CapabilitiesConfig()
-        guard staysAbleToFilter else { return try Capabilities.apply(sets) }
+        guard staysAbleToFilter else { return try Capabilities.apply(sets, warn) }
         var larger = sets
         larger.effective |= Capabilities.administration
         larger.permitted |= Capabilities.administration
         larger.ambient = 0
         do throws(RuntimeFailure) {
-            try Capabilities.apply(larger)
+            try Capabilities.apply(larger, warn)
         } catch {
             // Who never had it is refused by the kernel when the filter is loaded.
-            try Capabilities.apply(sets)
+            try Capabilities.apply(sets, warn)
         }
     }
 
-    private func becomeUnableToFilter() throws(RuntimeFailure) {
-        try Capabilities.apply(process.capabilities ?? CapabilitiesConfig())
+    private func becomeUnableToFilter(_ warn: (String) -> Void) throws(RuntimeFailure) {
+        try Capabilities.apply(process.capabilities ?? CapabilitiesConfig(), warn)
     }
 
     /// Looks the program up as a shell would, so that a missing one is told at `create` and not after `start`.
@@ -150,6 +156,10 @@ struct ProcessFinish {
         var facts = stat()
         guard stat(path, &facts) == 0 else { return -Int(errno) }
         if facts.st_mode & S_IFMT == S_IFDIR { return -Int(EACCES) }
+        // By the capabilities that the program will have, which access(2) does not look at.
+        let byEffective = 0x200
+        let code = Kernel.withPath(path) { Kernel.call(439, Int(AT_FDCWD), $0, Int(X_OK), byEffective) }  // faccessat2
+        if code != -Int(ENOSYS) { return code }
         return access(path, X_OK) == 0 ? 0 : -Int(errno)
     }
 
@@ -182,6 +192,20 @@ struct ProcessFinish {
     }
 }
 
+enum Descriptors {
+    /// Closes all from a number on but a few; where the kernel cannot close ranges, all go with the program at last.
+    static func close(from first: Int, but kept: [Int32]) throws(RuntimeFailure) {
+        var next = first
+        for descriptor in kept.map(Int.init).sorted() + [Int(Int32.max)] where descriptor >= next {
+            if descriptor > next, Kernel.call(SYS_close_range, next, descriptor - 1, 0) < 0 {
+                try check(Int(clinux_close_on_exec_from(Int32(first))), "cannot mark descriptors to be closed")
+                return
+            }
+            next = descriptor + 1
+        }
+    }
+}
+
 /// The five sets of capabilities (capabilities(7)).
 enum Capabilities {
     private static let last = 63
@@ -202,7 +226,7 @@ enum Capabilities {
         }
     }
 
-    static func apply(_ sets: CapabilitiesConfig) throws(RuntimeFailure) {
+    static func apply(_ sets: CapabilitiesConfig, _ warn: (String) -> Void) throws(RuntimeFailure) {
         let version: UInt32 = 0x2008_0522
         var header: (UInt32, Int32) = (version, 0)
         func low(_ set: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: set) }
@@ -223,7 +247,12 @@ enum Capabilities {
         _ = Kernel.control(ambient, clearAll)
         for number in 0...last where sets.ambient & (1 << UInt64(number)) != 0 {
             // As runc does, a set that the other sets do not allow is left as it is.
-            _ = Kernel.control(ambient, raise, number)
+            let code = Kernel.control(ambient, raise, number)
+            guard code < 0 else { continue }
+            let failure = RuntimeFailure(
+                "can't raise ambient capability \(Capability.name(number) ?? String(number))",
+                errno: Int32(truncatingIfNeeded: -code))
+            warn(failure.message)
         }
     }
 }
@@ -233,13 +262,19 @@ struct SeccompStep {
     let program: SeccompProgram
     /// Connected before the container's root was entered.
     let listener: OpenFile?
+    var descriptors: [Int32] { listener.map { [$0.raw] } ?? [] }
     /// What the listener is told; the container process state of the runtime-spec.
     let state: JSONValue
 
     /// `pid`: of this process, as the host counts.
     init(_ program: SeccompProgram, pid: Int32, state: JSONValue) throws(RuntimeFailure) {
         self.program = program
-        listener = try program.listenerPath.map { path throws(RuntimeFailure) in try Sockets.connect(path) }
+        do throws(RuntimeFailure) {
+            listener = try program.listenerPath.map { path throws(RuntimeFailure) in try Sockets.connect(path) }
+        } catch {
+            throw RuntimeFailure(
+                "failed to connect with seccomp agent specified in the seccomp profile: \(error.message)")
+        }
         var members = [
             JSONMember(name: "ociVersion", value: .string("1.3.0")),
             JSONMember(name: "fds", value: .array([.string("seccompFd")])),

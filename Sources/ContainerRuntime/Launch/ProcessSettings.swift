@@ -32,6 +32,11 @@ enum Scheduling {
             let code = words.withUnsafeMutableBytes {
                 Kernel.call(SYS_sched_setattr, 0, Int(bitPattern: $0.baseAddress), 0)
             }
+            if code == -Int(EPERM) {
+                throw RuntimeFailure(
+                    "process scheduler can't be used together with AllowedCPUs (linux.resources.cpu.cpus), nor for real"
+                        + " time in a cgroup without a share of it: operation not permitted")
+            }
             try check(code, "cannot set the scheduling of the process")
         }
         if let config = process.ioPriority {
@@ -46,7 +51,7 @@ enum Scheduling {
 
     static func set(_ config: MemoryPolicyConfig) throws(RuntimeFailure) {
         guard let nodes = CPUList.bits(config.nodes) else {
-            throw RuntimeFailure("linux.memoryPolicy.nodes '\(config.nodes)' is not a list of nodes such as 0-1,3")
+            throw RuntimeFailure("invalid memory policy nodes '\(config.nodes)': use a list such as 0-1,3")
         }
         let code = nodes.withUnsafeBytes {
             Kernel.call(
@@ -54,6 +59,15 @@ enum Scheduling {
                 config.nodes.isEmpty ? 0 : Int(bitPattern: $0.baseAddress), config.nodes.isEmpty ? 0 : $0.count * 8)
         }
         try check(code, "cannot set the memory policy")
+    }
+
+    /// All processors its cpuset allows: whatever this program was bound to is not the container's concern.
+    static func resetAffinity(of pid: Int32) {
+        let all = [UInt64](repeating: .max, count: 128)
+        all.withUnsafeBytes {
+            // A process that stays bound is no reason to stop.
+            _ = Kernel.call(SYS_sched_setaffinity, Int(pid), $0.count, Int(bitPattern: $0.baseAddress))
+        }
     }
 
     static func setAffinity(_ list: String, of pid: Int32) throws(RuntimeFailure) {
@@ -84,6 +98,7 @@ enum CPUList {
 /// Labels of security modules, whose files are opened while the host's /proc is in sight.
 struct Labels {
     private var writes: [(file: OpenFile, text: String)] = []
+    var descriptors: [Int32] { writes.map(\.file.raw) }
 
     init(_ process: ProcessConfig) throws(RuntimeFailure) {
         if let profile = process.apparmorProfile, !profile.isEmpty, profile != "unconfined" {

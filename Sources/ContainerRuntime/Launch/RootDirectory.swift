@@ -32,8 +32,29 @@ struct RootDirectory {
         return try OpenFile(result, "cannot look up \(path) in the container")
     }
 
-    /// A directory, made with its parents when it is not there.
-    func directory(_ path: String, mode: Int = 0o755) throws(RuntimeFailure) -> OpenFile {
+    /// Whether there is a real directory at a path, or nothing: no link on the way, and no other file.
+    func isOrdinary(_ path: String) -> Bool {
+        let place = Self.normalized(path).joined(separator: "/")
+        let result = Kernel.openInRoot(file.raw, place, Kernel.path | Kernel.noFollow, resolve: Self.noLinks)
+        guard result >= 0 else { return result == -Int(ENOENT) }
+        let found = OpenFile(Int32(truncatingIfNeeded: result))
+        var facts = stat()
+        return fstat(found.raw, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Where a link that leads to nothing leads; nil for what is no link.
+    private func target(of name: String, in directory: OpenFile) -> [String]? {
+        guard let text = Kernel.readLink(directory.raw, name) else { return nil }
+        if text.hasPrefix("/") { return Self.normalized(text) }
+        // Relative to where the directory really is.
+        guard let here = Kernel.readLink(AT_FDCWD, Kernel.link(directory.raw)),
+            let top = Kernel.readLink(AT_FDCWD, Kernel.link(file.raw)), here.hasPrefix(top)
+        else { return nil }
+        return Self.normalized(here.dropFirst(top.count) + "/" + text)
+    }
+
+    /// A directory, made with its parents when it is not there; links to nothing are followed, inside of the root.
+    func directory(_ path: String, mode: Int = 0o755, links: Int = 40) throws(RuntimeFailure) -> OpenFile {
         let segments = Self.normalized(path)
         guard path.utf8.count <= Self.longestPath else {
             throw RuntimeFailure("the path \(path.prefix(80))… is longer than \(Self.longestPath) bytes")
@@ -43,9 +64,13 @@ struct RootDirectory {
         if whole >= 0 { return OpenFile(Int32(truncatingIfNeeded: whole)) }
         var here = try OpenFile(Kernel.openInRoot(file.raw, "", Kernel.path | Kernel.directory), "cannot open the root")
         var walked = ""
-        for segment in segments {
+        for (index, segment) in segments.enumerated() {
             walked += walked.isEmpty ? segment : "/" + segment
             var next = Kernel.openInRoot(file.raw, walked, Kernel.path | Kernel.directory)
+            if next == -Int(ENOENT), links > 0, let target = target(of: segment, in: here) {
+                let rest = target + segments[(index + 1)...]
+                return try directory(rest.joined(separator: "/"), mode: mode, links: links - 1)
+            }
             if next == -Int(ENOENT) {
                 let made = Kernel.makeDirectory(here.raw, segment, mode: mode)
                 if made != -Int(EEXIST) { try check(made, "cannot make /\(walked) in the container") }
@@ -64,9 +89,12 @@ struct RootDirectory {
     }
 
     /// A file to mount on, made empty when it is not there.
-    func regularFile(_ path: String) throws(RuntimeFailure) -> OpenFile {
+    func regularFile(_ path: String, links: Int = 40) throws(RuntimeFailure) -> OpenFile {
         if let found = try find(path) { return found }
         let (directory, name) = try parent(of: path)
+        if links > 0, let target = target(of: name, in: directory) {
+            return try regularFile(target.joined(separator: "/"), links: links - 1)
+        }
         let made = Kernel.openAt(directory.raw, name, O_WRONLY | O_CREAT | O_EXCL | Kernel.noFollow, mode: 0o755)
         try check(made, "cannot make \(path) in the container")
         Kernel.close(Int32(made))

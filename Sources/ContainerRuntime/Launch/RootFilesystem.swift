@@ -23,11 +23,7 @@ struct RootFilesystem {
         }
         let root = try RootDirectory(plan.rootfs)
         for (index, mount) in plan.config.mounts.enumerated() {
-            // Whoever is root of a user namespace may not look into all folders of the host, nor map the ids of its
-            // filesystems.
-            let isOpened = plan.opensSources && mount.isBind(MountOptions(mount.options))
-            let source = isOpened ? try channel.source(index) : nil
-            try Mounting(plan: plan, root: root).perform(mount, source: source)
+            try Mounting(plan: plan, root: root, channel: channel, index: index).perform(mount)
         }
         if plan.isInHostRoot { return root }
         if needsDevices { try Devices(linux: linux, root: root).make(hasConsole: plan.console != nil) }
@@ -88,8 +84,24 @@ struct RootFilesystem {
     /// Hides and write-protects what the configuration names, looked up from outside so that a link inside cannot
     /// point the mask elsewhere.
     func protect(_ root: RootDirectory) throws(RuntimeFailure) {
+        try finishDevices(root)
         for path in linux.readonlyPaths { try makeReadOnly(path, root) }
-        for path in linux.maskedPaths { try mask(path, root) }
+        var hidden: Set<[String]> = []
+        var cover: OpenFile?
+        for path in linux.maskedPaths where hidden.insert(RootDirectory.normalized(path)).inserted {
+            try mask(path, root, &cover)
+        }
+    }
+
+    /// A read-only /dev, now that all devices are there.
+    private func finishDevices(_ root: RootDirectory) throws(RuntimeFailure) {
+        for mount in plan.config.mounts where RootDirectory.normalized(mount.destination) == ["dev"] {
+            let options = MountOptions(mount.options)
+            guard options.flags & Kernel.readOnly != 0, !mount.isBind(options), let top = try root.find("/dev") else {
+                continue
+            }
+            try check(Kernel.setAttributes(top.raw, set: 1, recursive: false), "cannot make /dev read-only")
+        }
     }
 
     private func makeReadOnly(_ path: String, _ root: RootDirectory) throws(RuntimeFailure) {
@@ -101,15 +113,22 @@ struct RootFilesystem {
         try check(Kernel.attach(tree.raw, to: target.raw), "cannot make \(path) read-only in the container")
     }
 
-    private func mask(_ path: String, _ root: RootDirectory) throws(RuntimeFailure) {
+    /// `cover`: the empty directory that hides all directories, made when the first is met.
+    private func mask(_ path: String, _ root: RootDirectory, _ cover: inout OpenFile?) throws(RuntimeFailure) {
         guard let target = try root.find(path) else { return }
         var facts = stat()
         guard fstat(target.raw, &facts) == 0 else { throw RuntimeFailure("cannot look at \(path)", errno: errno) }
         if facts.st_mode & S_IFMT == S_IFDIR {
+            if let cover {
+                let tree = try OpenFile(Kernel.cloneTree(cover.raw, "", recursive: false), "cannot hide \(path)")
+                try check(Kernel.attach(tree.raw, to: target.raw), "cannot hide \(path) in the container")
+                return
+            }
             try check(
                 Kernel.mount(
                     source: "tmpfs", target: Kernel.link(target.raw), type: "tmpfs", flags: Kernel.readOnly,
                     data: Labels.mountLabel(linux).map { "context=\"\($0)\"" }), "cannot hide \(path) in the container")
+            cover = try root.find(path)
             return
         }
         // The host's /dev/null, checked to be just that: the container's could be anything (CVE-2025-31133).
@@ -133,6 +152,7 @@ struct RootFilesystem {
         } else if !isAlone || plan.noPivot {
             // The root of others is not moved.
             if isAlone {
+                try hideKernelFilesystems()
                 try check(
                     Kernel.mount(source: plan.rootfs, target: "/", type: nil, flags: Kernel.move),
                     "cannot move the root")
@@ -156,6 +176,34 @@ struct RootFilesystem {
             try check(
                 Kernel.mount(source: nil, target: "/", type: nil, flags: propagation),
                 "cannot set the propagation of the root")
+        }
+    }
+}
+
+extension RootFilesystem {
+    /// Without pivot_root the host's mounts stay in the namespace. A whole procfs or sysfs among them would let the
+    /// container mount new ones, without what hides their dangerous parts.
+    private func hideKernelFilesystems() throws(RuntimeFailure) {
+        guard let table = Kernel.read("/proc/self/mountinfo", limit: 64 << 20) else {
+            throw RuntimeFailure("cannot read the table of mounts, /proc/self/mountinfo")
+        }
+        let rootfs = realpath(plan.rootfs)
+        for line in table.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+            guard fields.count > 6, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count, fields[3] == "/",
+                fields[dash + 1] == "proc" || fields[dash + 1] == "sysfs"
+            else { continue }
+            let point = MountInfoField.unescaped(fields[4].utf8)
+            if point == rootfs || point.hasPrefix(rootfs + "/") { continue }
+            let code = Kernel.mount(source: nil, target: point, type: nil, flags: Kernel.isSlave | Kernel.recursive)
+            // It went with what it was mounted on.
+            if code == -Int(ENOENT) || code == -Int(EINVAL) { continue }
+            try check(code, "cannot cut off \(point)")
+            let detach = 2
+            if Kernel.unmount(point, flags: detach) >= 0 { continue }
+            try check(
+                Kernel.mount(source: "tmpfs", target: point, type: "tmpfs", flags: Kernel.readOnly),
+                "cannot hide \(point)")
         }
     }
 }

@@ -16,13 +16,7 @@ enum SelfProtection {
     static func ensure(arguments: [String]) throws(RuntimeFailure) {
         if clinux_is_protected() != 0 { return }
         let image = try protectedImage()
-        var environment: [String] = ["\(marker)=1"]
-        var next = environ
-        while let entry = next.pointee {
-            environment.append(String(cString: entry))
-            next += 1
-        }
-        let code = execute(image, arguments: arguments, environment: environment)
+        let code = execute(image, arguments: arguments, environment: ["\(marker)=1"] + Programs.ownEnvironment)
         throw RuntimeFailure(
             "cannot go on in a protected copy of this program", errno: Int32(truncatingIfNeeded: -code))
     }

@@ -23,8 +23,9 @@ struct SyncChannel {
         /// A process waits for `go`; it may have been born in the version 2 control group that it is meant for.
         case started(Int32, inGroup: Bool)
         case go
+        /// Init cannot open the source of a bind itself: which of `mounts` it is.
+        case bindSource(Int32)
         case mounted
-        case source(Int)
         case ready
         case done
         case warning(String)
@@ -42,74 +43,61 @@ struct SyncChannel {
         return (SyncChannel(socket: one), SyncChannel(socket: other))
     }
 
-    func send(_ message: Message) throws(RuntimeFailure) {
+    func send(_ message: Message, with descriptor: Int32 = -1) throws(RuntimeFailure) {
         var bytes: [UInt8]
         switch message {
         case .map: bytes = [1]
-        case .started(let pid, let inGroup):
-            bytes = [2, inGroup ? 1 : 0]
-            for shift in stride(from: 0, to: 32, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: pid >> Int32(shift)))
-            }
+        case .started(let number, let inGroup):
+            bytes = [2, inGroup ? 1 : 0] + Self.bytes(number)
+        case .bindSource(let number): bytes = [9] + Self.bytes(number)
         case .go: bytes = [3]
         case .mounted: bytes = [4]
         case .ready: bytes = [5]
         case .done: bytes = [6]
         case .warning(let text): bytes = [7] + text.utf8.prefix(8_000)
         case .failed(let text): bytes = [8] + text.utf8.prefix(8_000)
-        case .source(let number): bytes = [9] + (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
         }
-        let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, -1) }
+        let code = bytes.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, descriptor) }
         try check(Int(code), "the runtime or the container's first process has gone")
     }
 
     /// The next message; nil when the other side has gone.
-    func receive() throws(RuntimeFailure) -> Message? {
+    func receive() throws(RuntimeFailure) -> Message? { try receiveFile().message }
+
+    /// The next message and the file that came with it.
+    func receiveFile() throws(RuntimeFailure) -> (message: Message?, file: OpenFile?) {
         var buffer = [UInt8](repeating: 0, count: Self.longest)
         var descriptor: Int32 = -1
         let count = buffer.withUnsafeMutableBytes {
             clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
         }
-        if descriptor >= 0 { Kernel.close(descriptor) }
-        if count == 0 || count == -Int(ECONNRESET) { return nil }
+        let file = descriptor >= 0 ? OpenFile(descriptor) : nil
+        if count == 0 || count == -Int(ECONNRESET) { return (nil, nil) }
         try check(count, "cannot hear from the container's first process")
-        let payload = buffer[1..<max(1, count)]
-        switch buffer[0] {
+        return (try Self.message(buffer[0], buffer[1..<max(1, count)]), file)
+    }
+
+    private static func message(_ kind: UInt8, _ payload: ArraySlice<UInt8>) throws(RuntimeFailure) -> Message {
+        switch kind {
         case 1: return .map
-        case 2 where payload.count == 5:
-            let pid = payload.dropFirst().reversed().reduce(0) { $0 << 8 | Int32($1) }
-            return .started(pid, inGroup: payload.first == 1)
+        case 2 where payload.count == 5: return .started(number(payload.dropFirst()), inGroup: payload.first == 1)
+        case 9 where payload.count == 4: return .bindSource(number(payload))
         case 3: return .go
         case 4: return .mounted
         case 5: return .ready
         case 6: return .done
         case 7: return .warning(String(decoding: payload, as: UTF8.self))
         case 8: return .failed(String(decoding: payload, as: UTF8.self))
-        case 9 where payload.count == 4: return .source(payload.reversed().reduce(0) { $0 << 8 | Int($1) })
         default: throw RuntimeFailure("the container's first process said something unknown")
         }
     }
 
-    /// Answers ``Message/source(_:)``.
-    func send(file: OpenFile) throws(RuntimeFailure) {
-        let done: [UInt8] = [6]
-        let code = done.withUnsafeBytes { clinux_send_descriptor(socket, $0.baseAddress, $0.count, file.raw) }
-        try check(Int(code), "the container's first process has gone")
+    private static func bytes(_ number: Int32) -> [UInt8] {
+        stride(from: Int32(0), to: 32, by: 8).map { UInt8(truncatingIfNeeded: number >> $0) }
     }
 
-    /// What an entry of `mounts` binds, opened by the runtime.
-    func source(_ number: Int) throws(RuntimeFailure) -> OpenFile {
-        try send(.source(number))
-        var buffer = [UInt8](repeating: 0, count: Self.longest)
-        var descriptor: Int32 = -1
-        let count = buffer.withUnsafeMutableBytes {
-            clinux_receive_descriptor(socket, $0.baseAddress, $0.count, &descriptor)
-        }
-        guard count > 0, descriptor >= 0 else {
-            let said = String(decoding: buffer[..<max(0, count)].dropFirst(), as: UTF8.self)
-            throw RuntimeFailure(said.isEmpty ? "the runtime has ended; the container is given up" : said)
-        }
-        return OpenFile(descriptor)
+    private static func number(_ bytes: ArraySlice<UInt8>) -> Int32 {
+        Int32(truncatingIfNeeded: bytes.reversed().reduce(0) { $0 << 8 | Int($1) })
     }
 
     /// Waits for a particular message.

@@ -34,14 +34,9 @@ enum TreeCopy {
                 try finish(made.raw, facts, mode, name)
             case S_IFREG: try copyFile(name, from: source, to: target, facts, mode)
             case S_IFLNK:
-                var buffer = [UInt8](repeating: 0, count: 4_096)
-                let count = buffer.withUnsafeMutableBytes { bytes in
-                    Kernel.withPath("") {
-                        Kernel.call(SYS_readlinkat, Int(file.raw), $0, Int(bitPattern: bytes.baseAddress), bytes.count)
-                    }
+                guard let text = Kernel.readLink(file.raw, "") else {
+                    throw RuntimeFailure("tmpcopyup: cannot read the link \(name)")
                 }
-                try check(count, "tmpcopyup: cannot read the link \(name)")
-                let text = String(decoding: buffer[..<count], as: UTF8.self)
                 try check(Kernel.makeLink(text, target, name), "tmpcopyup: cannot make the link \(name)")
             default:
                 try check(

@@ -132,7 +132,8 @@ extension MemoryPolicyConfig {
         }
         let takesNone = mode == Self.default || mode == Self.local
         if takesNone, !nodes.isEmpty {
-            throw .invalid(name, "\(path).nodes", "must be empty for MPOL_DEFAULT and MPOL_LOCAL")
+            let count = CPUList.bits(nodes)?.reduce(0) { $0 + $1.nonzeroBitCount } ?? 0
+            throw .invalid(name, "\(path).nodes", "this mode requires 0 nodes but got \(count)")
         }
         if !takesNone, mode != Self.preferred, nodes.isEmpty {
             throw .invalid(name, "\(path).nodes", "must name a node for this mode")

@@ -122,16 +122,16 @@ extension IntelRdtConfig {
 
 extension MemoryPolicyConfig {
     init(_ reader: ObjectReader) throws(RuntimeFailure) {
-        let name = try reader.requiredString("mode")
+        let name = try reader.string("mode") ?? ""
         guard let number = SpecNames.index(of: name, in: SpecNames.memoryPolicyModes) else {
-            throw reader.failure("mode", "expected the name of a policy such as MPOL_BIND, found \(name.quoted)")
+            throw reader.failure("mode", "invalid memory policy mode \(name.quoted); use a name such as MPOL_BIND")
         }
         mode = Int32(number)
         nodes = try reader.string("nodes") ?? ""
         for (index, flag) in try reader.strings("flags").enumerated() {
             guard let bit = SpecNames.index(of: flag, in: SpecNames.memoryPolicyFlags) else {
                 throw reader.failure(
-                    "flags[\(index)]", "expected a flag such as MPOL_F_STATIC_NODES, found \(flag.quoted)")
+                    "flags[\(index)]", "invalid memory policy flag \(flag.quoted); use one such as MPOL_F_STATIC_NODES")
             }
             flags |= 1 << Int32(13 + bit)
         }

@@ -23,13 +23,18 @@ struct ObjectReader {
         self.members = members
     }
 
-    /// The member, unless it is absent or null.
+    /// The member, unless it is absent or null. As in Go's readers, letters of the other case are as good.
     func value(_ name: String) -> JSONValue? {
-        guard let value = members.last(where: { $0.name == name })?.value else { return nil }
+        let found = members.last { $0.name == name } ?? members.last { Self.isSame($0.name, name) }
+        guard let value = found?.value else { return nil }
         if case .null = value { return nil }
         return value
     }
 
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        one.utf8.count == other.utf8.count
+            && zip(one.utf8, other.utf8).allSatisfy { $0 == $1 || ($0 ^ $1 == 0x20 && ($0 | 0x20) &- 0x61 < 26) }
+    }
     /// Whether there is such a member that is not null.
     func has(_ name: String) -> Bool { value(name) != nil }
 

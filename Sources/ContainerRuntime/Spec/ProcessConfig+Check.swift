@@ -56,17 +56,13 @@ extension ProcessConfig {
 
 extension SchedulerConfig {
     /// `SCHED_…` as their numbers.
-    private static let other: UInt32 = 0
     private static let fifo: UInt32 = 1
     private static let roundRobin: UInt32 = 2
-    private static let batch: UInt32 = 3
     private static let deadline: UInt32 = 6
 
-    /// Each policy has fields of its own; sched_setattr(2) refuses the others without saying which.
+    /// Each policy has fields of its own; sched_setattr(2) refuses the others without saying which, but for `nice`,
+    /// which it passes over.
     fileprivate func check(_ name: String, _ path: String) throws(RuntimeFailure) {
-        if nice != 0, policy != Self.other, policy != Self.batch {
-            throw .invalid(name, "\(path).nice", "is for SCHED_OTHER and SCHED_BATCH only")
-        }
         let isRealTime = policy == Self.fifo || policy == Self.roundRobin
         if priority != 0, !isRealTime {
             throw .invalid(name, "\(path).priority", "is for SCHED_FIFO and SCHED_RR only")

@@ -43,10 +43,12 @@ extension DeviceRule {
         major = try reader.signed("major", numbers).flatMap { $0 < 0 ? nil : $0 }
         minor = try reader.signed("minor", numbers).flatMap { $0 < 0 ? nil : $0 }
         if let access = try reader.filledString("access") {
-            guard access.utf8.allSatisfy({ "rwm".utf8.contains($0) }), access.utf8.count <= 3 else {
+            // runc passes over an a among them.
+            let letters = access.filter { $0 != "a" }
+            guard letters.utf8.allSatisfy({ "rwm".utf8.contains($0) }), (1...3).contains(letters.utf8.count) else {
                 throw reader.failure("access", "expected some of the letters r, w and m, found \(access.quoted)")
             }
-            self.access = access
+            self.access = letters
         }
     }
 }
