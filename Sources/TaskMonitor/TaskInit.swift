@@ -8,7 +8,8 @@ internal import LinuxSystem
 /// zombies; so this reaps, passes signals on, and tells the monitor how the command fares. The container runtime has
 /// given it the task's user, limits, directory and environment already.
 public enum TaskInit {
-    /// Runs the command to its end, when the command line says so.
+    /// Runs the command to its end when the command line says so, and then never returns; returns at once where this
+    /// process is no task's init.
     ///
     /// Works on the command line as the kernel gave it: there is one such process per task, and without a single Swift
     /// value it keeps only a few pages of its own.
@@ -16,7 +17,6 @@ public enum TaskInit {
     ///   - arguments: the program's name, `task-init`, the number of the descriptor that reports go to, the directory,
     ///     the program to run, and its arguments, `argv[0]` included.
     ///   - count: how many there are.
-    /// - Returns: when this process is no task's init; else not at all, it ends with the command.
     public static func runIfAsked(_ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, count: Int) {
         guard count > 5, let asked = arguments[1], strcmp(asked, "task-init") == 0, let number = arguments[2],
             let directory = arguments[3], let executable = arguments[4]

@@ -198,7 +198,9 @@ def many_exec(box):
     name = containerd.start("sleep", "100")
 
     def one(number):
-        words = ["tasks", "exec", "--exec-id", "e%d" % number, name, "sh", "-c", "echo %d; exit %d" % (number, number)]
+        # ctr stops copying when it hears of the end: what a process says just before that may be lost.
+        line = "echo %d; sleep 0.5; exit %d" % (number, number)
+        words = ["tasks", "exec", "--exec-id", "e%d" % number, name, "sh", "-c", line]
         result = call([*containerd.command, *words], os.path.join(box.path, "exec%d" % number))
         return result.code, result.out
 
