@@ -169,13 +169,13 @@ struct SystemdPropertyTests {
     @Test func `a list of what is allowed is one of systemd's`() throws {
         let (policy, list) = try devices(Self.new, [Self.nothing, Self.fuse])
         #expect(policy == "strict")
-        #expect(list.count == 12)
+        #expect(list.count == 11)
         for wanted in ["/dev/char/10:229 rwm", "/dev/char/1:3 rwm", "char-136 rwm", "char-* m", "block-* m"] {
             #expect(list.contains(wanted))
         }
         // Older ones know no class by its number.
         let old = try devices(UnitProperties(version: 239, isUnified: false), [Self.nothing, Self.fuse])
-        #expect(old.policy == "strict" && old.list.count == 11 && !old.list.contains("char-136 rwm"))
+        #expect(old.policy == "strict" && old.list.count == 10 && !old.list.contains("char-136 rwm"))
         #expect(try devices(UnitProperties(version: 239, isUnified: true), [Self.nothing]).policy == "auto")
     }
 

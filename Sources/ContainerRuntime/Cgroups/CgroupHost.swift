@@ -114,8 +114,8 @@ private struct MountedTree {
     init?(_ line: String) {
         let fields = line.words(UInt8(ascii: " "))
         guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else { return nil }
-        top = MountInfoField.unescaped(fields[3].utf8)
-        point = MountInfoField.unescaped(fields[4].utf8)
+        top = MountInfoField.unescaped(fields[3])
+        point = MountInfoField.unescaped(fields[4])
         kind = fields[dash + 1]
         options = fields[dash + 3].words(UInt8(ascii: ","))
     }

@@ -193,7 +193,7 @@ extension RootFilesystem {
             guard fields.count > 6, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count, fields[3] == "/",
                 fields[dash + 1] == "proc" || fields[dash + 1] == "sysfs"
             else { continue }
-            let point = MountInfoField.unescaped(fields[4].utf8)
+            let point = MountInfoField.unescaped(String(fields[4]))
             if point == rootfs || point.hasPrefix(rootfs + "/") { continue }
             let code = Kernel.mount(source: nil, target: point, type: nil, flags: Kernel.isSlave | Kernel.recursive)
             // It went with what it was mounted on.

@@ -113,7 +113,7 @@ struct Mount: Equatable {
     init?(_ line: Substring) {
         let fields = line.split(separator: " ")
         guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else { return nil }
-        point = MountInfoField.unescaped(fields[4].utf8)
+        point = MountInfoField.unescaped(String(fields[4]))
         kind = String(fields[dash + 1])
         options = fields[dash + 3].split(separator: ",").map(String.init)
     }

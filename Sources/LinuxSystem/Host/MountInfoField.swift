@@ -5,12 +5,13 @@ public enum MountInfoField {
     /// What is no such escape stays as it is, so that nothing that the kernel may write is refused.
     /// - Parameter field: one field as it stands in the file.
     /// - Returns: the path or word that it means.
-    public static func unescaped(_ field: some Collection<UInt8>) -> String {
+    // Of one type, not generic: the library looks every conformance of the program up for a generic call.
+    public static func unescaped(_ field: ArraySlice<UInt8>) -> String {
         let backslash: UInt8 = 0x5C
         guard field.contains(backslash) else { return String(decoding: field, as: UTF8.self) }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(field.count)
-        var rest = Array(field)[...]
+        var rest = field
         while let byte = rest.popFirst() {
             let digits = rest.prefix(3)
             if byte == backslash, digits.count == 3,
@@ -24,4 +25,7 @@ public enum MountInfoField {
         }
         return String(decoding: bytes, as: UTF8.self)
     }
+
+    /// The same of a field that is text already.
+    public static func unescaped(_ field: String) -> String { unescaped(Array(field.utf8)[...]) }
 }
