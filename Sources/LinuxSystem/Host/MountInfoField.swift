@@ -5,8 +5,8 @@ public enum MountInfoField {
     /// What is no such escape stays as it is, so that nothing that the kernel may write is refused.
     /// - Parameter field: one field as it stands in the file.
     /// - Returns: the path or word that it means.
-    // Of one type, not generic: the library looks every conformance of the program up for a generic call.
     public static func unescaped(_ field: ArraySlice<UInt8>) -> String {
+        // Of one type, not generic: the library looks every conformance of the program up for a generic call.
         let backslash: UInt8 = 0x5C
         guard field.contains(backslash) else { return String(decoding: field, as: UTF8.self) }
         var bytes: [UInt8] = []
