@@ -5,7 +5,10 @@ extension Membership {
     ) {
         var record = own.record
         change(&record)
-        record.incarnation = max(record.incarnation, min(incarnation, .max - 1)) + 1
+        // At the end of numbers a node stays what it is; only its own key could have brought it there.
+        let (next, overflow) = max(record.incarnation, incarnation).addingReportingOverflow(1)
+        guard !overflow else { return }
+        record.incarnation = next
         let proof = attestation ?? own.attestation
         guard let signed = SignedRecord(record: record, signature: proofs.sign(record), attestation: proof) else {
             return

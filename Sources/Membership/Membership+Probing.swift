@@ -78,7 +78,7 @@ extension Membership {
 
     /// Nobody answered. Missing nacks say that the fault may be this node's own.
     private mutating func conclude(_ probe: Probe) {
-        adjustHealth(by: probe.expectedNacks > 0 ? probe.expectedNacks - probe.nacks : 1)
+        adjustHealth(by: probe.expectedNacks > 0 ? max(0, probe.expectedNacks - probe.nacks) : 1)
         members[probe.target]?.addressIndex &+= 1
         guard let member = members[probe.target], member.record.incarnation == probe.incarnation else { return }
         accuse(

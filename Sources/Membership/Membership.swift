@@ -91,14 +91,13 @@ public struct Membership: Sendable {
         var kind: Int
     }
 
-    /// Starts a node that knows nobody yet.
+    /// Starts a node that knows nobody yet; nil when its record is too large.
     /// - Parameters:
     ///   - record: what the node says of itself; its incarnation should be above the last one that it announced.
     ///   - attestation: the proof of its roles.
     ///   - settings: the timing.
     ///   - proofs: the cryptography.
     ///   - now: monotonic time.
-    /// - Returns: nil when the record is too large.
     public init?(
         record: MemberRecord, attestation: [UInt8], settings: MembershipSettings, proofs: Proofs, now: Duration
     ) {

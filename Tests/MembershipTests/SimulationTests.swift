@@ -87,6 +87,50 @@ struct SimulationTests {
         #expect(cluster.deaths.allSatisfy { $0.subject == victim }, "replay: RONDO_SEED=\(seed)")
     }
 
+    /// Goal: large clusters heal as small ones do. Size and seed of each run.
+    @Test(
+        arguments: isLong
+            ? seeds(0, long: 40).map { [256, $0] } + seeds(0, long: 10).map { [1_000, $0] }
+            : seeds(2, long: 2).map { [64, $0] })
+    func `large clusters agree after a partition of 10 to 30 seconds`(run: [UInt64]) {
+        let (size, seed) = (Int(run[0]), run[1])
+        let cluster = MembershipSimulation(seed: seed, settings: .lan)
+        cluster.encodes = size < 256
+        cluster.startTogether(size)
+        cluster.network.lossPerMille = cluster.chance.pick(0...50)
+        cluster.run(for: 3 * second)
+        for index in 0..<size { cluster.network.groups[index] = cluster.chance.pick(0...1) }
+        cluster.run(for: cluster.chance.pick(10...30) * second)
+        cluster.network.groups = [:]
+        var periods = 0
+        while !cluster.viewsAgree, periods < Self.healingPeriods {
+            cluster.run(for: second)
+            periods += 1
+        }
+        cluster.checkIncarnations()
+        if isLong { print("\(size) members, seed \(seed): whole again after \(periods) periods") }
+        #expect(cluster.viewsAgree, "replay: RONDO_SEED=\(seed), \(size) members")
+        #expect(cluster.violations.isEmpty)
+    }
+
+    /// Goal: the runs above are not empty.
+    @Test func `faults do make members die and come back`() {
+        var deaths = 0
+        for seed in 0..<10 as Range<UInt64> {
+            let cluster = MembershipSimulation(seed: seed, settings: .lan)
+            cluster.startTogether(6)
+            cluster.run(for: 3 * second)
+            for index in 0..<3 { cluster.network.groups[index] = 1 }
+            cluster.run(for: 30 * second)
+            #expect(!cluster.viewsAgree)
+            deaths += cluster.deaths.count
+            cluster.network.groups = [:]
+            cluster.run(for: 15 * second)
+            #expect(cluster.viewsAgree, "replay: seed \(seed)")
+        }
+        #expect(deaths >= 10 * 18)
+    }
+
     /// Goal: news is known everywhere in the time that is promised, and so is a death.
     @Test(arguments: isLong ? [128, 256, 1_000] : [128])
     func `joins and deaths are known everywhere in time`(size: Int) {
