@@ -33,11 +33,13 @@ struct BroadcastQueue: Sendable {
     /// Takes what fits into so many bytes, and forgets what was sent `limit` times.
     mutating func take(bytes: Int, limit: Int) -> [GossipMessage] {
         var left = bytes
+        // A long queue is not searched to the end for something small enough.
+        var misfits = 0
         var taken: [GossipMessage] = []
         var moved: [(tier: Int, entry: Entry)] = []
         for tier in tiers.indices where left > MemberCoding.smallestNews {
             var index = tiers[tier].count - 1
-            while index >= 0, left > MemberCoding.smallestNews {
+            while index >= 0, left > MemberCoding.smallestNews, misfits < 8 {
                 let entry = tiers[tier][index]
                 if current[entry.subject] != entry.number {
                     tiers[tier].remove(at: index)
@@ -46,6 +48,8 @@ struct BroadcastQueue: Sendable {
                     taken.append(entry.message)
                     tiers[tier].remove(at: index)
                     moved.append((tier + 1, entry))
+                } else {
+                    misfits += 1
                 }
                 index -= 1
             }

@@ -1,4 +1,7 @@
 extension Membership {
+    /// So much news waiting makes exchanges more frequent.
+    private static let manyNews = 48
+
     /// Runs what is due.
     mutating func runTimers(random: inout some RandomNumberGenerator) {
         runProbe(random: &random)
@@ -6,6 +9,10 @@ extension Membership {
         for id in suspects.sorted() where members[id]?.suspicion.map({ $0.deadline <= now }) == true {
             guard let member = members[id] else { continue }
             bury(id, by: own.record.id, incarnation: member.record.incarnation)
+        }
+        if news.count > Self.manyNews, nextExchange > now + settings.probeInterval * 4 {
+            // More than packets carry in a short time, as after a partition: exchanges carry all of it at once.
+            nextExchange = now + settings.probeInterval * Double.random(in: 0.5...4, using: &random)
         }
         if now >= nextExchange { startExchange(random: &random) }
         if now >= nextReconnect { reconnect(random: &random) }

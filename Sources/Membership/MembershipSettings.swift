@@ -23,7 +23,7 @@ public struct MembershipSettings: Sendable {
     /// The highest local health score: probes of a node in trouble are up to this + 1 times slower.
     public var localHealthLimit: Int
     /// Time between two exchanges of the whole state with another member, in clusters up to 32 members; it grows with
-    /// the logarithm above. Shorter repairs lost news sooner; an exchange costs up to 512 bytes a member.
+    /// the logarithm above, and is at most four probe intervals while much news waits. Shorter repairs lost news sooner; an exchange costs up to 512 bytes a member.
     public var exchangeInterval: Duration
     /// Time between two attempts to reach members that are believed dead; heals partitions. It grows with the time
     /// that a member has been dead.
