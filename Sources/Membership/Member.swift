@@ -204,10 +204,28 @@ struct Suspicion: Sendable {
     var needed: Int
     var confirmations = 0
 
-    var deadline: Duration {
-        guard needed > 0, confirmations < needed else { return start + shortest }
+    /// When the accused is believed dead.
+    private(set) var deadline: Duration
+
+    init(start: Duration, shortest: Duration, longest: Duration, needed: Int) {
+        self.start = start
+        self.shortest = shortest
+        self.longest = longest
+        self.needed = needed
+        deadline = start + (needed > 0 ? longest : shortest)
+    }
+
+    /// One more accuses.
+    mutating func confirm() {
+        confirmations += 1
         let part = Logarithm.base2(Double(confirmations + 1)) / Logarithm.base2(Double(needed + 1))
-        return start + max(shortest, longest - (longest - shortest) * part)
+        deadline = start + max(shortest, longest - (longest - shortest) * part)
+    }
+
+    /// Time that does not count passed.
+    mutating func postpone(by time: Duration) {
+        start += time
+        deadline += time
     }
 }
 

@@ -171,7 +171,8 @@ extension Membership {
             guard suspicion.confirmations < suspicion.needed, !member.accusers.contains(accusation.accuser) else {
                 return
             }
-            suspicion.confirmations += 1
+            suspicion.confirm()
+            suspicionDue = min(suspicionDue ?? suspicion.deadline, suspicion.deadline)
             member.suspicion = suspicion
             member.accusers.append(accusation.accuser)
             members[id] = member
@@ -182,8 +183,10 @@ extension Membership {
         let needed = min(settings.suspicionConfirmations, max(0, presentMembers - 2))
         setStatus(id, .suspect)
         members[id]?.accusers = [accusation.accuser]
-        members[id]?.suspicion = Suspicion(
+        let suspicion = Suspicion(
             start: now, shortest: shortest, longest: shortest * settings.suspicionStretch, needed: needed)
+        members[id]?.suspicion = suspicion
+        suspicionDue = min(suspicionDue ?? suspicion.deadline, suspicion.deadline)
         suspects.insert(id)
         news.add(.suspect(accusation), about: id)
         report(.suspected(id, accuser: accusation.accuser))

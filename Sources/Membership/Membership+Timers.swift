@@ -6,10 +6,7 @@ extension Membership {
     mutating func runTimers(random: inout some RandomNumberGenerator) {
         runProbe(random: &random)
         if !relays.isEmpty { runRelays() }
-        for id in suspects.sorted() where members[id]?.suspicion.map({ $0.deadline <= now }) == true {
-            guard let member = members[id] else { continue }
-            bury(id, by: own.record.id, incarnation: member.record.incarnation)
-        }
+        if let suspicionDue, now >= suspicionDue { endSuspicions() }
         if news.count > Self.manyNews, nextExchange > now + settings.probeInterval * 4 {
             // More than packets carry in a short time, as after a partition: exchanges carry all of it at once.
             nextExchange = now + settings.probeInterval * Double.random(in: 0.5...4, using: &random)
@@ -24,6 +21,17 @@ extension Membership {
         }
     }
 
+    /// Ends the countdowns that are over, and finds the next.
+    private mutating func endSuspicions() {
+        for id in suspects.sorted() {
+            guard let member = members[id], let suspicion = member.suspicion, suspicion.deadline <= now else {
+                continue
+            }
+            bury(id, by: own.record.id, incarnation: member.record.incarnation)
+        }
+        suspicionDue = suspects.compactMap { members[$0]?.suspicion?.deadline }.min()
+    }
+
     /// When the next of the timers is due, on the inner clock.
     func earliestDeadline() -> Duration {
         var deadline = min(nextExchange, nextReconnect, nextSweep, nextProbe)
@@ -33,9 +41,7 @@ extension Membership {
             if !probe.hasAskedOthers { deadline = min(deadline, probe.askOthersAt) }
         }
         for relay in relays.values { deadline = min(deadline, relay.hasNacked ? relay.end : relay.nackAt) }
-        for id in suspects {
-            if let suspicion = members[id]?.suspicion { deadline = min(deadline, suspicion.deadline) }
-        }
+        if let suspicionDue { deadline = min(deadline, suspicionDue) }
         if let leaveDeadline { deadline = min(deadline, leaveDeadline) }
         return deadline
     }

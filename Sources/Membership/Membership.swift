@@ -37,8 +37,10 @@ public struct Membership: Sendable {
     let proofs: Proofs
     /// Members in no order, for choosing by chance; `Member.position` points here.
     var order: [NodeID] = []
-    /// Members that are suspect; their countdowns are looked at in each turn.
+    /// Members that are suspect.
     var suspects: Set<NodeID> = []
+    /// No countdown ends before.
+    var suspicionDue: Duration?
     var presentCount = 0
     var absentCount = 0
     var news = BroadcastQueue()
@@ -167,7 +169,8 @@ public struct Membership: Sendable {
         let time = clock + clockOffset
         let late = time - (nextDeadline + clockOffset)
         if late > settings.stallThreshold {
-            for id in suspects { members[id]?.suspicion?.start += late }
+            for id in suspects { members[id]?.suspicion?.postpone(by: late) }
+            suspicionDue = suspicionDue.map { $0 + late }
             probe = nil
             relays.removeAll()
             adjustHealth(by: 1)
