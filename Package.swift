@@ -27,6 +27,7 @@ let c: [Target] = [
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
 let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
+    .target(name: "Membership", swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
@@ -156,6 +157,11 @@ let benchmarks: [Target] = [
 
 let tests: [Target] = [
     .testTarget(name: "ClusterModelTests", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(
+        name: "MembershipSimulation", dependencies: ["Membership"], path: "Tests/Support/MembershipSimulation",
+        swiftSettings: swift),
+    .testTarget(
+        name: "MembershipTests", dependencies: ["Membership", "MembershipSimulation"], swiftSettings: swift),
     .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .testTarget(name: "TaskLifecycleTests", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .target(

@@ -7,7 +7,9 @@ private struct Ban: Sendable {
     var instead: String
 }
 
-private let decisions: Set<String> = ["ClusterModel", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore"]
+private let decisions: Set<String> = [
+    "ClusterModel", "Membership", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore",
+]
 
 private let bans: [Ban] = [
     Ban(word: "@MainActor", allowedIn: [], instead: "the main thread only waits for signals; run a detached task"),

@@ -1,0 +1,79 @@
+extension Membership {
+    /// Remembers where members may be, and asks each at once.
+    mutating func join(_ endpoints: [Endpoint]) {
+        for endpoint in endpoints where !own.record.addresses.contains(endpoint) {
+            if !seeds.contains(endpoint) { seeds.append(endpoint) }
+            turn.append(.exchange(state(), with: endpoint))
+        }
+        if seeds.count > 64 { seeds.removeFirst(seeds.count - 64) }
+        nextExchange = now + settings.joinRetryInterval
+    }
+
+    /// Everything that this node knows.
+    func state() -> StateExchange {
+        var entries = [StateExchange.Entry(signed: own, status: own.record.isLeaving ? .left : .alive, accuser: nil)]
+        entries.reserveCapacity(order.count + 1)
+        for id in order {
+            guard entries.count < MemberCoding.stateLimit, let member = members[id] else { break }
+            entries.append(
+                StateExchange.Entry(signed: member.signed, status: member.status, accuser: member.accusers.first))
+        }
+        return StateExchange(source: own.record.id, entries: entries)
+    }
+
+    mutating func receive(_ state: StateExchange, from sender: Endpoint, exchange: UInt64?) {
+        // A newcomer does not repeat to everybody what everybody knows.
+        let isNewcomer = presentCount == 0 && exchange == nil
+        let answer = exchange.map { Effect.answer(self.state(), exchange: $0) }
+        for entry in state.entries { merge(entry, from: sender, isNewcomer: isNewcomer) }
+        if let answer { turn.append(answer) }
+    }
+
+    private mutating func merge(_ entry: StateExchange.Entry, from sender: Endpoint, isNewcomer: Bool) {
+        let record = entry.signed.record
+        // Absent members that are not known here need no introduction.
+        let isAbsent = entry.status == .dead || entry.status == .left
+        if isAbsent, record.id != own.record.id, members[record.id] == nil { return }
+        accept(entry.signed, from: sender, spread: !isNewcomer)
+        guard let accuser = entry.accuser else { return }
+        let accusation = Accusation(subject: record.id, incarnation: record.incarnation, accuser: accuser)
+        switch entry.status {
+        case .suspect: consider(accusation, isDeath: false, from: sender)
+        case .dead: consider(accusation, isDeath: true, from: sender)
+        case .alive, .left, .stale: break
+        }
+    }
+
+    /// Takes in a packet.
+    mutating func receive(_ messages: [GossipMessage], from sender: Endpoint) {
+        for message in messages {
+            switch message {
+            case .ping(let number, let target, let source, let incarnation):
+                guard target == own.record.id, source != target else { continue }
+                answer(number, source: source, incarnation: incarnation, at: sender)
+            case .ack(let number, let source): received(ack: number, from: source)
+            case .nack(let number, _): received(nack: number)
+            case .pingRequest(let number, let target, let endpoint, _):
+                relay(number, target: target, at: endpoint, for: sender)
+            case .alive(let signed): accept(signed, from: sender, spread: true)
+            case .suspect(let accusation): consider(accusation, isDeath: false, from: sender)
+            case .dead(let accusation): consider(accusation, isDeath: true, from: sender)
+            }
+        }
+    }
+
+    /// Answers a ping, and tells the asker what is believed of it when that is not good: it may have been cut off, or
+    /// restarted without knowing how far its incarnations had come.
+    private mutating func answer(_ number: UInt32, source: NodeID, incarnation: UInt64, at sender: Endpoint) {
+        var messages: [GossipMessage] = [.ack(sequence: number, source: own.record.id)]
+        if let member = members[source] {
+            if incarnation < member.record.incarnation { messages.append(.alive(member.signed)) }
+            if let accusation = accusation(against: source, member) { messages.append(accusation) }
+        } else if lastIntroduction.map({ now - $0 > settings.probeInterval }) ?? true {
+            // A stranger that knows us: it has news for us, and the whole state is the quickest way to it.
+            lastIntroduction = now
+            turn.append(.exchange(state(), with: sender))
+        }
+        turn.append(.send(filled(messages), to: sender))
+    }
+}

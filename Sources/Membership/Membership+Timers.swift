@@ -1,0 +1,153 @@
+extension Membership {
+    /// So much news waiting makes exchanges more frequent.
+    private static let manyNews = 48
+
+    /// Runs what is due.
+    mutating func runTimers(random: inout some RandomNumberGenerator) {
+        runProbe(random: &random)
+        if !relays.isEmpty { runRelays() }
+        if let suspicionDue, now >= suspicionDue { endSuspicions() }
+        if news.count > Self.manyNews, nextExchange > now + settings.probeInterval * 4 {
+            // More than packets carry in a short time, as after a partition: exchanges carry all of it at once.
+            nextExchange = now + settings.probeInterval * Double.random(in: 0.5...4, using: &random)
+        }
+        if now >= nextExchange { startExchange(random: &random) }
+        if now >= nextReconnect { reconnect(random: &random) }
+        if now >= nextSweep { sweep() }
+        if !news.isEmpty, now >= nextGossip { gossip(random: &random) }
+        if let deadline = leaveDeadline, now >= deadline || !news.contains(own.record.id) {
+            leaveDeadline = nil
+            report(.leaveCompleted)
+        }
+    }
+
+    /// Ends the countdowns that are over, and finds the next.
+    private mutating func endSuspicions() {
+        for id in suspects.sorted() {
+            guard let member = members[id], let suspicion = member.suspicion, suspicion.deadline <= now else {
+                continue
+            }
+            bury(id, by: own.record.id, incarnation: member.record.incarnation)
+        }
+        suspicionDue = suspects.compactMap { members[$0]?.suspicion?.deadline }.min()
+    }
+
+    /// When the next of the timers is due, on the inner clock.
+    func earliestDeadline() -> Duration {
+        var deadline = min(nextExchange, nextReconnect, nextSweep, nextProbe)
+        if !news.isEmpty { deadline = min(deadline, nextGossip) }
+        if let probe {
+            deadline = min(deadline, probe.end)
+            if !probe.hasAskedOthers { deadline = min(deadline, probe.askOthersAt) }
+        }
+        for relay in relays.values { deadline = min(deadline, relay.hasNacked ? relay.end : relay.nackAt) }
+        if let suspicionDue { deadline = min(deadline, suspicionDue) }
+        if let leaveDeadline { deadline = min(deadline, leaveDeadline) }
+        return deadline
+    }
+
+    /// Tells a few members the news.
+    private mutating func gossip(random: inout some RandomNumberGenerator) {
+        nextGossip = now + settings.gossipInterval
+        guard !own.record.isGossipClient else {
+            // What a client knows travels in its exchanges.
+            news = BroadcastQueue()
+            return
+        }
+        let targets = choose(settings.gossipFanout, except: nil, random: &random)
+        if targets.isEmpty, presentCount == 0 { nextGossip = now + settings.probeInterval }
+        for id in targets {
+            let packet = filled([])
+            guard !packet.isEmpty, let endpoint = members[id]?.endpoint else { break }
+            turn.append(.send(packet, to: endpoint))
+        }
+    }
+
+    /// Adds as much news to a packet as fits.
+    func spaceLeft(beside messages: [GossipMessage]) -> Int {
+        messages.reduce(settings.packetBudget - 1) { $0 - MemberCoding.size(of: $1) }
+    }
+
+    /// The messages with as much news behind them as fits.
+    mutating func filled(_ messages: [GossipMessage]) -> [GossipMessage] {
+        guard !news.isEmpty else { return messages }
+        let limit = settings.transmissions(members: presentMembers)
+        return messages + news.take(bytes: spaceLeft(beside: messages), limit: limit)
+    }
+
+    /// Up to so many different members that can be reached, by chance.
+    func choose(_ count: Int, except: NodeID?, random: inout some RandomNumberGenerator) -> [NodeID] {
+        var chosen: [NodeID] = []
+        guard !order.isEmpty else { return chosen }
+        for _ in 0..<(4 * count + 8) where chosen.count < count {
+            let id = order[Int.random(in: 0..<order.count, using: &random)]
+            guard id != except, !chosen.contains(id), members[id]?.isReachable == true else { continue }
+            chosen.append(id)
+        }
+        return chosen
+    }
+
+    /// Exchanges all that is known with a member, or with a seed while there is none.
+    private mutating func startExchange(random: inout some RandomNumberGenerator) {
+        let isClient = own.record.isGossipClient
+        guard !isLeaving || isClient else {
+            nextExchange = now + settings.exchangeInterval
+            return
+        }
+        if let partner = choose(1, except: nil, random: &random).first, let endpoint = members[partner]?.endpoint {
+            let pause = isClient ? settings.clientInterval : settings.exchangePause(members: presentMembers)
+            // Spread by chance, so that members that started together do not exchange together.
+            nextExchange = now + pause * Double.random(in: 0.75...1.25, using: &random)
+            if isClient, !isLeaving { announce { _ in } }
+            turn.append(.exchange(state(), with: endpoint))
+        } else {
+            nextExchange = now + settings.joinRetryInterval
+            if !seeds.isEmpty {
+                turn.append(.exchange(state(), with: seeds[Int.random(in: 0..<seeds.count, using: &random)]))
+            }
+        }
+    }
+
+    /// Tries to reach one of the dead. All members together try each of them a few times per interval.
+    private mutating func reconnect(random: inout some RandomNumberGenerator) {
+        nextReconnect = now + settings.reconnectInterval
+        guard absentCount > 0, !isLeaving, !own.record.isGossipClient else { return }
+        guard Int.random(in: 0...presentCount, using: &random) < 4 * absentCount else { return }
+        for _ in 0..<64 {
+            let id = order[Int.random(in: 0..<order.count, using: &random)]
+            guard var member = members[id], member.status == .dead, member.nextReconnect <= now else { continue }
+            member.addressIndex &+= 1
+            member.nextReconnect = now + (now - member.since) / 16
+            members[id] = member
+            sendPing(to: id, sequence: takeSequence())
+            return
+        }
+    }
+
+    /// Looks at what only time changes: silent gossip clients, and the dead whose time is over.
+    private mutating func sweep() {
+        nextSweep = now + settings.probeInterval * 5
+        for id in order.sorted() {
+            guard let member = members[id] else { continue }
+            let silence = now - member.since
+            if member.record.isGossipClient, member.status == .alive, silence > settings.clientStaleAfter {
+                setStatus(id, .stale)
+                report(.becameStale(id))
+            } else if !member.isPresent, silence > settings.reclaimAfter {
+                forget(id)
+                report(.forgotten(id))
+            }
+        }
+    }
+
+    private mutating func forget(_ id: NodeID) {
+        guard let member = members.removeValue(forKey: id) else { return }
+        if member.status == .dead { absentCount -= 1 }
+        news.remove(id)
+        let last = order.removeLast()
+        if last != id {
+            order[member.position] = last
+            members[last]?.position = member.position
+        }
+    }
+}
