@@ -220,7 +220,7 @@ def redirected_settings(box):
 @case
 def groups_of_the_host(box):
     """the tree of control groups that a container sees cannot be written where the mount says read-only"""
-    bundle = box.bundle("for each in /sys/fs/cgroup/*; do mkdir $each/evil && echo made; done; echo end")
+    bundle = box.bundle("for each in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $each/evil && echo made; done; echo end")
     mount = {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}
     bundle.config["mounts"].append({**mount, "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]})
     bundle.give("CAP_DAC_OVERRIDE")
