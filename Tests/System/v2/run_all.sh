@@ -27,8 +27,8 @@ command_of() {
     doctor) echo 60 'rondo doctor' ;;
     agent) echo 200 'python3 Tests/System/dev_cluster.py /job/bin/rondo --agents 2 --log /job/out/cluster.log --' \
         'python3 Tests/System/v2/agent_tasks.py /job/bin/rondo' ;;
-    oci) echo 600 'python3 Tests/System/oci_runtime.py "rondo oci"' ;;
-    oci-systemd) echo 600 'python3 Tests/System/oci_runtime.py "rondo oci --systemd-cgroup"' ;;
+    oci) echo 900 'python3 Tests/System/oci_runtime.py "rondo oci"' ;;
+    oci-systemd) echo 900 'python3 Tests/System/oci_runtime.py "rondo oci --systemd-cgroup"' ;;
     podman) echo 600 "python3 Tests/System/oci_podman.py 'rondo oci'" ;;
     podman-systemd) echo 600 "python3 Tests/System/oci_podman.py 'rondo oci --systemd-cgroup' $podman" ;;
     *) return 1 ;;
