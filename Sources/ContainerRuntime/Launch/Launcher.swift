@@ -140,7 +140,7 @@ enum Launcher {
     /// What the configuration asks for and this runtime cannot do is refused, never left out.
     private static func refuseWhatIsMissing(_ config: ContainerConfig) throws(RuntimeFailure) {
         if config.linux.intelRdt != nil {
-            throw RuntimeFailure("linux.intelRdt is not supported: this host has no resctrl filesystem")
+            throw RuntimeFailure("linux.intelRdt is not supported: remove it from config.json")
         }
     }
 
