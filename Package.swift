@@ -123,8 +123,9 @@ let programs: [Target] = [
                 "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
                 // Functions that are the same are kept once.
                 "-Xlinker", "--icf=safe", "-Xlinker", "--gc-sections",
-                // A table for unwinding, which nothing here does: Swift's errors are return values.
-                "-Xlinker", "--no-eh-frame-hdr",
+                // No tables for unwinding, which nothing here does; only lld can leave them out.
+                "-use-ld=lld", "-Xlinker", "--no-eh-frame-hdr",
+                "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Provisioning/without-unwinding.lds",
             ])
         ]),
 ]
