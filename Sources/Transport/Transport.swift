@@ -1,12 +1,14 @@
 internal import Glibc
 public import NIOCore
 public import NIOPosix
+internal import NIOSSL
+internal import Synchronization
 
 /// The one place where connections are opened and accepted.
 ///
-/// Nothing else in the program binds a socket, connects one, or decides what protects it. Today every connection is
-/// plain: keys, TLS and mutual TLS come in by changing this type alone. Rows above it get channels on which HTTP can
-/// be spoken and never ask how the bytes are protected.
+/// Nothing else in the program binds a socket, connects one, or protects one. A connection is plain, or protected by the
+/// ``TransportSecurity`` that it is opened with: TLS 1.2 or later, whose peers are judged by their certificates and never
+/// by their addresses. Unix sockets are always plain; the kernel says who is there.
 ///
 /// One `Transport` owns the event loops of the process, so it is made once and shut down last.
 public final class Transport: Sendable {
@@ -31,30 +33,50 @@ public final class Transport: Sendable {
         eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threads))
     }
 
+    /// How many connections of one listener may be in their handshake; further ones are closed at once.
+    private static let handshakeLimit = 2048
+
+    /// The longest that a handshake may take.
+    private static let handshakeTimeout = Duration.seconds(10)
+
     /// Binds and accepts.
     ///
     /// - Parameters:
     ///   - endpoint: where to listen; port 0 takes a free one, see ``localEndpoint(of:)``. A stale socket file at a
     ///     unix path is replaced; the new file is accessible for its owner only.
+    ///   - security: protects accepted connections; unix sockets stay plain.
+    ///   - clients: whether clients are asked for certificates.
+    ///   - protocols: what is spoken here (ALPN), the preferred first; see ``negotiatedProtocol(of:)``.
     ///   - backlog: connections the kernel keeps waiting while the process is busy.
-    ///   - setUp: runs on the event loop of every accepted connection, before it reads.
+    ///   - setUp: runs on the event loop of every accepted connection, before it reads. On a protected one it runs when
+    ///     the handshake is complete and the peer is known. The channel is active by then, and `channelActive` follows
+    ///     nevertheless, as on plain connections.
     /// - Returns: the listening channel; closing it stops accepting and leaves accepted connections alone.
-    /// - Throws: ``TransportError/cannotListen(_:reason:)``.
+    /// - Throws: ``TransportError/cannotListen(_:reason:)``, ``TransportError/badIdentity(reason:)``.
     public func listen(
-        on endpoint: Endpoint, backlog: Int = 512,
+        on endpoint: Endpoint, security: TransportSecurity? = nil, clients: ClientCertificates = .optional,
+        protocols: [String] = [], backlog: Int = 512,
         setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
+        let security = endpoint.port == nil ? nil : security
+        let purpose = TransportSecurity.Purpose.accepting(clients, protocols: protocols)
+        _ = try security?.context(for: purpose)
+        let handshakes = Handshakes(limit: Self.handshakeLimit)
         let bootstrap = ServerBootstrap(group: eventLoops)
             .serverChannelOption(.backlog, value: Int32(clamping: backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // TLS knows no half-closed connections: a peer that says goodbye is gone.
+            .childChannelOption(.allowRemoteHalfClosure, value: security == nil)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 if channel.remoteAddress?.protocol != .unix {
                     channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { _ in }
                 }
-                return setUp(channel)
+                guard let security else { return setUp(channel) }
+                return channel.eventLoop.makeCompletedFuture {
+                    try Self.accept(channel, security, purpose, handshakes, setUp)
+                }
             }
         do {
             switch endpoint {
@@ -82,32 +104,95 @@ public final class Transport: Sendable {
     ///
     /// - Parameters:
     ///   - endpoint: where to.
-    ///   - timeout: how long it may take.
-    ///   - setUp: runs on the connection's event loop before it is made.
+    ///   - security: protects the connection; unix sockets stay plain. Its judge alone decides whether the peer is the
+    ///     one that was meant: no name is compared.
+    ///   - protocols: what may be spoken (ALPN), the preferred first; see ``negotiatedProtocol(of:)``.
+    ///   - timeout: how long it may take, and how long the handshake may take after it.
+    ///   - setUp: runs on the connection's event loop before it is made; on a protected one when the handshake is
+    ///     complete, as in ``listen(on:security:clients:protocols:backlog:setUp:)``.
     /// - Returns: the connection.
-    /// - Throws: what NIO throws; ``TransportError/reason(for:)`` puts it into words.
+    /// - Throws: what NIO throws; ``TransportError/reason(for:)`` puts it into words. ``TransportError`` when the
+    ///   handshake fails.
     public func connect(
-        to endpoint: Endpoint, timeout: Duration,
+        to endpoint: Endpoint, security: TransportSecurity? = nil, protocols: [String] = [], timeout: Duration,
         setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
-        let bootstrap = ClientBootstrap(group: eventLoops)
+        let security = endpoint.port == nil ? nil : security
+        let loop = eventLoops.any()
+        let opened = loop.makePromise(of: Void.self)
+        let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(TimeAmount(timeout))
             .channelOption(.autoRead, value: false)
-            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.allowRemoteHalfClosure, value: security == nil)
             .channelOption(.maxMessagesPerRead, value: 1)
-            .channelInitializer(setUp)
-        switch endpoint {
-        case .tcp(let address, let port):
-            let socketAddress = try SocketAddress(ipAddress: address.description, port: Int(port))
-            return try await bootstrap.connect(to: socketAddress).get()
-        case .unix(let path):
-            return try await bootstrap.connect(unixDomainSocketPath: path).get()
+            .channelInitializer { channel in
+                guard let security else { return setUp(channel) }
+                return channel.eventLoop.makeCompletedFuture {
+                    let context = try security.context(for: .connecting(protocols: protocols))
+                    let peer = TLSPeer(judge: security.judge)
+                    let handler = try NIOSSLClientHandler(
+                        context: context, serverHostname: nil, customVerificationCallback: peer.callback)
+                    let limit = TimeAmount(min(timeout, Self.handshakeTimeout))
+                    try channel.pipeline.syncOperations.addHandlers(
+                        handler, TLSGate(peer: peer, door: nil, timeout: limit, opened: opened, setUp: setUp))
+                }
+            }
+        do {
+            let channel: any Channel
+            switch endpoint {
+            case .tcp(let address, let port):
+                let socketAddress = try SocketAddress(ipAddress: address.description, port: Int(port))
+                channel = try await bootstrap.connect(to: socketAddress).get()
+            case .unix(let path):
+                channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
+            }
+            if security == nil { opened.succeed() }
+            try await opened.futureResult.get()
+            return channel
+        } catch {
+            opened.fail(error)
+            throw error
         }
     }
 
+    /// Puts an accepted connection behind TLS.
+    private static func accept(
+        _ channel: any Channel, _ security: TransportSecurity, _ purpose: TransportSecurity.Purpose,
+        _ handshakes: Handshakes, _ setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+    ) throws {
+        guard handshakes.begin() else { throw TransportError.refused(reason: "too many handshakes") }
+        let opened = channel.eventLoop.makePromise(of: Void.self)
+        opened.futureResult.whenSuccess { handshakes.end() }
+        opened.futureResult.whenFailure { _ in channel.closeFuture.whenComplete { _ in handshakes.end() } }
+        do {
+            let peer = TLSPeer(judge: security.judge)
+            let door = TLSDoor()
+            let handler = NIOSSLServerHandler(
+                context: try security.context(for: purpose), customVerificationCallback: peer.callback)
+            let limit = TimeAmount(handshakeTimeout)
+            try channel.pipeline.syncOperations.addHandlers(
+                door, handler, TLSGate(peer: peer, door: door, timeout: limit, opened: opened, setUp: setUp))
+        } catch {
+            opened.fail(error)
+            throw error
+        }
+    }
+
+    /// The verified certificates of the peer; an HTTP/2 stream has those of its connection.
+    ///
+    /// - Parameter channel: a protected connection, or a channel inside it.
+    /// - Returns: DER, leaf first; empty when the peer showed none or the connection is plain.
+    public static func peerCertificates(of channel: any Channel) -> [[UInt8]] { TLSPeer.chain(of: channel) }
+
+    /// The protocol that both sides agreed on (ALPN).
+    ///
+    /// - Parameter channel: a protected connection, or a channel inside it.
+    /// - Returns: its name, as `h2`; `nil` when they did not.
+    public static func negotiatedProtocol(of channel: any Channel) -> String? { TLSPeer.negotiated(of: channel) }
+
     /// Where a listening channel is bound, with the port that the kernel chose for port 0.
     ///
-    /// - Parameter channel: what ``listen(on:backlog:setUp:)`` returned.
+    /// - Parameter channel: what ``listen(on:security:clients:protocols:backlog:setUp:)`` returned.
     /// - Returns: its own address; `nil` once it is closed.
     public static func localEndpoint(of channel: any Channel) -> Endpoint? {
         channel.localAddress.flatMap { endpoint(of: $0) }
@@ -140,35 +225,20 @@ public final class Transport: Sendable {
     }
 }
 
-/// Why a connection could not be opened or accepted.
-public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Binding or listening failed.
-    case cannotListen(Endpoint, reason: String)
+/// Counts the handshakes that a listener has in progress.
+private final class Handshakes: Sendable {
+    private let count = Mutex(0)
+    private let limit: Int
 
-    /// One sentence for people.
-    public var description: String {
-        switch self {
-        case .cannotListen(let endpoint, let reason): "cannot listen on \(endpoint): \(reason)"
+    init(limit: Int) { self.limit = limit }
+
+    func begin() -> Bool {
+        count.withLock { count in
+            guard count < limit else { return false }
+            count += 1
+            return true
         }
     }
 
-    /// The words of an errno, lower case, as in "connection refused"; other errors describe themselves.
-    ///
-    /// - Parameter error: what NIO threw.
-    /// - Returns: a few words that follow a colon.
-    public static func reason(for error: any Error) -> String {
-        guard let error = error as? IOError else { return "\(error)" }
-        switch error.errnoCode {
-        case EADDRINUSE: return "address already in use; is another rondo running there?"
-        case EADDRNOTAVAIL: return "this machine does not have that address"
-        case EACCES, EPERM: return "permission denied; ports below 1024 need root"
-        case ECONNREFUSED: return "connection refused"
-        case ECONNRESET: return "connection reset"
-        case ENOENT: return "no such file or directory"
-        case ENETUNREACH, EHOSTUNREACH: return "no route to host"
-        case ETIMEDOUT: return "connection timed out"
-        case EMFILE, ENFILE: return "too many open files; raise the limit of open files"
-        default: return "errno \(error.errnoCode)"
-        }
-    }
+    func end() { count.withLock { $0 -= 1 } }
 }
