@@ -43,8 +43,19 @@ let mechanisms: [Target] = [
         dependencies: [
             .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOPosix", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
         ],
         swiftSettings: swift),
+    .target(
+        name: "Identity",
+        dependencies: [
+            "ClusterModel", "Membership",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
+        ],
+        swiftSettings: swift + testable + small),
     .target(
         name: "HTTPGateway",
         dependencies: [
@@ -73,8 +84,8 @@ let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "ClusterModel", "HTTPGateway", "MasterCore", "MesosWire", "Scheduling", "StateStore", "TaskLifecycle",
-            "Transport",
+            "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "Membership", "MesosWire", "Scheduling",
+            "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -93,8 +104,8 @@ let programs: [Target] = [
     .target(
         name: "Appliance",
         dependencies: [
-            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "HTTPGateway", "LinuxSystem", "MasterCore", "MasterNode",
-            "StateStore", "Transport",
+            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterCore",
+            "MasterNode", "Membership", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
@@ -232,10 +243,14 @@ let package = Package(
     products: [.executable(name: "rondo", targets: ["rondo"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
     ],
