@@ -1,8 +1,10 @@
 public import ClusterModel
 public import HTTPGateway
+public import Identity
 internal import HTTPTypes
 public import Logging
 public import MasterCore
+public import Membership
 internal import NIOCore
 public import StateStore
 internal import Synchronization
@@ -37,6 +39,8 @@ public final class MasterNode: Sendable {
     let store: any StateStore
     let logger: Logger
     let relays: AgentRelays
+    /// Lets nodes in; nil where nothing crosses a network.
+    let admission: NodeAdmission?
 
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
@@ -44,7 +48,7 @@ public final class MasterNode: Sendable {
 
     private init(
         settings: Settings, cluster: ClusterIdentity, store: any StateStore, credentials: any NodeCredentials,
-        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry
+        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, admission: NodeAdmission?
     ) {
         self.settings = settings
         self.cluster = cluster
@@ -52,6 +56,7 @@ public final class MasterNode: Sendable {
         self.credentials = credentials
         self.clock = clock
         self.logger = logger
+        self.admission = admission
         startedAt = clock.now().wall
         master = MasterInfo(
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
@@ -95,7 +100,8 @@ public final class MasterNode: Sendable {
             for endpoint in endpoints {
                 servers.append(
                     try await HTTPServer.start(
-                        on: endpoint, transport: transport, settings: server, logger: logger,
+                        on: endpoint, transport: transport, security: settings.security(of: endpoint),
+                        clients: .optional, settings: server, logger: logger,
                         handler: { try await door.node().handle($0) }))
             }
             var settings = settings
@@ -103,9 +109,13 @@ public final class MasterNode: Sendable {
             let registry = NodeRegistry(store: store)
             let cluster = try await registry.identity(name: settings.clusterName, now: clock.now().wall)
             settings.clusterName = cluster.name
+            var admission: NodeAdmission?
+            if let trust = settings.trust {
+                admission = try await NodeAdmission.open(registry, trust, gossipKey: ByteText.random(32))
+            }
             let node = MasterNode(
                 settings: settings, cluster: cluster, store: store, credentials: credentials, transport: transport,
-                clock: clock, logger: logger, registry: try await registry.load())
+                clock: clock, logger: logger, registry: try await registry.load(), admission: admission)
             node.servers.withLock { $0 = servers }
             door.open(node)
             return node
@@ -153,6 +163,58 @@ public final class MasterNode: Sendable {
             if !inbox.put(.snapshot(promise)) { promise.refuse(Self.stopping) }
         }
         return try result.get()
+    }
+
+    /// The keys of a secured cluster as they are now.
+    public var clusterKeys: ClusterKeys? { admission?.board.keys }
+
+    /// Waits until the keys are newer than a revision.
+    ///
+    /// - Parameter revision: what is known already.
+    /// - Returns: the newer keys; nil when the master stops, or is of no secured cluster.
+    public func clusterKeys(after revision: Int) async -> ClusterKeys? {
+        guard let board = admission?.board else { return nil }
+        while board.keys.revision <= revision {
+            guard !Task.isCancelled else { return nil }
+            await board.change(within: .seconds(3_600), clock) { board.keys.revision > revision }
+        }
+        return board.keys
+    }
+
+    /// Takes the master's own node in, or renews its certificate.
+    ///
+    /// - Parameters:
+    ///   - request: made with the node's key.
+    ///   - roles: what the node does.
+    /// - Returns: its certificate.
+    /// - Throws: when the store refuses, or this is no secured cluster.
+    public func enrolItself(_ request: CertificateRequest, roles: NodeRoles) async throws -> IssuedCertificate {
+        guard let admission else { throw MasterNodeError.stopped }
+        return try await admission.enrol(request, roles: roles, name: settings.hostname, now: clock.now().wall)
+    }
+
+    /// Makes a join token for agents.
+    ///
+    /// - Parameters:
+    ///   - lifetime: how long it works.
+    ///   - uses: how often.
+    /// - Returns: its text, which is not kept.
+    /// - Throws: when the store refuses, or this is no secured cluster.
+    public func makeJoinToken(lifetime: Duration, uses: Int) async throws -> String {
+        guard let admission else { throw MasterNodeError.stopped }
+        return try await admission.makeToken(role: .agent, lifetime: lifetime, uses: uses, now: clock.now().wall).text
+    }
+
+    /// Whether a join token, by its id, still works for a while.
+    ///
+    /// - Parameters:
+    ///   - id: of the token.
+    ///   - time: until when.
+    /// - Returns: whether it does.
+    /// - Throws: when the store cannot be read.
+    public func joinTokenWorks(_ id: String, until time: UnixTime) async throws -> Bool {
+        guard let token = try await admission?.tokens().first(where: { $0.id == id }) else { return false }
+        return token.usesLeft > 0 && time < token.expiresAt
     }
 
     // MARK: for the facades

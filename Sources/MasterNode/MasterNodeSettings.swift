@@ -1,4 +1,5 @@
 public import MasterCore
+public import Transport
 
 extension MasterNode {
     /// What a master is told when it starts.
@@ -33,6 +34,12 @@ extension MasterNode {
         public var streamsPerAgent = 64
         /// The file that `/master/log` shows; nil when the log goes elsewhere.
         public var logPath: String?
+        /// What makes this master a secured cluster's; nil where nothing crosses a network.
+        public var trust: ClusterTrust?
+        /// Protects all TCP listeners but ``plainListeners``.
+        public var security: TransportSecurity?
+        /// Listeners without TLS, for clients that have none.
+        public var plainListeners: Set<Endpoint> = []
         /// What `/flags` shows; no secrets.
         public var flags: [String: String] = [:]
 
@@ -47,4 +54,12 @@ extension MasterNode {
 
     /// The Mesos release whose interface is spoken. Clients parse it: digits and dots only.
     public static let mesosVersion = "1.11.0"
+}
+
+extension MasterNode.Settings {
+    /// What protects a listener; a unix socket needs nothing.
+    func security(of endpoint: Endpoint) -> TransportSecurity? {
+        if case .unix = endpoint { return nil }
+        return plainListeners.contains(endpoint) ? nil : security
+    }
 }

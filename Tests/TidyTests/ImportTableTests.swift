@@ -21,8 +21,8 @@ private let foreign: [String: Set<String>] = [
     "StateStore": ["Glibc", "Synchronization", "Dispatch"],
     "Transport": ["NIOCore", "NIOPosix", "NIOSSL", "Glibc", "Synchronization"],
     "HTTPGateway": [
-        "AsyncHTTPClient", "HTTPTypes", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization",
-        "FoundationEssentials", "NIOConcurrencyHelpers",
+        "AsyncHTTPClient", "HTTPTypes", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTP2", "NIOPosix",
+        "Synchronization", "FoundationEssentials", "NIOConcurrencyHelpers",
     ],
     "MesosWire": ["SwiftProtobuf", "FoundationEssentials"],
     "TaskMonitor": ["Glibc"],

@@ -88,7 +88,8 @@ public enum ByteText {
 
     static func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
-    static func random(_ count: Int) -> [UInt8] {
+    /// That many bytes that nobody can guess.
+    public static func random(_ count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }

@@ -2,7 +2,9 @@ internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
 internal import HTTPTypes
+internal import Identity
 internal import MasterCore
+internal import Membership
 internal import NIOCore
 
 /// `/api/v1/agent`: how agents take part.
@@ -45,7 +47,7 @@ struct AgentFacade: Sendable {
             }
             return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
         }
-        try await authorize(request)
+        let caller = try await authorize(request)
         let message = try await read(try await request.body.collect(upTo: Self.registrationLimit))
         guard message.type == "SUBSCRIBE", let registration = message.subscribe else {
             throw GatewayError(
@@ -54,11 +56,11 @@ struct AgentFacade: Sendable {
                     ? "the header Rondo-Session is missing; every call but SUBSCRIBE must have it"
                     : "a call without the header Rondo-Session must be {\"type\":\"SUBSCRIBE\",\"subscribe\":…}")
         }
-        return try await subscribe(registration, authorization: request.headers[.authorization])
+        return try await subscribe(registration, authorization: request.headers[.authorization], from: caller)
     }
 
     private func subscribe(
-        _ registration: AgentRegistration, authorization: String?
+        _ registration: AgentRegistration, authorization: String?, from caller: NodeID?
     ) async throws -> GatewayResponse {
         if let id = registration.info.id, let defect = id.defect {
             throw GatewayError(.badRequest, "field 'subscribe.info.id' \(defect)")
@@ -71,10 +73,11 @@ struct AgentFacade: Sendable {
         if let refusal = node.condition.readOnly { throw refusal }
         node.metrics.called("AGENT_SUBSCRIBE")
         let name = RandomName.uuid()
-        let connection = node.directory.open(name: name, authorization: authorization)
+        let connection = node.directory.open(name: name, authorization: authorization, node: caller)
         let stream = EventStream(
             limits: node.streamLimits,
             onClose: { [inbox = node.inbox] _ in inbox.notify(.closed(connection)) })
+        node.directory.setEnd(of: connection) { stream.finish() }
         try await node.put(
             .agent(connection, registration, AgentSink(stream: stream, session: name)), opening: connection)
         return .events(stream, headers: [.contentType: "application/json", .rondoSession: name])
@@ -85,12 +88,11 @@ struct AgentFacade: Sendable {
         guard let agent = node.relays.agent(of: id) else {
             throw GatewayError(.notFound, "no request waits for this stream; it may have timed out")
         }
-        try await authorize(request)
-        // The stream's id is a secret between the master and this agent; the credential must be the session's as well.
-        let shown = request.headers[.authorization] ?? ""
-        guard let session = node.directory.session(of: agent),
-            StoredCredentials.isEqual(shown, session.authorization ?? "")
-        else { throw GatewayError(.forbidden, "this stream is another agent's; answer those of your own session") }
+        let caller = try await authorize(request)
+        // The stream's id is a secret between the master and this agent; the caller must be the session's as well.
+        guard let session = node.directory.session(of: agent), isSame(session, caller, request) else {
+            throw GatewayError(.forbidden, "this stream is another agent's; answer those of your own session")
+        }
         return node.relays.broker.accept(id, from: agent.value, request)
     }
 
@@ -98,16 +100,35 @@ struct AgentFacade: Sendable {
         guard let session = node.directory.session(name) else {
             throw GatewayError(.forbidden, "the session of the header Rondo-Session has ended; subscribe again")
         }
-        let shown = request.headers[.authorization] ?? ""
-        guard StoredCredentials.isEqual(shown, session.authorization ?? "") else { throw Self.unauthorized }
+        guard isSame(session, try caller(of: request), request) else { throw Self.unauthorized }
         return session
     }
 
-    private func authorize(_ request: GatewayRequest) async throws {
+    /// Whether a call comes from who opened a session: the same node, or, where nodes have no certificates, the same
+    /// credential.
+    private func isSame(_ session: StreamDirectory.Session, _ caller: NodeID?, _ request: GatewayRequest) -> Bool {
+        guard session.node == nil else { return session.node == caller }
+        return StoredCredentials.isEqual(request.headers[.authorization] ?? "", session.authorization ?? "")
+    }
+
+    /// Lets nodes and administrators pass; returns the node whose certificate the connection carries.
+    private func authorize(_ request: GatewayRequest) async throws -> NodeID? {
+        if let id = try caller(of: request) { return id }
         switch try await node.credentials.caller(authorization: request.headers[.authorization]) {
-        case .node, .administrator: return
+        case .node, .administrator: return nil
         case .anonymous: throw Self.unauthorized
         }
+    }
+
+    /// The node whose certificate the connection carries; nil without one. A connection lives long: eviction and
+    /// expiry count for each call.
+    private func caller(of request: GatewayRequest) throws(GatewayError) -> NodeID? {
+        guard let admission = node.admission, !request.peerCertificates.isEmpty else { return nil }
+        do throws(IdentityError) {
+            return try admission.trust.verifier.node(
+                request.peerCertificates, requiring: .agent, now: node.clock.now().wall
+            ).id
+        } catch { throw GatewayError(.unauthorized, error.description) }
     }
 
     private func read(_ body: ByteBuffer) async throws -> Message {

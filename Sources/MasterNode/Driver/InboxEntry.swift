@@ -1,6 +1,7 @@
 internal import ClusterModel
 internal import HTTPGateway
 internal import MasterCore
+internal import Membership
 internal import MesosWire
 internal import NIOCore
 internal import Synchronization
@@ -66,6 +67,10 @@ final class StreamDirectory: Sendable {
         var connection: ConnectionID
         /// The credential that opened the stream; calls must carry the same.
         var authorization: String?
+        /// The node whose certificate opened it; calls must come from the same.
+        var node: NodeID?
+        /// Ends the stream.
+        var end: (@Sendable () -> Void)?
         /// The agent behind it, once the core has let it in.
         var agent: AgentID?
     }
@@ -80,11 +85,11 @@ final class StreamDirectory: Sendable {
     private let state = Mutex(State())
 
     /// A number for a new stream, never used before.
-    func open(name: String, authorization: String? = nil) -> ConnectionID {
+    func open(name: String, authorization: String? = nil, node: NodeID? = nil) -> ConnectionID {
         state.withLock { state in
             let connection = ConnectionID(state.next)
             state.next += 1
-            state.byName[name] = Session(connection: connection, authorization: authorization)
+            state.byName[name] = Session(connection: connection, authorization: authorization, node: node)
             state.names[connection] = name
             return connection
         }
@@ -100,6 +105,22 @@ final class StreamDirectory: Sendable {
             state.byName[name]?.agent = agent
             state.byAgent[agent] = name
         }
+    }
+
+    /// Says how a stream is ended from here.
+    func setEnd(of connection: ConnectionID, _ end: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            if let name = state.names[connection] { state.byName[name]?.end = end }
+        }
+    }
+
+    /// The nodes that have a stream open.
+    var nodes: Set<NodeID> { state.withLock { Set($0.byName.values.compactMap(\.node)) } }
+
+    /// Ends all streams of a node.
+    func endSessions(of node: NodeID) {
+        let ends = state.withLock { state in state.byName.values.filter { $0.node == node }.compactMap(\.end) }
+        for end in ends { end() }
     }
 
     /// The newest open stream of an agent.

@@ -20,8 +20,9 @@ public struct ClusterIdentity: Hashable, Sendable, Codable {
 /// /rondo/agents/<id>        AgentRecord
 /// /rondo/frameworks/<id>    FrameworkRecord
 /// /rondo/weights/<role>     a number
-/// /rondo/nodes/<id>         a node's credential, hashed
+/// /rondo/nodes/<id>         a node that was let in; its id is derived from its key
 /// /rondo/tokens/<id>        a join token, hashed
+/// /rondo/keys               the gossip's keys and who was evicted, sealed with the master key
 /// ```
 /// Every value is JSON, `{"format": 1, "value": …}`. Older formats stay readable, newer ones are refused.
 struct NodeRegistry: Sendable {
@@ -48,6 +49,7 @@ struct NodeRegistry: Sendable {
     static let weights = "/rondo/weights/"
     static let nodes = "/rondo/nodes/"
     static let tokens = "/rondo/tokens/"
+    static let keys = "/rondo/keys"
 
     // MARK: values
 

@@ -111,26 +111,8 @@ struct AdmissionFacade: Sendable {
             let left = end - node.clock.now().elapsed
             guard left > .zero else { return .complete(.noContent) }
             await board.change(within: left, node.clock) { board.keys.revision > after }
-            guard await node.isServing else { return .complete(.noContent) }
         }
         return .json { $0.keys(board.keys) }
-    }
-
-    /// For people: the names of the keys, never the keys.
-    func keyNames() -> GatewayResponse {
-        let keys = admission.board.keys
-        return .json { json in
-            json.field("revision", keys.revision)
-            json.listField("gossip") { json in
-                for (index, key) in keys.gossip.enumerated() {
-                    json.object { json in
-                        json.field("id", Self.name(ofKey: key))
-                        json.field("seals", index == 0)
-                    }
-                }
-            }
-            json.listField("evicted") { json in for id in keys.evicted { json.value(id) } }
-        }
     }
 
     /// SHA-256 of the key, the first four bytes: enough to tell keys apart.
@@ -147,7 +129,7 @@ struct AdmissionFacade: Sendable {
         node.logger.notice("the gossip key was changed", metadata: ["key": "\(Self.name(ofKey: fresh))"])
         return .json { json in
             json.field("id", Self.name(ofKey: fresh))
-            json.listField("late") { json in for id in late.sorted() { json.value(id.description) } }
+            json.listField("late") { json in for id in late.sorted() { json.string(id.description) } }
         }
     }
 
@@ -180,22 +162,32 @@ struct AdmissionFacade: Sendable {
         guard let id = NodeID(hex: text) else {
             throw GatewayError(.badRequest, "'\(text.prefix(64))' is no node's id; `rondo keys list` shows them")
         }
-        if try await admission.own(id) {
+        if try await admission.isMaster(id) {
             throw GatewayError(.conflict, "node \(id) is the master itself; end the cluster with `rondo cluster leave`")
         }
         guard try await admission.remove(id) else {
             throw GatewayError(.notFound, "no node \(id) is in this cluster; it is shut out all the same")
         }
-        node.directory.closeSessions(of: id)
+        node.directory.endSessions(of: id)
         node.logger.warning("a node was evicted", metadata: ["node": "\(id)"])
         return .complete(.noContent)
     }
 
-    /// Who was let in.
+    /// Who was let in, who was shut out, and the names of the keys, never the keys.
     func members() async throws -> GatewayResponse {
         let nodes = try await admission.nodes()
         let present = Set(node.directory.nodes.map(\.description))
+        let keys = admission.board.keys
         return .json { json in
+            json.listField("keys") { json in
+                for (index, key) in keys.gossip.enumerated() {
+                    json.object { json in
+                        json.field("id", Self.name(ofKey: key))
+                        json.field("seals", index == 0)
+                    }
+                }
+            }
+            json.listField("evicted") { json in for id in keys.evicted { json.string(id) } }
             json.listField("members") { json in
                 for each in nodes {
                     json.object { json in
@@ -220,8 +212,8 @@ extension JSONWriter {
     fileprivate mutating func keys(_ keys: ClusterKeys) {
         objectField("keys") { json in
             json.field("revision", keys.revision)
-            json.listField("gossip") { json in for key in keys.gossip { json.value(ByteText.hex(key)) } }
-            json.listField("evicted") { json in for id in keys.evicted { json.value(id) } }
+            json.listField("gossip") { json in for key in keys.gossip { json.string(ByteText.hex(key)) } }
+            json.listField("evicted") { json in for id in keys.evicted { json.string(id) } }
         }
     }
 }

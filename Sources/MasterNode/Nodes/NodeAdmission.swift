@@ -87,7 +87,35 @@ struct NodeAdmission: Sendable {
         return (token, made.text)
     }
 
+    /// The tokens that are kept, used up and expired ones too until they are revoked.
+    func tokens() async throws -> [Token] {
+        try await registry.all(NodeRegistry.tokens).map { try NodeRegistry.decode(Token.self, $0) }
+    }
+
+    /// Ends a token.
+    ///
+    /// - Returns: whether there was one.
+    func revokeToken(_ id: String) async throws -> Bool {
+        guard !id.isEmpty, id.utf8.count <= 64, id.utf8.allSatisfy({ $0 > 0x2f && $0 < 0x7f }) else { return false }
+        let key = NodeRegistry.tokens + id
+        let outcome = try await registry.store.transact(
+            StoreTransaction(compares: [.exists(key: key)], operations: [.delete(key: key)]))
+        if case .committed = outcome { return true }
+        return false
+    }
+
     // MARK: nodes
+
+    /// Every node that was let in.
+    func nodes() async throws -> [Node] {
+        try await registry.all(NodeRegistry.nodes).map { try NodeRegistry.decode(Node.self, $0) }
+    }
+
+    /// Whether a node is a master.
+    func isMaster(_ id: NodeID) async throws -> Bool {
+        guard let entry = try await registry.store.get(NodeRegistry.nodes + id.description) else { return false }
+        return NodeRoles(text: try NodeRegistry.decode(Node.self, entry).role)?.contains(.master) ?? false
+    }
 
     /// Lets a node in. One use is taken off the token in the same transaction that stores the node.
     ///

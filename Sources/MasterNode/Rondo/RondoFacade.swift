@@ -16,7 +16,11 @@ struct RondoFacade: Sendable {
         case .health: return health()
         case .killTask(let key): return try await done(.killTask(key))
         case .teardown(let id): return try await done(.teardown(id))
-        case .join: return try await join(request)
+        case .join: return try await AdmissionFacade(node: node).join(request)
+        case .certificate: return try await AdmissionFacade(node: node).renew(request)
+        case .keys: return try await AdmissionFacade(node: node).keys(request)
+        case .leave: return try await AdmissionFacade(node: node).leave(request)
+        case .members, .rotateKeys, .evict: return try await MemberFacade(node: node).respond(route, request)
         case .tokens, .token: return try await TokenFacade(node: node).respond(route, request)
         default: break
         }
@@ -44,7 +48,9 @@ struct RondoFacade: Sendable {
         case .framework(let id): return try framework(id, view)
         case .roles: return roles(view)
         case .why(let name): return try why(name, core)
-        case .health, .killTask, .teardown, .join, .tokens, .token: return health()
+        case .health, .killTask, .teardown, .join, .certificate, .keys, .rotateKeys, .leave, .members, .evict, .tokens,
+            .token:
+            return health()
         }
     }
 
@@ -269,44 +275,9 @@ struct RondoFacade: Sendable {
         }
     }
 
-    // MARK: joining
+    // MARK: reading requests
 
-    private struct JoinRequest: Decodable {
-        var token: String
-        var name: String
-        var role: String
-    }
-
-    private func join(_ request: GatewayRequest) async throws -> GatewayResponse {
-        let wanted = try await Self.body(JoinRequest.self, of: request)
-        guard let stored = node.credentials as? StoredCredentials else {
-            throw GatewayError(.conflict, "this cluster takes no further nodes; start one with `rondo cluster init`")
-        }
-        if let problem = Self.defect(ofName: wanted.name) {
-            throw GatewayError(.badRequest, "field 'name' \(problem)")
-        }
-        guard ["agent", "master"].contains(wanted.role) else {
-            throw GatewayError(.badRequest, "field 'role' must be agent or master")
-        }
-        if wanted.role == "master" {
-            throw GatewayError(.conflict, "this cluster has one master (SQLite); several need etcd")
-        }
-        let (id, credential) = try await stored.join(
-            token: wanted.token, name: wanted.name, role: wanted.role, now: node.clock.now().wall)
-        return .json(.created) { json in
-            json.field("nodeID", id)
-            json.field("credential", credential)
-            json.field("clusterID", node.cluster.id)
-            json.field("clusterName", node.settings.clusterName)
-            json.objectField("master") { json in
-                json.field("id", node.master.id.value)
-                json.field("address", node.settings.advertisedAddress)
-                json.field("port", node.settings.advertisedPort)
-            }
-        }
-    }
-
-    private static func defect(ofName name: String) -> String? {
+    static func defect(ofName name: String) -> String? {
         if name.isEmpty || name.utf8.count > 255 { return "must have 1 to 255 bytes" }
         let isPrintable = name.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7f }
         return isPrintable ? nil : "must not contain white space or control characters"

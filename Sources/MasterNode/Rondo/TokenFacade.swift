@@ -1,6 +1,7 @@
 internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
+internal import Identity
 
 /// `/rondo/v1/tokens`: join tokens, for the administrator.
 struct TokenFacade: Sendable {
@@ -16,25 +17,16 @@ struct TokenFacade: Sendable {
     static let lifetimeLimit = 2_592_000.0
 
     func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
-        switch try await node.credentials.caller(authorization: request.headers[.authorization]) {
-        case .administrator: break
-        case .node: throw GatewayError(.forbidden, "join tokens are the administrator's; use that credential")
-        case .anonymous:
-            throw GatewayError(
-                .unauthorized, "the administrator's credential is missing or wrong; run this on the master's machine",
-                headers: [.wwwAuthenticate: "Bearer"])
-        }
-        guard let stored = node.credentials as? StoredCredentials else {
-            throw GatewayError(.conflict, "this cluster takes no further nodes; start one with `rondo cluster init`")
-        }
+        try await node.requireAdministrator(request)
+        let admission = try AdmissionFacade(node: node).admission
         if case .token(let id) = route {
-            guard try await stored.revokeToken(id) else {
+            guard try await admission.revokeToken(id) else {
                 throw GatewayError(.notFound, "no join token '\(id.prefix(64))'")
             }
             return .complete(.noContent)
         }
-        if request.method == .post { return try await make(stored, request) }
-        let tokens = try await stored.tokens()
+        if request.method == .post { return try await make(admission, request) }
+        let tokens = try await admission.tokens()
         return .json { json in
             json.listField("tokens") { json in
                 for token in tokens { json.object { $0.token(token) } }
@@ -42,10 +34,9 @@ struct TokenFacade: Sendable {
         }
     }
 
-    private func make(_ stored: StoredCredentials, _ request: GatewayRequest) async throws -> GatewayResponse {
+    private func make(_ admission: NodeAdmission, _ request: GatewayRequest) async throws -> GatewayResponse {
         let wanted = try await RondoFacade.body(NewToken.self, of: request)
-        let role = wanted.role ?? "agent"
-        guard role == "agent" || role == "master" else {
+        guard let role = JoinToken.Role(rawValue: wanted.role ?? "agent") else {
             throw GatewayError(.badRequest, "field 'role' must be agent or master")
         }
         let seconds = wanted.lifetimeSeconds ?? 3_600
@@ -56,7 +47,7 @@ struct TokenFacade: Sendable {
         guard (1...10_000).contains(uses) else {
             throw GatewayError(.badRequest, "field 'uses' must be from 1 to 10000")
         }
-        let made = try await stored.makeToken(
+        let made = try await admission.makeToken(
             role: role, lifetime: .clamped(seconds: seconds), uses: uses, now: node.clock.now().wall)
         return .json(.created) { json in
             json.token(made.token)

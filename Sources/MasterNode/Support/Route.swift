@@ -121,6 +121,12 @@ enum RondoRoute: Hashable, Sendable {
     case roles
     case why(String)
     case join
+    case certificate
+    case keys
+    case rotateKeys
+    case leave
+    case members
+    case evict(String)
     case tokens
     case token(String)
 
@@ -141,6 +147,12 @@ enum RondoRoute: Hashable, Sendable {
         case ("why", 2): self = .why(path[1])
         case ("why", 3): self = .why(path[1] + "/" + path[2])
         case ("join", 1): self = .join
+        case ("certificate", 1): self = .certificate
+        case ("keys", 1): self = .keys
+        case ("keys", 2) where path[1] == "rotate": self = .rotateKeys
+        case ("leave", 1): self = .leave
+        case ("members", 1): self = .members
+        case ("members", 3) where path[2] == "evict": self = .evict(path[1])
         case ("tokens", 1): self = .tokens
         case ("tokens", 2): self = .token(path[1])
         default: return nil
@@ -149,8 +161,8 @@ enum RondoRoute: Hashable, Sendable {
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why: [.get, .head]
-        case .killTask, .teardown, .join: [.post]
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .keys, .members: [.get, .head]
+        case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict: [.post]
         case .tokens: [.get, .head, .post]
         case .token: [.delete]
         }

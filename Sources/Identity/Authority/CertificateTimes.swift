@@ -1,0 +1,19 @@
+public import ClusterModel
+
+/// From when until when a certificate counts.
+public struct CertificateTimes: Hashable, Sendable {
+    /// Its beginning, as it says itself.
+    public let notBefore: UnixTime
+    /// Its end.
+    public let notAfter: UnixTime
+
+    /// Reads the times of a certificate; whether it is good is another question.
+    ///
+    /// - Parameter certificate: in DER.
+    /// - Throws: ``IdentityError`` for bytes that are no certificate.
+    public init(certificate: [UInt8]) throws(IdentityError) {
+        let read = try ReadCertificate(certificate)
+        notBefore = read.notBefore
+        notAfter = read.notAfter
+    }
+}
