@@ -1,0 +1,141 @@
+internal import Membership
+internal import NIOCore
+internal import Transport
+
+extension GossipNode {
+    /// Binds packets and streams to the same port. For a free port several are tried: the one that is free for streams
+    /// may be taken for packets.
+    func bind() async throws(GossipError) {
+        var failure = ""
+        for _ in 0..<(settings.port == 0 ? 16 : 1) {
+            do {
+                for address in settings.listen { try await bind(address) }
+                return
+            } catch {
+                failure = (error as? TransportError)?.description ?? TransportError.reason(for: error)
+                let opened = listeners + sockets.map(\.channel)
+                listeners = []
+                sockets = []
+                port = 0
+                for channel in opened { try? await channel.close() }
+            }
+        }
+        throw .cannotListen(failure)
+    }
+
+    private func bind(_ address: IPAddress) async throws {
+        let wanted = port == 0 ? settings.port : port
+        var address = address
+        let listener: any Channel
+        do {
+            listener = try await listen(address, port: wanted)
+        } catch {
+            // A machine without IPv6: all addresses are those of IPv4 then.
+            guard address == .v6("::") else { throw error }
+            address = .v4("0.0.0.0")
+            listener = try await listen(address, port: wanted)
+        }
+        listeners.append(listener)
+        port = Transport.localEndpoint(of: listener)?.port ?? wanted
+        do {
+            sockets.append(try await PacketSocket.bind(address, port: port, to: self))
+        } catch {
+            let reason = TransportError.reason(for: error)
+            throw GossipError.cannotListen("cannot bind packets to \(address) port \(port): \(reason)")
+        }
+    }
+
+    /// Seals and sends a packet. Who is sent to for the first time refuses it and says hello; then it is sent again.
+    func send(_ messages: [GossipMessage], to endpoint: MemberEndpoint) {
+        let body = MemberCoding.encode(packet: messages)
+        guard body.count + Envelope.overhead <= Envelope.datagramLimit else {
+            return startConversation(.messages, body, with: endpoint)
+        }
+        send(.packet, body, to: endpoint, life: lives[endpoint] ?? 0, mayRepeat: true)
+    }
+
+    private func send(
+        _ kind: Envelope.Kind, _ body: [UInt8], to endpoint: MemberEndpoint, life: UInt64, mayRepeat: Bool
+    ) {
+        guard let socket = sockets.first(where: { $0.carries(endpoint) }),
+            let address = endpoint.socketAddress(mapped: socket.isDual), let sealed = seal.seal(kind, for: life, body)
+        else { return }
+        if kind == .packet {
+            // Those whose life is known get it, or have restarted and lost one packet of many.
+            let kept = mayRepeat && life == 0 ? body : nil
+            sent[Int(sealed.counter % UInt64(sent.count))] =
+                SentPacket(counter: sealed.counter, endpoint: endpoint, body: kept)
+        }
+        tally.packetsSent += 1
+        tally.bytesSent += sealed.envelope.count
+        socket.write(sealed.envelope, to: address)
+    }
+
+    func flush() {
+        for socket in sockets { socket.channel.flush() }
+    }
+
+    /// Takes in a datagram.
+    func received(_ bytes: [UInt8], from sender: MemberEndpoint) {
+        tally.packetsReceived += 1
+        tally.bytesReceived += bytes.count
+        do throws(PacketRefusal) {
+            let opened = try seal.open(bytes)
+            renewLifeIfNeeded()
+            lastHeard = Self.clock()
+            learn(opened.header.sender, at: sender)
+            switch opened.header.kind {
+            case .packet:
+                guard let messages = try? MemberCoding.packet(from: opened.body) else {
+                    throw PacketRefusal.malformed
+                }
+                handle(.packet(messages, from: sender))
+            case .hello: greeted(by: opened)
+            default: throw PacketRefusal.unknownKind(opened.header.kind.rawValue)
+            }
+        } catch {
+            refuse(error, from: sender)
+            if case .notFresh(let life, let counter) = error, hellosLeft > 0, isPacket(bytes) {
+                hellosLeft -= 1
+                var body: [UInt8] = []
+                body.append(integer: counter)
+                send(.hello, body, to: sender, life: life, mayRepeat: false)
+            }
+        }
+    }
+
+    /// Two who take each other for somebody else must not greet each other for ever.
+    private func isPacket(_ bytes: [UInt8]) -> Bool {
+        (try? Envelope.Header(reading: bytes))?.kind == .packet
+    }
+
+    /// Somebody whom this node sent a packet to has another life than this node believed.
+    private func greeted(by opened: Seal.Opened) {
+        guard opened.body.count == 8 else { return }
+        let counter: UInt64 = opened.body.integer(at: 0)
+        let place = Int(counter % UInt64(sent.count))
+        guard let packet = sent[place], packet.counter == counter else { return }
+        sent[place] = nil
+        learn(opened.header.sender, at: packet.endpoint)
+        if let body = packet.body {
+            send(.packet, body, to: packet.endpoint, life: opened.header.sender, mayRepeat: false)
+        }
+    }
+
+    private func learn(_ life: UInt64, at endpoint: MemberEndpoint) {
+        if lives[endpoint] == life { return }
+        if lives.count >= Seal.senderLimit { lives = [:] }
+        lives[endpoint] = life
+    }
+
+    /// A full table of senders ends this life; see ``Seal``.
+    func renewLifeIfNeeded() {
+        guard seal.isFull else { return }
+        seal.begin(life: Self.newLife())
+        sent = Array(repeating: nil, count: sent.count)
+    }
+
+    func refuse(_ refusal: PacketRefusal, from sender: MemberEndpoint?) {
+        refusals.note(refusal, from: sender, now: Self.clock(), logger: logger)
+    }
+}
