@@ -122,8 +122,9 @@ public struct DevCluster: Sendable {
             let issued = try await master.credentials.issue(
                 name: name, role: "agent", now: SystemClock().now().wall)
             var settings = AgentNode.Settings(
-                configuration, directory: "\(directory)/\(name)/agent", master: .tcp(address, port: master.port),
-                credential: issued.credential)
+                configuration, directory: "\(directory)/\(name)/agent",
+                masters: [.tcp(address, port: master.port)], nil)
+            settings.credential = issued.credential
             do throws(SystemError) { try makeDirectories("\(directory)/\(name)", mode: 0o711) } catch {
                 throw ApplianceError(.failure, "cannot make an agent's directory: \(error)")
             }

@@ -29,6 +29,8 @@ public final class MasterNode: Sendable {
     public let master: MasterInfo
     /// When this life began.
     public let startedAt: UnixTime
+    /// The term that this life leads in; higher than that of any life before.
+    public let term: UInt64
 
     let inbox: Inbox<InboxEntry>
     let directory = StreamDirectory()
@@ -48,7 +50,8 @@ public final class MasterNode: Sendable {
 
     private init(
         settings: Settings, cluster: ClusterIdentity, store: any StateStore, credentials: any NodeCredentials,
-        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, admission: NodeAdmission?
+        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, admission: NodeAdmission?,
+        term: UInt64
     ) {
         self.settings = settings
         self.cluster = cluster
@@ -57,6 +60,7 @@ public final class MasterNode: Sendable {
         self.clock = clock
         self.logger = logger
         self.admission = admission
+        self.term = term
         startedAt = clock.now().wall
         master = MasterInfo(
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
@@ -107,7 +111,8 @@ public final class MasterNode: Sendable {
             var settings = settings
             if settings.advertisedPort == 0 { settings.advertisedPort = servers.first?.endpoint.port ?? 0 }
             let registry = NodeRegistry(store: store)
-            let cluster = try await registry.identity(name: settings.clusterName, now: clock.now().wall)
+            let cluster = try await registry.identity(
+                name: settings.clusterName, id: settings.clusterID, now: clock.now().wall)
             settings.clusterName = cluster.name
             var admission: NodeAdmission?
             if let trust = settings.trust {
@@ -115,7 +120,8 @@ public final class MasterNode: Sendable {
             }
             let node = MasterNode(
                 settings: settings, cluster: cluster, store: store, credentials: credentials, transport: transport,
-                clock: clock, logger: logger, registry: try await registry.load(), admission: admission)
+                clock: clock, logger: logger, registry: try await registry.load(), admission: admission,
+                term: try await registry.nextTerm())
             node.servers.withLock { $0 = servers }
             door.open(node)
             return node

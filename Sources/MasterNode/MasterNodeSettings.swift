@@ -6,6 +6,10 @@ extension MasterNode {
     public struct Settings: Sendable {
         /// The cluster's name for people; only the first start stores it.
         public var clusterName = "rondo"
+        /// The cluster's id, which a new store takes; made by chance when absent.
+        public var clusterID: String?
+        /// Where joiners find the gossip at this master's address.
+        public var gossipPort: UInt16 = 7_946
         /// This machine's name, for people and links.
         public var hostname: String
         /// The IP literal that clients and agents are told.

@@ -116,6 +116,17 @@ enum MachineAddress {
         return found + Array(repeating: 0, count: count - found.count)
     }
 
+    /// All addresses, now and later.
+    static var everywhere: IPAddress { hasIPv6 ? .v6("::") : .v4("0.0.0.0") }
+
+    /// Whether sockets of IPv6, which take IPv4 as well, can be had.
+    static var hasIPv6: Bool {
+        let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        close(descriptor)
+        return true
+    }
+
     /// Lets the process hold as many files and sockets as its hard limit allows.
     static func raiseFileLimit() {
         var limit = rlimit()

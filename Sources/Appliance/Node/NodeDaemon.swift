@@ -16,6 +16,11 @@ struct NodeDaemon: Sendable {
     let logger: Logger
     var master: MasterPart?
     var agent: RunningAgent?
+    var gossip: GossipPart?
+    /// What goes on beside, until the node ends.
+    var keepers: [@Sendable () async -> Void] = []
+    /// Tells the cluster that the node has left for good.
+    var depart: @Sendable () async -> Void = {}
 
     /// Opens the door for local commands, waits for the end, and ends everything in order.
     func run(role: String, behind: LocalDoor.Behind) async throws {
@@ -28,12 +33,19 @@ struct NodeDaemon: Sendable {
             await stopAll()
             throw error
         }
+        let work = keepers.map { keeper in Task.detached { await keeper() } }
         let result = await wait()
         var purges = false
         if case .success(.leave(let purge)) = result {
             purges = purge
             await agent?.leave()
+            await depart()
+            await gossip?.leave()
+            if master == nil { files.removeIdentity() }
+        } else {
+            await gossip?.stop()
         }
+        for task in work { task.cancel() }
         await agent?.stop()
         await master?.stop()
         await server.stop(grace: .seconds(1))
@@ -48,6 +60,7 @@ struct NodeDaemon: Sendable {
     }
 
     func stopAll() async {
+        await gossip?.stop()
         await agent?.stop()
         await master?.stop()
     }

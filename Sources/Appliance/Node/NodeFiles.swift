@@ -30,6 +30,8 @@ public struct NodeFiles: Sendable {
         var clusterName: String
         /// Where its master was last, `ADDRESS:PORT`; nil when it is the master itself.
         var master: String?
+        /// The port of that master's gossip.
+        var gossipPort: UInt16?
     }
 
     private static let names = [

@@ -7,6 +7,12 @@ public struct CertificateTimes: Hashable, Sendable {
     /// Its end.
     public let notAfter: UnixTime
 
+    /// Times that are known.
+    public init(notBefore: UnixTime, notAfter: UnixTime) {
+        self.notBefore = notBefore
+        self.notAfter = notAfter
+    }
+
     /// Reads the times of a certificate; whether it is good is another question.
     ///
     /// - Parameter certificate: in DER.

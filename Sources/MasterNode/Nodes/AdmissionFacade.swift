@@ -63,6 +63,7 @@ struct AdmissionFacade: Sendable {
             json.field("nodeID", joined.id)
             json.field("clusterID", node.cluster.id)
             json.field("clusterName", node.settings.clusterName)
+            json.field("gossipPort", node.settings.gossipPort)
             json.certificate(issued)
             json.keys(admission.board.keys)
         }
