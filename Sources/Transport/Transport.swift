@@ -15,19 +15,10 @@ public final class Transport: Sendable {
     /// The event loops that carry all sockets of the process.
     public let eventLoops: MultiThreadedEventLoopGroup
 
-    /// What protects the connections that callers open, as the scheme of their URLs. The HTTP client opens its sockets
-    /// itself, on ``eventLoops``, and takes its protection from here.
-    public let scheme: Scheme = .plain
-
-    /// How connections are protected.
-    public enum Scheme: String, Sendable {
-        /// Bare TCP or a unix socket.
-        case plain = "http"
-    }
-
     /// Starts the event loops.
     ///
-    /// - Parameter threads: how many threads carry sockets; by default two, or one on a machine with one core. Each
+    /// - Parameters:
+    ///   - threads: how many threads carry sockets; by default two, or one on a machine with one core. Each
     ///   costs a thread's stack and a receive buffer, and one loop already carries thousands of idle streams.
     public init(threads: Int = min(2, max(1, System.coreCount))) {
         eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threads))
@@ -37,7 +28,7 @@ public final class Transport: Sendable {
     private static let handshakeLimit = 2048
 
     /// The longest that a handshake may take.
-    private static let handshakeTimeout = Duration.seconds(10)
+    private let handshakeTimeout: Duration
 
     /// Binds and accepts.
     ///
@@ -75,7 +66,7 @@ public final class Transport: Sendable {
                 }
                 guard let security else { return setUp(channel) }
                 return channel.eventLoop.makeCompletedFuture {
-                    try Self.accept(channel, security, purpose, handshakes, setUp)
+                    try self.accept(channel, security, purpose, handshakes, setUp)
                 }
             }
         do {
@@ -132,7 +123,7 @@ public final class Transport: Sendable {
                     let peer = TLSPeer(judge: security.judge)
                     let handler = try NIOSSLClientHandler(
                         context: context, serverHostname: nil, customVerificationCallback: peer.callback)
-                    let limit = TimeAmount(min(timeout, Self.handshakeTimeout))
+                    let limit = TimeAmount(min(timeout, handshakeTimeout))
                     try channel.pipeline.syncOperations.addHandlers(
                         handler, TLSGate(peer: peer, door: nil, timeout: limit, opened: opened, setUp: setUp))
                 }
@@ -156,7 +147,7 @@ public final class Transport: Sendable {
     }
 
     /// Puts an accepted connection behind TLS.
-    private static func accept(
+    private func accept(
         _ channel: any Channel, _ security: TransportSecurity, _ purpose: TransportSecurity.Purpose,
         _ handshakes: Handshakes, _ setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) throws {

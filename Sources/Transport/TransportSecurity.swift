@@ -50,6 +50,7 @@ public final class TransportSecurity: Sendable {
     private struct State {
         var material: (chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKeySource)?
         var contexts: [Purpose: NIOSSLContext] = [:]
+        var generation = 0
     }
 
     let judge: PeerJudge
@@ -84,8 +85,14 @@ public final class TransportSecurity: Sendable {
         } catch {
             throw .badIdentity(reason: TransportError.reason(for: error))
         }
-        state.withLock { $0 = new }
+        state.withLock { state in
+            new.generation = state.generation + 1
+            state = new
+        }
     }
+
+    /// Counts the identities: who keeps connections sees that they were opened with an older one.
+    public var generation: Int { state.withLock { $0.generation } }
 
     /// The TLS object for new connections.
     func context(for purpose: Purpose) throws(TransportError) -> NIOSSLContext {
