@@ -60,7 +60,6 @@ let mechanisms: [Target] = [
         name: "HTTPGateway",
         dependencies: [
             "Transport",
-            .product(name: "AsyncHTTPClient", package: "async-http-client"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
@@ -78,6 +77,20 @@ let mechanisms: [Target] = [
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
         swiftSettings: swift + testable + small),
+]
+
+/// Row 4: what stands on the mechanisms.
+let facades: [Target] = [
+    .target(
+        name: "Gossip",
+        dependencies: [
+            "Membership", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small)
 ]
 
 /// Rows 5 to 8: roles, the whole, the door, the program.
@@ -105,8 +118,8 @@ let programs: [Target] = [
     .target(
         name: "Appliance",
         dependencies: [
-            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterCore",
-            "MasterNode", "Membership", "StateStore", "Transport",
+            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "LinuxSystem",
+            "MasterCore", "MasterNode", "Membership", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
@@ -253,7 +266,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
     ],
-    targets: c + decisions + mechanisms + programs + benchmarks + tests
+    targets: c + decisions + mechanisms + facades + programs + benchmarks + tests
 )

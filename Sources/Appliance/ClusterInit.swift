@@ -3,7 +3,6 @@ internal import ClusterModel
 internal import Identity
 internal import Logging
 internal import MasterNode
-internal import Membership
 internal import StateStore
 internal import Transport
 
@@ -99,15 +98,14 @@ public struct ClusterInit: Sendable {
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger, master: master)
         do {
             let identity = try identity(known, role, master)
-            let roles: NodeRoles = role == "combined" ? [.master, .agent] : .master
-            let trust = try await office.enrol(master.node, roles: roles)
+            let trust = try await office.enrol(master.node, as: role)
             let gossip = try await GossipPart.start(
-                configuration, trust, roles: roles, port: settings.gossipPort, files: files, hints: [],
+                configuration, trust, role: role, port: settings.gossipPort, files: files, hints: [],
                 transport: transport, logger: logger, listener: GossipPart.Listener())
-            await gossip.node.leadership(term: master.node.term)
+            await gossip.lead(in: master.node.term)
             daemon.gossip = gossip
-            daemon.keepers = office.keepers(master.node, trust, roles: roles, gossip, logger: logger)
-            daemon.keepers.append(Self.followKeys(of: master.node, trust, gossip))
+            daemon.keepers = office.keepers(master.node, trust, role: role, gossip, logger: logger)
+            daemon.keepers.append(office.keys(of: master.node, trust, gossip))
             if role == "combined" { daemon.agent = try agent(trust, master, transport, events, logger) }
             let token = try await joinToken(master)
             announce(identity, master, token, isNew: known == nil, plain: plain.first)
@@ -117,14 +115,6 @@ public struct ClusterInit: Sendable {
         }
         try await daemon.run(
             role: role, behind: .master(administrator: administrator) { try await master.node.handle($0) })
-    }
-
-    private static func followKeys(
-        of master: MasterNode, _ trust: NodeTrust, _ gossip: GossipPart
-    ) -> @Sendable () async -> Void {
-        {
-            while let keys = await master.clusterKeys(after: trust.keys.revision) { await gossip.take(keys, trust) }
-        }
     }
 
     private func identity(

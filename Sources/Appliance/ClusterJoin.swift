@@ -5,14 +5,13 @@ internal import HTTPGateway
 internal import Identity
 internal import Logging
 internal import MasterNode
-internal import Membership
-public import Transport
+internal import Transport
 
 /// `rondo cluster join`: makes this machine an agent of a cluster, or starts it again.
 public struct ClusterJoin: Sendable {
     private let configuration: Configuration
     private let files: NodeFiles
-    private let asked: Transport.Endpoint?
+    private let asked: Endpoint?
 
     /// Checks what was asked for.
     ///
@@ -80,7 +79,7 @@ public struct ClusterJoin: Sendable {
         try result.get()
     }
 
-    private func master(_ known: NodeFiles.Identity?) throws(ApplianceError) -> Transport.Endpoint {
+    private func master(_ known: NodeFiles.Identity?) throws(ApplianceError) -> Endpoint {
         if let asked { return asked }
         if let text = known?.master, let endpoint = try? Endpoint(parsing: text) { return endpoint }
         throw ApplianceError(
@@ -91,7 +90,7 @@ public struct ClusterJoin: Sendable {
     /// The node's identity: the kept one while it is good, else a new certificate for a token. The key stays the same,
     /// so a node that was off for long is the same node again.
     private func trust(
-        _ known: NodeFiles.Identity?, _ master: Transport.Endpoint, _ transport: Transport
+        _ known: NodeFiles.Identity?, _ master: Endpoint, _ transport: Transport
     ) async throws -> (NodeFiles.Identity, NodeTrust) {
         var refusal: (any Error)?
         if var known {
@@ -132,13 +131,13 @@ public struct ClusterJoin: Sendable {
         else { throw ApplianceError(.failure, "its certificate is missing") }
         let key = try files.nodeKey()
         let verifier = PeerVerifier(authority: authority)
-        let own = try verifier.node(chain, requiring: .agent, now: SystemClock().now().wall)
+        let own = try verifier.agent(chain, now: SystemClock().now().wall)
         guard own.id == key.id else { throw ApplianceError(.failure, "its certificate is for another key") }
         return try NodeTrust(key: key, verifier: verifier, chain: chain, attestation: attestation, keys: keys)
     }
 
     private func run(
-        _ identity: NodeFiles.Identity, _ trust: NodeTrust, _ master: Transport.Endpoint, _ transport: Transport,
+        _ identity: NodeFiles.Identity, _ trust: NodeTrust, _ master: Endpoint, _ transport: Transport,
         _ events: NodeEvents
     ) async throws {
         let logger = NodeLog.logger("rondo", level: configuration.text(.logLevel), file: files.logPath)
@@ -152,7 +151,7 @@ public struct ClusterJoin: Sendable {
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger)
         do {
             let gossip = try await GossipPart.start(
-                configuration, trust, roles: .agent, port: GossipPart.port(configuration, address), files: files,
+                configuration, trust, role: "agent", port: GossipPart.port(configuration, address), files: files,
                 hints: Self.hints(master, identity), transport: transport, logger: logger,
                 listener: line.listener(port: master.port ?? 5_050))
             daemon.gossip = gossip
@@ -175,7 +174,7 @@ public struct ClusterJoin: Sendable {
     }
 
     private static func hints(
-        _ master: Transport.Endpoint, _ identity: NodeFiles.Identity
+        _ master: Endpoint, _ identity: NodeFiles.Identity
     ) -> [MemberEndpoint] {
         guard case .tcp(let address, _) = master,
             let hint = MemberEndpoint(address, port: identity.gossipPort ?? 7_946)

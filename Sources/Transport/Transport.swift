@@ -18,9 +18,11 @@ public final class Transport: Sendable {
     /// Starts the event loops.
     ///
     /// - Parameters:
-    ///   - threads: how many threads carry sockets; by default two, or one on a machine with one core. Each
-    ///   costs a thread's stack and a receive buffer, and one loop already carries thousands of idle streams.
-    public init(threads: Int = min(2, max(1, System.coreCount))) {
+    ///   - threads: how many threads carry sockets; by default two, or one on a machine with one core. Each costs a
+    ///     thread's stack and a receive buffer, and one loop already carries thousands of idle streams.
+    ///   - handshakeTimeout: how long a TLS handshake may take.
+    public init(threads: Int = min(2, max(1, System.coreCount)), handshakeTimeout: Duration = .seconds(10)) {
+        self.handshakeTimeout = handshakeTimeout
         eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threads))
     }
 
@@ -123,7 +125,7 @@ public final class Transport: Sendable {
                     let peer = TLSPeer(judge: security.judge)
                     let handler = try NIOSSLClientHandler(
                         context: context, serverHostname: nil, customVerificationCallback: peer.callback)
-                    let limit = TimeAmount(min(timeout, handshakeTimeout))
+                    let limit = TimeAmount(min(timeout, self.handshakeTimeout))
                     try channel.pipeline.syncOperations.addHandlers(
                         handler, TLSGate(peer: peer, door: nil, timeout: limit, opened: opened, setUp: setUp))
                 }

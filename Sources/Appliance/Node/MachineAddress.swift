@@ -40,7 +40,7 @@ enum MachineAddress {
         var next = first
         while let entry = next?.pointee {
             next = entry.ifa_next
-            guard let address = entry.ifa_addr, entry.ifa_flags & UInt32(IFF_UP.rawValue) != 0 else { continue }
+            guard let address = entry.ifa_addr, entry.ifa_flags & UInt32(IFF_UP) != 0 else { continue }
             let family = Int32(address.pointee.sa_family)
             guard family == AF_INET || family == AF_INET6 else { continue }
             var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
@@ -139,8 +139,12 @@ enum MachineAddress {
 
 extension IPAddress {
     fileprivate var isLinkLocal: Bool {
-        if case .v6(let text) = self { text.hasPrefix("fe8") || text.hasPrefix("fe9") || text.hasPrefix("fea")
-            || text.hasPrefix("feb") } else { false }
+        if case .v6(let text) = self {
+            text.hasPrefix("fe8") || text.hasPrefix("fe9") || text.hasPrefix("fea")
+                || text.hasPrefix("feb")
+        } else {
+            false
+        }
     }
 
     fileprivate var rank: Int {

@@ -103,7 +103,8 @@ extension NodeFiles {
         }
         if let path {
             guard let text = try bytes(path) else {
-                throw ApplianceError(.failure, "there is no key file \(path); make one with 32 random bytes in hexadecimal")
+                throw ApplianceError(
+                    .failure, "there is no key file \(path); make one with 32 random bytes in hexadecimal")
             }
             do throws(IdentityError) { return try MasterKey(parsing: text) } catch {
                 throw ApplianceError(.failure, "the key file \(path) cannot be used: \(error)")
@@ -146,6 +147,8 @@ extension NodeFiles {
 
     /// Forgets who the node was: it has left, and its key with it.
     func removeIdentity() {
-        for path in [keyPath, certificatePath, authorityPath, keysPath, gossipPath, "\(root)/node.json"] { unlink(path) }
+        for path in [keyPath, certificatePath, authorityPath, keysPath, gossipPath, "\(root)/node.json"] {
+            unlink(path)
+        }
     }
 }

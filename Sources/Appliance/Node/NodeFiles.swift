@@ -91,7 +91,8 @@ public struct NodeFiles: Sendable {
         guard identity.format == Identity.format else {
             throw ApplianceError(
                 .failure,
-                "\(identityPath) is of a release without encryption; let the node leave with that release, and join anew")
+                "\(identityPath) is of a release without encryption; let the node leave with that release, and join anew"
+            )
         }
         return identity
     }

@@ -81,8 +81,8 @@ struct AuthorityOffice: Sendable {
     }
 
     /// Takes the master's own node into the cluster.
-    func enrol(_ master: MasterNode, roles: NodeRoles) async throws -> NodeTrust {
-        let issued = try await master.enrolItself(try CertificateRequest(key: key), roles: roles)
+    func enrol(_ master: MasterNode, as role: String) async throws -> NodeTrust {
+        let issued = try await master.enrolItself(try CertificateRequest(key: key), roles: NodeRoles(role: role))
         guard let keys = master.clusterKeys else { throw ApplianceError(.software, "the cluster has no keys") }
         return try NodeTrust(
             key: key, verifier: trust.verifier, chain: issued.chain, attestation: issued.attestation, keys: keys)
@@ -90,18 +90,20 @@ struct AuthorityOffice: Sendable {
 
     /// What renews the node's certificate and the API's while the master runs.
     func keepers(
-        _ master: MasterNode, _ own: NodeTrust, roles: NodeRoles, _ gossip: GossipPart, logger: Logger
+        _ master: MasterNode, _ own: NodeTrust, role: String, _ gossip: GossipPart, logger: Logger
     ) -> [@Sendable () async -> Void] {
+        let roles = NodeRoles(role: role)
         let node = CertificateKeeper(
             name: "this node's certificate", logger: logger, times: { try own.validity() },
             renew: { [key] in
                 let issued = try await master.enrolItself(try CertificateRequest(key: key), roles: roles)
                 try own.take(issued.chain, issued.attestation)
-                await gossip.node.attested(roles: roles, attestation: issued.attestation)
+                await gossip.attested(issued.attestation, role: role)
             })
         let api = CertificateKeeper(
             name: "the certificate of the API", logger: logger,
-            times: { [shown] in shown.state.withLock { CertificateTimes(notBefore: $0.times.0, notAfter: $0.times.1) } },
+            times: { [shown] in shown.state.withLock { CertificateTimes(notBefore: $0.times.0, notAfter: $0.times.1) }
+            },
             renew: { [authority, key, api, names, shown] in
                 let wanted = names()
                 let (issued, names) = try Self.issueAPI(authority, key, wanted, SystemClock().now().wall)
@@ -114,5 +116,23 @@ struct AuthorityOffice: Sendable {
                 return shown.state.withLock { $0.names != now }
             })
         return [{ await node.run() }, { await api.run() }]
+    }
+
+    /// Follows the cluster's keys, which this process changes itself.
+    func keys(of master: MasterNode, _ own: NodeTrust, _ gossip: GossipPart) -> @Sendable () async -> Void {
+        {
+            while let keys = await master.clusterKeys(after: own.keys.revision) { await gossip.take(keys, own) }
+        }
+    }
+}
+
+extension NodeRoles {
+    /// What a node of a role does: `combined`, `master` or `agent`.
+    init(role: String) {
+        switch role {
+        case "combined": self = [.master, .agent]
+        case "master": self = .master
+        default: self = .agent
+        }
     }
 }

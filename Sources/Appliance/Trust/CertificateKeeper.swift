@@ -26,7 +26,8 @@ struct CertificateKeeper: Sendable {
             let now = clock.now().wall
             guard let times = try? times() else { return }
             let schedule = RenewalSchedule(notBefore: times.notBefore, notAfter: times.notAfter, jitter: jitter)
-            let due = failures == 0 ? schedule.renewAt : schedule.retry(afterFailures: failures, jitter: jitter, now: now)
+            let due =
+                failures == 0 ? schedule.renewAt : schedule.retry(afterFailures: failures, jitter: jitter, now: now)
             guard await wait(until: due, clock) else { return }
             do {
                 try await renew()

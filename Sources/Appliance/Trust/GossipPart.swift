@@ -31,14 +31,15 @@ struct GossipPart: Sendable {
     /// - Parameters:
     ///   - configuration: `seed` and `advertise` count.
     ///   - trust: who this node is.
-    ///   - roles: what it does.
+    ///   - role: what it does.
     ///   - port: for packets and streams.
     ///   - files: keep its incarnation, and where others were.
     ///   - hints: where others may be, beside those that are kept.
     static func start(
-        _ configuration: Configuration, _ trust: NodeTrust, roles: NodeRoles, port: UInt16, files: NodeFiles,
+        _ configuration: Configuration, _ trust: NodeTrust, role: String, port: UInt16, files: NodeFiles,
         hints: [MemberEndpoint], transport: Transport, logger: Logger, listener: Listener
     ) async throws -> GossipPart {
+        let roles = NodeRoles(role: role)
         var memory = files.gossipMemory()
         var settings = GossipSettings(cluster: trust.authority.clusterID, port: port)
         if let address = configuration.address(.advertise), address.isLoopback {
@@ -75,6 +76,14 @@ struct GossipPart: Sendable {
     func take(_ keys: ClusterKeys, _ trust: NodeTrust) async {
         trust.take(keys)
         if let ring = KeyRing(keys) { await node.update(ring) }
+    }
+
+    /// Tells that this node leads.
+    func lead(in term: UInt64) async { await node.leadership(term: term) }
+
+    /// Shows a newer word of the authority.
+    func attested(_ attestation: [UInt8], role: String) async {
+        await node.attested(roles: NodeRoles(role: role), attestation: attestation)
     }
 
     /// Ends it without a word: the node is restarted soon.
@@ -121,9 +130,9 @@ struct GossipPart: Sendable {
         case .addressesChanged(let id, _, let now):
             logger.notice("gossip: node \(id) is at \(now.map(\.text).joined(separator: ", ")) now")
         case .duplicateIdentity(let addresses):
-            logger.error(
-                "another machine (\(addresses.map(\.text).joined(separator: ", "))) runs with this node's key: its data "
-                    + "directory was copied; remove the copy and let that machine join with a token")
+            let places = addresses.map(\.text).joined(separator: ", ")
+            let advice = "its data directory was copied; remove the copy and let that machine join with a token"
+            logger.error("another machine (\(places)) runs with this node's key: \(advice)")
         case .refused(let refusal, let from): logger.warning("gossip: \(from.text) is not believed: \(refusal)")
         case .leaderChanged(let id, let term):
             logger.info("gossip: \(id.map(\.description) ?? "nobody") leads in term \(term)")
@@ -143,23 +152,12 @@ extension KeyRing {
     }
 }
 
-extension MemberEndpoint {
-    /// Reads what ``text`` writes.
-    init?(text: String) {
-        guard case .tcp(let address, let port)? = try? Transport.Endpoint(parsing: text) else { return nil }
-        self.init(address, port: port)
-    }
-}
-
 extension GossipNode {
     /// Where masters are, one that leads first.
     fileprivate var masters: [IPAddress] {
         let leader = leader.id
         return members.filter { $0.record.roles.contains(.master) && !$0.record.isLeaving }
             .sorted { ($0.record.id == leader ? 0 : 1) < ($1.record.id == leader ? 0 : 1) }
-            .flatMap(\.record.addresses).compactMap { endpoint in
-                guard case .tcp(let address, _)? = try? Transport.Endpoint(parsing: endpoint.text) else { return nil }
-                return address
-            }
+            .flatMap(\.record.addresses).compactMap(\.networkAddress)
     }
 }

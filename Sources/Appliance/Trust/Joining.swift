@@ -87,7 +87,7 @@ struct Joining: Sendable {
 
     private static func trust(_ admission: Admission, _ key: NodeKey, _ verifier: PeerVerifier) throws -> NodeTrust {
         let chain = try PEMText.certificates(in: Array(admission.certificate.utf8))
-        _ = try verifier.node(chain, requiring: .agent, now: SystemClock().now().wall)
+        _ = try verifier.agent(chain, now: SystemClock().now().wall)
         guard let attestation = ByteText.bytes(hex: admission.attestation) else {
             throw ApplianceError(.failure, "the master's answer has no attestation")
         }

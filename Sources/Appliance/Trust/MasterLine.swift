@@ -6,7 +6,6 @@ internal import HTTPTypes
 internal import Identity
 internal import Logging
 internal import MasterNode
-internal import Membership
 internal import NIOCore
 internal import Transport
 
@@ -45,7 +44,8 @@ struct MasterLine: Sendable {
 
     private func renew(_ gossip: GossipPart) async throws {
         let request = Renewal(request: String(decoding: try CertificateRequest(key: trust.key).pem, as: UTF8.self))
-        let admission = try await Joining.ask(caller, masters.endpoints[0], "/rondo/v1/certificate", request, expecting: 200)
+        let admission = try await Joining.ask(
+            caller, masters.endpoints[0], "/rondo/v1/certificate", request, expecting: 200)
         let chain = try PEMText.certificates(in: Array(admission.certificate.utf8))
         let own = try trust.verifier.node(chain, now: SystemClock().now().wall)
         guard own.id == trust.id, let attestation = ByteText.bytes(hex: admission.attestation) else {
@@ -55,7 +55,7 @@ struct MasterLine: Sendable {
         try Joining.store(admission, keys, files)
         try trust.take(chain, attestation)
         await gossip.take(keys, trust)
-        await gossip.node.attested(roles: own.roles, attestation: attestation)
+        await gossip.attested(attestation, role: "agent")
     }
 
     /// Waits for changes of the keys on one long request after the other.
@@ -95,9 +95,8 @@ struct MasterLine: Sendable {
                 logger.warning("the master did not take this node's leave: status \(response.status.code)")
             }
         } catch {
-            logger.warning(
-                "the master was not told that this node has left (\(error)); `rondo keys evict \(trust.id)` there shuts "
-                    + "its key out")
+            let advice = "`rondo keys evict \(trust.id)` there shuts its key out"
+            logger.warning("the master was not told that this node has left (\(error)); \(advice)")
         }
     }
 }

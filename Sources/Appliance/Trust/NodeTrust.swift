@@ -5,6 +5,13 @@ internal import Membership
 internal import Synchronization
 internal import Transport
 
+extension PeerVerifier {
+    /// Judges the certificate of a node that runs tasks.
+    func agent(_ chain: [[UInt8]], now: UnixTime) throws(IdentityError) -> VerifiedNode {
+        try node(chain, requiring: .agent, now: now)
+    }
+}
+
 /// Who this node is and whom it believes, as long as it runs. Certificates and keys change under way; connections that
 /// are open go on, new ones use what is newest.
 final class NodeTrust: Sendable {

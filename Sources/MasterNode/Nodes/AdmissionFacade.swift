@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import HTTPGateway
 internal import HTTPTypes
 internal import Identity
+internal import Logging
 internal import Membership
 
 /// How nodes come, stay and go: `/rondo/v1/join`, `certificate`, `keys` and `members`.
@@ -116,8 +117,8 @@ struct AdmissionFacade: Sendable {
         return .json { $0.keys(board.keys) }
     }
 
-    /// SHA-256 of the key, the first four bytes: enough to tell keys apart.
-    static func name(ofKey key: [UInt8]) -> String { String(StoredCredentials.hash(key).prefix(8)) }
+    /// The beginning of a hash of the key: enough to tell keys apart.
+    static func name(ofKey key: [UInt8]) -> String { String(StoredCredentials.hash(ByteText.hex(key)).prefix(8)) }
 
     /// A new key in three steps: everybody can open it, everybody seals with it, the old ones go. Nodes that are away
     /// get the keys when they are back, over their certificates.

@@ -1,3 +1,4 @@
+internal import ClusterModel
 internal import Membership
 internal import Synchronization
 

@@ -22,7 +22,8 @@ struct NodeAdmission: Sendable {
     /// Reads the keys, or makes them for a new cluster.
     ///
     /// `gossipKey` is the first key of a new cluster.
-    static func open(_ registry: NodeRegistry, _ trust: ClusterTrust, gossipKey: [UInt8]) async throws -> NodeAdmission {
+    static func open(_ registry: NodeRegistry, _ trust: ClusterTrust, gossipKey: [UInt8]) async throws -> NodeAdmission
+    {
         let keys: ClusterKeys
         if let entry = try await registry.store.get(NodeRegistry.keys) {
             keys = try Self.opened(try NodeRegistry.decode(Data.self, entry), trust.masterKey)
@@ -31,7 +32,8 @@ struct NodeAdmission: Sendable {
             let value = try NodeRegistry.encode(try Self.sealed(keys, trust.masterKey))
             _ = try await registry.store.transact(
                 StoreTransaction(
-                    compares: [.absent(key: NodeRegistry.keys)], operations: [.put(key: NodeRegistry.keys, value: value)]))
+                    compares: [.absent(key: NodeRegistry.keys)],
+                    operations: [.put(key: NodeRegistry.keys, value: value)]))
         }
         trust.verifier.evicted = Set(keys.evicted.compactMap { NodeID(hex: $0) })
         return NodeAdmission(registry: registry, trust: trust, board: KeyBoard(keys))
@@ -192,7 +194,9 @@ struct NodeAdmission: Sendable {
         _ = try await changeKeys { keys in
             if !keys.evicted.contains(id.description) { keys.evicted.append(id.description) }
             // A certificate lasts a day; the list needs to reach back that far only, and must not grow for ever.
-            if keys.evicted.count > Self.evictedLimit { keys.evicted.removeFirst(keys.evicted.count - Self.evictedLimit) }
+            if keys.evicted.count > Self.evictedLimit {
+                keys.evicted.removeFirst(keys.evicted.count - Self.evictedLimit)
+            }
         }
         _ = try await registry.store.transact(StoreTransaction(operations: [.delete(key: key)]))
         board.forget(id)
@@ -212,6 +216,7 @@ struct NodeAdmission: Sendable {
     static func evicted(_ id: String) -> GatewayError {
         GatewayError(
             .conflict,
-            "node \(id) left this cluster or was evicted, and its key with it; remove the data directory and join again")
+            "node \(id) left this cluster or was evicted, and its key with it; remove the data directory and join again"
+        )
     }
 }

@@ -161,7 +161,8 @@ enum RondoRoute: Hashable, Sendable {
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .keys, .members: [.get, .head]
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .keys, .members:
+            [.get, .head]
         case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict: [.post]
         case .tokens: [.get, .head, .post]
         case .token: [.delete]
