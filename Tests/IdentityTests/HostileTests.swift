@@ -43,6 +43,23 @@ struct HostileTests {
         }
     }
 
+    @Test func `every bit around what is signed counts`() throws {
+        let chain = try newNode(of: authority, .master).chain
+        let request = try CertificateRequest(key: NodeKey())
+        for index in [Int](0..<16) + [Int](-96..<0) {
+            for bit in 0..<8 {
+                func flipped(_ bytes: [UInt8]) -> [UInt8] {
+                    var flipped = bytes
+                    flipped[index < 0 ? bytes.count + index : index] ^= 1 << bit
+                    return flipped
+                }
+                #expect(throws: IdentityError.self) { try verifier.node([flipped(chain[0])], now: .start) }
+                #expect(throws: IdentityError.self) { try AuthorityCertificate(der: flipped(chain[1])) }
+                #expect(throws: IdentityError.self) { try CertificateRequest(der: flipped(request.der)) }
+            }
+        }
+    }
+
     @Test func `certificates and requests are cut at every length and refused`() throws {
         let chain = try newNode(of: authority).chain
         for count in 0..<chain[0].count {

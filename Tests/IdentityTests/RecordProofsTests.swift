@@ -101,6 +101,13 @@ struct RecordProofsTests {
         #expect(reason(try signed(record(key), by: key, attestation)) == nil)
     }
 
+    @Test func `an attestation is cut at every length and refused`() throws {
+        let attestation = try newNode(of: authority, key: key).attestation
+        for count in 0..<attestation.count {
+            #expect(reason(try signed(record(key), by: key, Array(attestation[..<count]))) != nil)
+        }
+    }
+
     @Test func `an attestation ends, also for a record that is remembered`() throws {
         let signed = try signed(record(key), by: key, newNode(of: authority, key: key).attestation)
         #expect(reason(signed) == nil)

@@ -167,8 +167,7 @@ public final class PeerVerifier: Sendable {
         guard node.roles.isSuperset(of: roles) else {
             throw IdentityError(
                 .missingRole,
-                "node \(node.id) is \(node.roles.text), and \(roles.text) is needed: the address leads to the wrong node"
-            )
+                "node \(node.id) is \(node.roles.text), and \(roles.text) is needed: the address leads elsewhere")
         }
         return node
     }

@@ -47,8 +47,8 @@ struct ReadCertificate {
     fileprivate static var unreadable: IdentityError {
         IdentityError(
             .malformed,
-            "the certificate cannot be read, or is not signed with ECDSA on P-256; connect with the one that this cluster "
-                + "gave out")
+            "the certificate cannot be read, or is not signed with ECDSA on P-256; connect with the one that this "
+                + "cluster gave out")
     }
 
     func isIssued(by subject: ReadCertificate) -> Bool { certificate.issuer == subject.certificate.subject }
