@@ -1,7 +1,9 @@
 import ClusterModel
 import Identity
 import Membership
+import SwiftASN1
 import Testing
+import X509
 
 @Suite("Joining")
 struct JoiningTests {
@@ -149,6 +151,11 @@ struct JoiningTests {
         // A certificate with the right key that is no authority's.
         var forged = Forged(authority)
         forged.key = try NodeKey(pem: authority.privateKey)
+        forged.subject = try Certificate(derEncoded: good[1]).subject
         #expect(refused([good[0], try forged.der()]) == .wrongUse)
+        forged.constraints = .isCertificateAuthority(maxPathLength: nil)
+        #expect(refused([good[0], try forged.der()]) == .wrongUse)
+        forged.usage = KeyUsage(keyCertSign: true)
+        #expect(refused([good[0], try forged.der()]) == nil)
     }
 }

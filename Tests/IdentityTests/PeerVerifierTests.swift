@@ -119,6 +119,8 @@ struct PeerVerifierTests {
         #expect(try name("\(prefix)\(key.id)?roles=agent,master") == nil)
         #expect(try name("rondo://other/node/\(key.id)?roles=agent") == .otherCluster)
         #expect(try name("\(prefix)\(NodeKey().id)?roles=agent") == .keyMismatch)
+        let other = NodeKey().id
+        #expect(try name("\(prefix)\(other)?roles=agent", "\(other)") == .keyMismatch)
         #expect(try name("\(prefix)\(key.id)?roles=agent", NodeKey().id.description) == .keyMismatch)
         #expect(try name("rondo://\(clusterID)/api/\(key.id)") == .wrongUse)
         for text in [

@@ -84,21 +84,34 @@ struct RecordProofsTests {
         func check(_ signed: SignedRecord, _ word: String) {
             #expect(reason(signed)?.contains(word) == true, "\(reason(signed) ?? "good")")
         }
-        check(try signed(record(key, .master), by: key, attestation), "attest")
-        check(try signed(record(key, [.agent, .master]), by: key, attestation), "attest")
+        check(try signed(record(key, .master), by: key, attestation), "did not attest")
+        check(try signed(record(key, [.agent, .master]), by: key, attestation), "did not attest")
         check(try signed(record(key), by: other, attestation), "not signed")
-        check(try signed(record(other), by: other, attestation), "id")
-        check(try signed(record(key), by: key, newNode(of: elsewhere, key: key).attestation), "attest")
-        check(try signed(record(key), by: key, newNode(of: newAuthority("other"), key: key).attestation), "attest")
-        check(try signed(record(key), by: key, newNode(of: authority, .master, key: key).attestation), "attest")
+        check(try signed(record(other), by: other, attestation), "does not belong")
+        check(try signed(record(key), by: key, newNode(of: elsewhere, key: key).attestation), "did not attest")
+        check(
+            try signed(record(key), by: key, newNode(of: newAuthority("other"), key: key).attestation), "did not attest"
+        )
+        check(try signed(record(key), by: key, newNode(of: authority, .master, key: key).attestation), "did not attest")
         check(try signed(record(key), by: key, []), "read")
         check(try signed(record(key), by: key, attestation + [0]), "read")
         let unsigned = try #require(SignedRecord(record: record(key), signature: [], attestation: attestation))
         check(unsigned, "not signed")
         // One's own key in front of somebody's attestation.
-        check(try signed(record(other), by: other, other.publicKey.compressed + attestation.dropFirst(33)), "attest")
+        let mixed = other.publicKey.compressed + attestation.dropFirst(33)
+        check(try signed(record(other), by: other, mixed), "did not attest")
+        check(try signed(record(key), by: other, mixed), "does not belong")
         #expect(proofs.rememberedCount == 0)
         #expect(reason(try signed(record(key), by: key, attestation)) == nil)
+    }
+
+    @Test func `an attestation says who, where, what and until when`() throws {
+        let issued = try newNode(of: authority, [.agent, .master], key: key)
+        let end: [UInt8] = [0, 0, 0, 0, 0x6b, 0x4b, 0x23, 0x80]
+        #expect(Array(issued.attestation[..<33]) == key.publicKey.compressed)
+        #expect(Array(issued.attestation[33..<41]) == end)
+        let said = Array("rondo-attest-v1\(clusterID)".utf8) + key.id.bytes + [3] + end
+        #expect(authority.certificate.publicKey.verifies(Array(issued.attestation[41...]), over: said))
     }
 
     @Test func `an attestation is cut at every length and refused`() throws {

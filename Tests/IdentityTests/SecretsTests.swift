@@ -95,6 +95,12 @@ struct SecretsTests {
         #expect(refused(moved) == .cannotOpen)
         // A rotation that was interrupted is run again.
         #expect(try KeyEnvelope.rewrap(moved, purpose: "secret", name: "db/password", from: key, to: new) == moved)
+        var altered = moved
+        altered[20] ^= 1
+        #expect(
+            refusal { () throws(IdentityError) in
+                try KeyEnvelope.rewrap(altered, purpose: "secret", name: "db/password", from: key, to: new)
+            } == .cannotOpen)
         #expect(
             refusal { () throws(IdentityError) in
                 try KeyEnvelope.rewrap(envelope, purpose: "secret", name: "other", from: key, to: new)

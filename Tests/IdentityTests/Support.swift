@@ -60,6 +60,7 @@ struct Forged {
     var signer: [UInt8]
     var issuer: [UInt8]
     var commonName: String?
+    var subject: DistinguishedName?
     var uri: [String]?
     var uses: [ExtendedKeyUsage.Usage] = [.serverAuth, .clientAuth]
     var constraints: BasicConstraints? = .notCertificateAuthority
@@ -91,7 +92,7 @@ struct Forged {
             notValidBefore: Date(timeIntervalSince1970: times.0.seconds.rounded(.down)),
             notValidAfter: Date(timeIntervalSince1970: times.1.seconds.rounded(.down)),
             issuer: try Certificate(derEncoded: issuer).subject,
-            subject: DistinguishedName { CommonName(commonName ?? key.id.description) },
+            subject: subject ?? DistinguishedName { CommonName(commonName ?? key.id.description) },
             signatureAlgorithm: .ecdsaWithSHA256, extensions: Certificate.Extensions(extensions + more),
             issuerPrivateKey: Certificate.PrivateKey(signing))
         var serializer = DER.Serializer()

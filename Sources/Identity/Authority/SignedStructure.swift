@@ -31,7 +31,6 @@ struct SignedStructure {
         guard let body = rest.next(), let algorithm = rest.next(), let bits = rest.next(), rest.next() == nil,
             algorithm.encodedBytes.elementsEqual(Self.algorithm), let bits = try? ASN1BitString(derEncoded: bits),
             bits.paddingBits == 0, let signature = try? P256.Signing.ECDSASignature(derRepresentation: bits.bytes),
-            signature.derRepresentation.elementsEqual(bits.bytes),
             body.identifier == .sequence, case .constructed(let fields) = body.content
         else { return nil }
         self.body = body.encodedBytes
