@@ -71,6 +71,13 @@ struct AuthorityTests {
                 == .notYetValid)
     }
 
+    @Test func `the times of a certificate are read from it`() throws {
+        let issued = try newNode(of: newAuthority())
+        let times = try CertificateTimes(certificate: issued.chain[0])
+        #expect(times == CertificateTimes(notBefore: issued.notBefore, notAfter: issued.notAfter))
+        #expect(refusal { () throws(IdentityError) in try CertificateTimes(certificate: []) } == .malformed)
+    }
+
     @Test func `lifetimes and times at the edges do not trap`() throws {
         for now in [UnixTime(nanoseconds: .min), UnixTime(nanoseconds: .max), UnixTime(nanoseconds: 0)] {
             for lifetime in [Duration.seconds(-5), .zero, .seconds(Int64.max), .nanoseconds(1)] {

@@ -25,9 +25,12 @@ struct ShownCertificate {
         guard signed.isSigned(by: key) else { return nil }
         return try ReadCertificate(der, publicKey)
     }
+
+    /// Reads a certificate out of this node's own files, which needs no proof.
+    func readUnverified() throws(IdentityError) -> ReadCertificate { try ReadCertificate(der, publicKey) }
 }
 
-/// A certificate whose signature was checked.
+/// A certificate whose signature was checked, or that nobody else can have written.
 struct ReadCertificate {
     let der: [UInt8]
     let publicKey: PublicKey
