@@ -22,8 +22,8 @@ public struct AuthorityCertificate: Hashable, Sendable {
     ///
     /// - Throws: ``IdentityError`` for anything else.
     public init(der: [UInt8]) throws(IdentityError) {
-        let read = try ReadCertificate(der)
-        guard read.isAuthority, read.isIssued(by: read), read.isSigned(by: read.publicKey),
+        let shown = try ShownCertificate(der)
+        guard let read = try shown.read(signedBy: shown.publicKey), read.isAuthority, read.isIssued(by: read),
             let clusterID = read.subject(.RDNAttributeType.organizationName), PeerName.isGood(clusterID: clusterID),
             let name = read.subject(.RDNAttributeType.commonName)
         else {

@@ -34,13 +34,13 @@ public struct CertificateRequest: Hashable, Sendable {
     /// - Throws: ``IdentityError`` for anything else than a request signed with its own key on P-256.
     public init(der: [UInt8]) throws(IdentityError) {
         guard der.count <= PEMText.limit else { throw PEMText.oversized("the certificate request") }
-        guard let signed = SignedStructure(der), let request = try? CertificateSigningRequest(derEncoded: der),
-            request.version == .v1
-        else {
+        // The first field says version 1; then come a name, the key, and what else is wished for.
+        guard let signed = SignedStructure(der, firstField: [2, 1, 0], fieldCount: 3...4) else {
             throw IdentityError(
-                .malformed, "the certificate request cannot be read, or is not signed with ECDSA on P-256")
+                .malformed, "the certificate request cannot be read, or is not signed with ECDSA on P-256; make it anew"
+            )
         }
-        publicKey = try PublicKey(request.publicKey)
+        publicKey = try signed.publicKey(at: 2)
         guard signed.isSigned(by: publicKey) else {
             throw IdentityError(
                 .noProofOfPossession, "the certificate request is not signed by the key that it names; make it anew")

@@ -13,12 +13,12 @@ public struct CertificateTimes: Hashable, Sendable {
         self.notAfter = notAfter
     }
 
-    /// Reads the times of a certificate; whether it is good is another question.
+    /// Reads the times of a certificate of this node's own; whether it is good is another question.
     ///
     /// - Parameter certificate: in DER.
     /// - Throws: ``IdentityError`` for bytes that are no certificate.
     public init(certificate: [UInt8]) throws(IdentityError) {
-        let read = try ReadCertificate(certificate)
+        let read = try ShownCertificate(certificate).readUnverified()
         notBefore = read.notBefore
         notAfter = read.notAfter
     }

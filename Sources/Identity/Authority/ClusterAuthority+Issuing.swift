@@ -1,6 +1,5 @@
 public import ClusterModel
 internal import FoundationEssentials
-internal import Glibc
 public import Membership
 internal import SwiftASN1
 internal import X509
@@ -96,14 +95,11 @@ extension ClusterAuthority {
         return (der, times)
     }
 
-    /// An address as certificates have it: four or sixteen bytes.
     private static func bytes(of address: String) throws(IdentityError) -> [UInt8] {
-        let text = String(address.prefix { $0 != "%" })
-        var four = in_addr()
-        if inet_pton(AF_INET, text, &four) == 1 { return withUnsafeBytes(of: four) { Array($0) } }
-        var sixteen = in6_addr()
-        if inet_pton(AF_INET6, text, &sixteen) == 1 { return withUnsafeBytes(of: sixteen) { Array($0) } }
-        throw IdentityError(.notCertifiable, "'\(address.prefix(64))' is not an IPv4 or IPv6 address")
+        guard let bytes = AddressText.bytes(address.prefix { $0 != "%" }) else {
+            throw IdentityError(.notCertifiable, "'\(address.prefix(64))' is not an IPv4 or IPv6 address")
+        }
+        return bytes
     }
 
     private static func dnsName(_ name: String) throws(IdentityError) -> String {

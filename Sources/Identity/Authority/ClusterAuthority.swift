@@ -66,11 +66,9 @@ public struct ClusterAuthority: Sendable {
     ///   - privateKey: what ``privateKey`` gave.
     /// - Throws: ``IdentityError`` when the key is unreadable or another one's.
     public init(certificate: AuthorityCertificate, privateKey: [UInt8]) throws(IdentityError) {
-        let key = try NodeKey(pem: privateKey)
-        guard key.publicKey == certificate.publicKey else {
+        guard let key = try? NodeKey(pem: privateKey), key.publicKey == certificate.publicKey else {
             throw IdentityError(
-                .keyMismatch, "the authority's key and certificate do not belong together; restore both from one backup"
-            )
+                .keyMismatch, "the authority's key does not belong to its certificate; restore both from one backup")
         }
         self.key = key.key
         self.certificate = certificate

@@ -99,8 +99,8 @@ public final class PeerVerifier: Sendable {
     }
 
     private func peer(_ chain: [[UInt8]], now: UnixTime) throws(IdentityError) -> (node: VerifiedNode, name: PeerName) {
-        let leaf = try Self.leaf(of: chain)
-        guard leaf.isIssued(by: authority.read), leaf.isSigned(by: authority.publicKey) else {
+        let shown = try Self.shown(by: chain)
+        guard let leaf = try shown.read(signedBy: authority.publicKey), leaf.isIssued(by: authority.read) else {
             throw IdentityError(
                 .otherAuthority,
                 "the certificate was not made by the authority of this cluster (\(authority.name)); a node of another "
@@ -117,7 +117,7 @@ public final class PeerVerifier: Sendable {
         return verified
     }
 
-    static func leaf(of chain: [[UInt8]]) throws(IdentityError) -> ReadCertificate {
+    static func shown(by chain: [[UInt8]]) throws(IdentityError) -> ShownCertificate {
         guard let first = chain.first else {
             throw IdentityError(
                 .missing, "the peer showed no certificate; a node joins with a token before it may connect")
@@ -125,7 +125,7 @@ public final class PeerVerifier: Sendable {
         guard chain.count <= PEMText.chainLimit else {
             throw IdentityError(.oversized, "the peer showed \(chain.count) certificates; nodes of Rondo show two")
         }
-        return try ReadCertificate(first)
+        return try ShownCertificate(first)
     }
 
     /// Judges a certificate that the authority signed.
@@ -167,8 +167,7 @@ public final class PeerVerifier: Sendable {
         guard node.roles.isSuperset(of: roles) else {
             throw IdentityError(
                 .missingRole,
-                "node \(node.id) is \(node.roles.text), and \(roles.text) is needed: the address leads to the wrong node"
-            )
+                "node \(node.id) is \(node.roles.text), and \(roles.text) is needed: the address leads elsewhere")
         }
         return node
     }

@@ -3,33 +3,56 @@ internal import FoundationEssentials
 internal import SwiftASN1
 internal import X509
 
-/// A certificate from outside, read strictly. Nothing of it is believed before its signature is checked.
+/// A certificate as a stranger shows it: bytes with a key and a signature in them.
+struct ShownCertificate {
+    let publicKey: PublicKey
+    private let der: [UInt8]
+    private let signed: SignedStructure
+
+    init(_ der: [UInt8]) throws(IdentityError) {
+        guard der.count <= PEMText.limit else { throw PEMText.oversized("the certificate") }
+        // The first field says version 3; then come serial number, algorithm, issuer, validity, subject and key.
+        guard let signed = SignedStructure(der, firstField: [0xa0, 3, 2, 1, 2], fieldCount: 7...10) else {
+            throw ReadCertificate.unreadable
+        }
+        publicKey = try signed.publicKey(at: 6)
+        self.der = der
+        self.signed = signed
+    }
+
+    /// Reads it all; nil when the key did not sign it.
+    func read(signedBy key: PublicKey) throws(IdentityError) -> ReadCertificate? {
+        guard signed.isSigned(by: key) else { return nil }
+        return try ReadCertificate(der, publicKey)
+    }
+
+    /// Reads a certificate out of this node's own files, which needs no proof.
+    func readUnverified() throws(IdentityError) -> ReadCertificate { try ReadCertificate(der, publicKey) }
+}
+
+/// A certificate whose signature was checked, or that nobody else can have written.
 struct ReadCertificate {
     let der: [UInt8]
     let publicKey: PublicKey
     let notBefore: UnixTime
     let notAfter: UnixTime
-    private let signed: SignedStructure
     private let certificate: Certificate
 
-    init(_ der: [UInt8]) throws(IdentityError) {
-        guard der.count <= PEMText.limit else { throw PEMText.oversized("the certificate") }
-        guard let signed = SignedStructure(der), let certificate = try? Certificate(derEncoded: der),
-            certificate.version == .v3
-        else {
-            throw IdentityError(
-                .malformed,
-                "the certificate cannot be read, or is not signed with ECDSA on P-256: it is none of Rondo's")
-        }
-        publicKey = try PublicKey(certificate.publicKey)
+    fileprivate init(_ der: [UInt8], _ publicKey: PublicKey) throws(IdentityError) {
+        guard let certificate = try? Certificate(derEncoded: der) else { throw Self.unreadable }
         self.der = der
-        self.signed = signed
+        self.publicKey = publicKey
         self.certificate = certificate
         notBefore = UnixTime(certificate.notValidBefore)
         notAfter = UnixTime(certificate.notValidAfter)
     }
 
-    func isSigned(by key: PublicKey) -> Bool { signed.isSigned(by: key) }
+    fileprivate static var unreadable: IdentityError {
+        IdentityError(
+            .malformed,
+            "the certificate cannot be read, or is not signed with ECDSA on P-256; connect with the one that this "
+                + "cluster gave out")
+    }
 
     func isIssued(by subject: ReadCertificate) -> Bool { certificate.issuer == subject.certificate.subject }
 
@@ -74,7 +97,7 @@ struct ReadCertificate {
         return certificate.extensions.allSatisfy { !$0.critical || known.contains($0.oid) }
     }
 
-    /// The URIs among the names, at most sixteen names being looked at.
+    /// The URIs among the names.
     var uris: [String] {
         guard let names = try? certificate.extensions.subjectAlternativeNames else { return [] }
         return names.compactMap { name in

@@ -22,9 +22,8 @@ public final class RecordProofs: Sendable {
         var evicted: Set<NodeID>
     }
 
-    /// Most records that are remembered: as many as an exchange of states may hold.
-    static let limit = MemberCoding.stateLimit
-
+    /// Most records that are remembered.
+    private let limit: Int
     private let key: NodeKey
     private let authority: AuthorityCertificate
     private let now: @Sendable () -> UnixTime
@@ -37,10 +36,19 @@ public final class RecordProofs: Sendable {
     ///   - authority: whose attestations count.
     ///   - evicted: nodes that were removed for good.
     ///   - now: tells the time.
-    public init(
+    public convenience init(
         key: NodeKey, authority: AuthorityCertificate, evicted: Set<NodeID> = [],
         now: @escaping @Sendable () -> UnixTime
     ) {
+        // As many as an exchange of states may hold.
+        self.init(key: key, authority: authority, evicted: evicted, limit: MemberCoding.stateLimit, now: now)
+    }
+
+    init(
+        key: NodeKey, authority: AuthorityCertificate, evicted: Set<NodeID> = [], limit: Int,
+        now: @escaping @Sendable () -> UnixTime
+    ) {
+        self.limit = limit
         self.key = key
         self.authority = authority
         self.now = now
@@ -62,6 +70,8 @@ public final class RecordProofs: Sendable {
 
     /// How many records are remembered.
     var rememberedCount: Int { table.withLock { $0.young.count + $0.old.count } }
+
+    func remembers(_ id: NodeID) -> Bool { table.withLock { $0.young[id] != nil || $0.old[id] != nil } }
 
     private func verify(_ signed: SignedRecord) -> Membership.Verdict {
         let id = signed.record.id
@@ -105,7 +115,7 @@ public final class RecordProofs: Sendable {
             let id = known.signed.record.id
             table.old[id] = nil
             table.young[id] = known
-            guard table.young.count >= Self.limit / 2 else { return }
+            guard table.young.count >= limit / 2 else { return }
             table.old = table.young
             table.young = [:]
         }

@@ -44,7 +44,7 @@ public struct RenewalSchedule: Hashable, Sendable {
         let left = max(0, (Double(notAfter.nanoseconds) - Double(now.nanoseconds)) / 1_000_000_000)
         let first = max(1, min(30, life / 200))
         let longest = max(1, min(3_600, isExpired(at: now) ? life / 8 : left / 8))
-        let pause = min(longest, first * Double(1 << max(0, min(failures - 1, 20))))
+        let pause = min(longest, first * Double(1 << (min(max(failures, 1), 21) - 1)))
         return now + .clamped(seconds: max(1, pause * (1 - Self.held(jitter) / 4)))
     }
 

@@ -18,16 +18,16 @@ public enum PinCheck {
             throw IdentityError(
                 .missing, "the server did not show its authority, as a master of Rondo does; is the address right?")
         }
-        _ = try PeerVerifier.leaf(of: chain)
-        let last = try ReadCertificate(chain[chain.count - 1])
+        _ = try PeerVerifier.shown(by: chain)
+        let last = chain[chain.count - 1]
         // The pin comes first: until it fits, nothing that the server says is worth a more precise answer.
-        guard last.publicKey.pin == pin else {
+        guard try ShownCertificate(last).publicKey.pin == pin else {
             throw IdentityError(
                 .wrongPin,
                 "the server belongs to another cluster than the join token, or somebody is in between: nothing was "
                     + "sent; check the address, and make a new token with `rondo cluster token create` on the master")
         }
-        let authority = try AuthorityCertificate(der: last.der)
+        let authority = try AuthorityCertificate(der: last)
         return (authority, try PeerVerifier(authority: authority).master(chain, now: now))
     }
 }

@@ -1,7 +1,6 @@
 internal import Crypto
 internal import FoundationEssentials
 public import Membership
-internal import X509
 
 /// A P-256 public key: what a node is.
 public struct PublicKey: Hashable, Sendable {
@@ -25,13 +24,6 @@ public struct PublicKey: Hashable, Sendable {
         guard compressed.count == 33, compressed[0] == 2 || compressed[0] == 3,
             let key = try? P256.Signing.PublicKey(compressedRepresentation: compressed)
         else { throw IdentityError(.malformed, "the public key is not a compressed point of the curve P-256") }
-        self.init(key)
-    }
-
-    init(_ key: Certificate.PublicKey) throws(IdentityError) {
-        guard let key = P256.Signing.PublicKey(key) else {
-            throw IdentityError(.notCertifiable, "the key is of another kind than ECDSA on P-256; make it anew")
-        }
         self.init(key)
     }
 

@@ -23,8 +23,8 @@ public struct MasterKey: Sendable, CustomStringConvertible {
         guard let bytes = Self.bytes(in: file), Set(bytes).count > 1 else {
             throw IdentityError(
                 .malformed,
-                "the master key must be 32 bytes, 64 hexadecimal digits or 44 characters of base64, made by chance, for "
-                    + "instance with `openssl rand -hex 32`")
+                "the master key must be 32 bytes, 64 hexadecimal digits or 44 characters of base64, made by chance, "
+                    + "for instance with `openssl rand -hex 32`")
         }
         self.init(bytes: bytes)
     }
