@@ -37,6 +37,9 @@ public final class MasterNode: Sendable {
     let store: any StateStore
     let logger: Logger
     let relays: AgentRelays
+    let accounts: Accounts
+    let authentication: Authentication
+    let trail: AuditTrail
 
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
@@ -44,7 +47,8 @@ public final class MasterNode: Sendable {
 
     private init(
         settings: Settings, cluster: ClusterIdentity, store: any StateStore, credentials: any NodeCredentials,
-        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry
+        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, accounts: Accounts,
+        trail: AuditTrail
     ) {
         self.settings = settings
         self.cluster = cluster
@@ -52,6 +56,11 @@ public final class MasterNode: Sendable {
         self.credentials = credentials
         self.clock = clock
         self.logger = logger
+        self.accounts = accounts
+        self.trail = trail
+        authentication = Authentication(
+            mode: settings.access, settings: settings.accessSettings, credentials: credentials, accounts: accounts,
+            clock: clock)
         startedAt = clock.now().wall
         master = MasterInfo(
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
@@ -93,19 +102,23 @@ public final class MasterNode: Sendable {
         var servers: [HTTPServer] = []
         do {
             for endpoint in endpoints {
+                let isLocal = if case .unix = endpoint { true } else { false }
                 servers.append(
                     try await HTTPServer.start(
                         on: endpoint, transport: transport, settings: server, logger: logger,
-                        handler: { try await door.node().handle($0) }))
+                        handler: { try await door.node().handle($0, isLocal: isLocal) }))
             }
             var settings = settings
             if settings.advertisedPort == 0 { settings.advertisedPort = servers.first?.endpoint.port ?? 0 }
             let registry = NodeRegistry(store: store)
             let cluster = try await registry.identity(name: settings.clusterName, now: clock.now().wall)
             settings.clusterName = cluster.name
+            let accounts = Accounts(store: store)
+            try await accounts.load(settings.accessSettings.sealing)
             let node = MasterNode(
                 settings: settings, cluster: cluster, store: store, credentials: credentials, transport: transport,
-                clock: clock, logger: logger, registry: try await registry.load())
+                clock: clock, logger: logger, registry: try await registry.load(), accounts: accounts,
+                trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
             door.open(node)
             return node
@@ -135,6 +148,7 @@ public final class MasterNode: Sendable {
     public func stop() async {
         inbox.close()
         _ = await work.result
+        trail.close()
         let servers = servers.withLock { servers in
             defer { servers = [] }
             return servers

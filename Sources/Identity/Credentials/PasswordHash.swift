@@ -59,6 +59,7 @@ public struct PasswordHash: Hashable, Sendable {
         guard Self.lengths.contains(password.utf8.count) else {
             throw .badPassword("must have \(Self.lengths.lowerBound) to \(Self.lengths.upperBound) bytes")
         }
+        guard !password.utf8.contains(0) else { throw .badPassword("must not contain the character 0") }
         self.cost = cost
         salt = RandomBytes.make(16)
         guard let key = Self.derive(password, salt, cost, count: 32) else {
@@ -98,7 +99,8 @@ public struct PasswordHash: Hashable, Sendable {
     /// Whether this is the password. Takes as long for a wrong one as for the right one; may take a quarter of a second
     /// and ``memoryLimit`` bytes.
     public func matches(_ password: String) -> Bool {
-        guard password.utf8.count <= Self.lengths.upperBound, !password.isEmpty,
+        // HMAC fills short keys up with zeros, so a password followed by zeros would pass for it.
+        guard password.utf8.count <= Self.lengths.upperBound, !password.isEmpty, !password.utf8.contains(0),
             let other = Self.derive(password, salt, cost, count: key.count)
         else { return false }
         return TokenText.isEqual(other, key)

@@ -1,3 +1,4 @@
+internal import Access
 internal import ClusterModel
 internal import HTTPGateway
 internal import MasterCore
@@ -64,8 +65,8 @@ struct AgentSink: Sendable {
 final class StreamDirectory: Sendable {
     struct Session: Sendable {
         var connection: ConnectionID
-        /// The credential that opened the stream; calls must carry the same.
-        var authorization: String?
+        /// Who opened the stream; calls must be the same one's.
+        var caller: Caller
         /// The agent behind it, once the core has let it in.
         var agent: AgentID?
     }
@@ -80,11 +81,11 @@ final class StreamDirectory: Sendable {
     private let state = Mutex(State())
 
     /// A number for a new stream, never used before.
-    func open(name: String, authorization: String? = nil) -> ConnectionID {
+    func open(name: String, caller: Caller) -> ConnectionID {
         state.withLock { state in
             let connection = ConnectionID(state.next)
             state.next += 1
-            state.byName[name] = Session(connection: connection, authorization: authorization)
+            state.byName[name] = Session(connection: connection, caller: caller)
             state.names[connection] = name
             return connection
         }

@@ -22,6 +22,8 @@ public struct ClusterIdentity: Hashable, Sendable, Codable {
 /// /rondo/weights/<role>     a number
 /// /rondo/nodes/<id>         a node's credential, hashed
 /// /rondo/tokens/<id>        a join token, hashed
+/// /rondo/users/<name>       StoredUser
+/// /rondo/session-keys       what sessions are signed with, sealed
 /// ```
 /// Every value is JSON, `{"format": 1, "value": …}`. Older formats stay readable, newer ones are refused.
 struct NodeRegistry: Sendable {
@@ -48,6 +50,8 @@ struct NodeRegistry: Sendable {
     static let weights = "/rondo/weights/"
     static let nodes = "/rondo/nodes/"
     static let tokens = "/rondo/tokens/"
+    static let users = "/rondo/users/"
+    static let sessionKeys = "/rondo/session-keys"
 
     // MARK: values
 

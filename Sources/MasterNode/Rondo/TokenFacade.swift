@@ -1,3 +1,4 @@
+internal import Access
 internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
@@ -5,6 +6,7 @@ internal import HTTPTypes
 /// `/rondo/v1/tokens`: join tokens, for the administrator.
 struct TokenFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     private struct NewToken: Decodable {
         var role: String?
@@ -16,8 +18,9 @@ struct TokenFacade: Sendable {
     static let lifetimeLimit = 2_592_000.0
 
     func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
-        switch try await node.credentials.caller(authorization: request.headers[.authorization]) {
-        case .administrator: break
+        switch visitor.caller {
+        case .root: break
+        case .user: try visitor.require(.manageJoinTokens(.agent))
         case .node: throw GatewayError(.forbidden, "join tokens are the administrator's; use that credential")
         case .anonymous:
             throw GatewayError(
@@ -28,6 +31,7 @@ struct TokenFacade: Sendable {
             throw GatewayError(.conflict, "this cluster takes no further nodes; start one with `rondo cluster init`")
         }
         if case .token(let id) = route {
+            visitor.noteChange("tokens.revoke", id)
             guard try await stored.revokeToken(id) else {
                 throw GatewayError(.notFound, "no join token '\(id.prefix(64))'")
             }
@@ -56,6 +60,8 @@ struct TokenFacade: Sendable {
         guard (1...10_000).contains(uses) else {
             throw GatewayError(.badRequest, "field 'uses' must be from 1 to 10000")
         }
+        visitor.noteChange("tokens.create", "\(role), \(uses) uses, \(Int(seconds)) s")
+        if case .user = visitor.caller, role == "master" { try visitor.require(.manageJoinTokens(.master)) }
         let made = try await stored.makeToken(
             role: role, lifetime: .clamped(seconds: seconds), uses: uses, now: node.clock.now().wall)
         return .json(.created) { json in

@@ -46,7 +46,7 @@ struct PasswordTests {
     }
 
     @Test func `passwords that are too short, too long or too dear are refused`() {
-        for password in ["", "1234567", String(repeating: "x", count: 1_025)] {
+        for password in ["", "1234567", "correct\u{0}horse", String(repeating: "x", count: 1_025)] {
             #expect(throws: CredentialError.self) { try PasswordHash(password, cost: cheap) }
         }
         for cost in [
