@@ -27,6 +27,7 @@ let c: [Target] = [
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
 let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
+    .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Membership", swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
@@ -98,7 +99,7 @@ let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "Membership", "MesosWire", "Scheduling",
+            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "Membership", "MesosWire", "Scheduling",
             "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -91,6 +91,8 @@ public struct ClusterInit: Sendable {
         settings.trust = office.trust
         settings.security = office.api
         settings.plainListeners = plain
+        settings.access = .enforced
+        settings.accessSettings.auditDirectory = files.auditDirectory
         settings.gossipPort = GossipPart.port(configuration, address)
         let master = try await MasterPart.start(
             settings, store: files.storePath, administrator: administrator, listeningOn: endpoints,
@@ -114,7 +116,7 @@ public struct ClusterInit: Sendable {
             throw error
         }
         try await daemon.run(
-            role: role, behind: .master(administrator: administrator) { try await master.node.handle($0) })
+            role: role, behind: .master { try await master.node.handle($0, isLocal: true) })
     }
 
     private func identity(

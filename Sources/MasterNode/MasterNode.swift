@@ -42,6 +42,9 @@ public final class MasterNode: Sendable {
     let relays: AgentRelays
     /// Lets nodes in; nil where nothing crosses a network.
     let admission: NodeAdmission?
+    let accounts: Accounts
+    let authentication: Authentication
+    let trail: AuditTrail
 
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
@@ -50,7 +53,7 @@ public final class MasterNode: Sendable {
     private init(
         settings: Settings, cluster: ClusterIdentity, store: any StateStore, credentials: any NodeCredentials,
         transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, admission: NodeAdmission?,
-        term: UInt64
+        term: UInt64, accounts: Accounts, trail: AuditTrail
     ) {
         self.settings = settings
         self.cluster = cluster
@@ -60,6 +63,11 @@ public final class MasterNode: Sendable {
         self.logger = logger
         self.admission = admission
         self.term = term
+        self.accounts = accounts
+        self.trail = trail
+        authentication = Authentication(
+            mode: settings.access, settings: settings.accessSettings, credentials: credentials, accounts: accounts,
+            clock: clock)
         startedAt = clock.now().wall
         master = MasterInfo(
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
@@ -101,11 +109,12 @@ public final class MasterNode: Sendable {
         var servers: [HTTPServer] = []
         do {
             for endpoint in endpoints {
+                let isLocal = if case .unix = endpoint { true } else { false }
                 servers.append(
                     try await HTTPServer.start(
                         on: endpoint, transport: transport, security: settings.security(of: endpoint),
                         clients: .optional, settings: server, logger: logger,
-                        handler: { try await door.node().handle($0) }))
+                        handler: { try await door.node().handle($0, isLocal: isLocal) }))
             }
             var settings = settings
             if settings.advertisedPort == 0 { settings.advertisedPort = servers.first?.endpoint.port ?? 0 }
@@ -116,11 +125,15 @@ public final class MasterNode: Sendable {
             var admission: NodeAdmission?
             if let trust = settings.trust {
                 admission = try await NodeAdmission.open(registry, trust, gossipKey: ByteText.random(32))
+                trust.apply(to: &settings.accessSettings, clock)
             }
+            let accounts = Accounts(store: store)
+            try await accounts.load(settings.accessSettings.sealing)
             let node = MasterNode(
                 settings: settings, cluster: cluster, store: store, credentials: credentials, transport: transport,
                 clock: clock, logger: logger, registry: try await registry.load(), admission: admission,
-                term: try await registry.nextTerm())
+                term: try await registry.nextTerm(), accounts: accounts,
+                trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
             door.open(node)
             return node
@@ -150,6 +163,7 @@ public final class MasterNode: Sendable {
     public func stop() async {
         inbox.close()
         _ = await work.result
+        trail.close()
         let servers = servers.withLock { servers in
             defer { servers = [] }
             return servers

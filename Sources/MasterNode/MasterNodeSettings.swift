@@ -46,6 +46,10 @@ extension MasterNode {
         public var plainListeners: Set<Endpoint> = []
         /// What `/flags` shows; no secrets.
         public var flags: [String: String] = [:]
+        /// Whether requests must show who makes them. Open is for `rondo dev` and listens on loopback only.
+        public var access = AccessMode.open
+        /// What it takes to know who makes a request, and where that is written down.
+        public var accessSettings = AccessSettings()
 
         /// Settings of a master at this address.
         public init(hostname: String, advertisedAddress: String, advertisedPort: UInt16, version: String) {

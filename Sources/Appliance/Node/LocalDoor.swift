@@ -19,7 +19,7 @@ struct LocalDoor: Sendable {
 
     /// Who answers all that is not the door's own.
     enum Behind: Sendable {
-        case master(administrator: String, HTTPServer.Handler)
+        case master(HTTPServer.Handler)
         case remote(Master)
     }
 
@@ -64,10 +64,7 @@ struct LocalDoor: Sendable {
 
     private func pass(_ request: GatewayRequest) async throws -> GatewayResponse {
         switch behind {
-        case .master(let administrator, let handler):
-            var request = request
-            if request.headers[.authorization] == nil { request.headers[.authorization] = "Bearer \(administrator)" }
-            return try await handler(request)
+        case .master(let handler): return try await handler(request)
         case .remote(let master): return try await pass(request, to: master)
         }
     }

@@ -54,6 +54,7 @@ public struct NodeFiles: Sendable {
     /// Where the node listens for local commands.
     public var socketPath: String { "\(runtime)/rondo.sock" }
     var storePath: String { "\(root)/master/store.sqlite" }
+    var auditDirectory: String { "\(root)/master/audit" }
     var agentDirectory: String { "\(root)/agent" }
     var logPath: String { "\(root)/node.log" }
     private var identityPath: String { "\(root)/node.json" }

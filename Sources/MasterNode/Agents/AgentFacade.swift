@@ -1,10 +1,9 @@
+internal import Access
 internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
 internal import HTTPTypes
-internal import Identity
 internal import MasterCore
-internal import Membership
 internal import NIOCore
 
 /// `/api/v1/agent`: how agents take part.
@@ -14,6 +13,7 @@ internal import NIOCore
 /// together. All are JSON as `Codable` writes the values of ClusterModel, in RecordIO frames on the stream.
 struct AgentFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     /// A registration lists every task of an agent, so it may be longer than other bodies. Only nodes may send one.
     static let registrationLimit = 64 << 20
@@ -33,7 +33,7 @@ struct AgentFacade: Sendable {
                 isMissing ? .badRequest : .unsupportedMediaType, "calls of agents are JSON; send application/json")
         }
         if let name = request.headers[.rondoSession] {
-            let session = try session(name, request)
+            let session = try session(name)
             let body = try await request.body.collect(upTo: node.settings.bodyLimit)
             if let calls = body.withUnsafeReadableBytes({ AgentCallText.read($0) }), calls.count <= Self.callLimit {
                 return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
@@ -47,7 +47,7 @@ struct AgentFacade: Sendable {
             }
             return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
         }
-        let caller = try await authorize(request)
+        try authorize()
         let message = try await read(try await request.body.collect(upTo: Self.registrationLimit))
         guard message.type == "SUBSCRIBE", let registration = message.subscribe else {
             throw GatewayError(
@@ -56,12 +56,10 @@ struct AgentFacade: Sendable {
                     ? "the header Rondo-Session is missing; every call but SUBSCRIBE must have it"
                     : "a call without the header Rondo-Session must be {\"type\":\"SUBSCRIBE\",\"subscribe\":…}")
         }
-        return try await subscribe(registration, authorization: request.headers[.authorization], from: caller)
+        return try await subscribe(registration)
     }
 
-    private func subscribe(
-        _ registration: AgentRegistration, authorization: String?, from caller: NodeID?
-    ) async throws -> GatewayResponse {
+    private func subscribe(_ registration: AgentRegistration) async throws -> GatewayResponse {
         if let id = registration.info.id, let defect = id.defect {
             throw GatewayError(.badRequest, "field 'subscribe.info.id' \(defect)")
         }
@@ -73,7 +71,7 @@ struct AgentFacade: Sendable {
         if let refusal = node.condition.readOnly { throw refusal }
         node.metrics.called("AGENT_SUBSCRIBE")
         let name = RandomName.uuid()
-        let connection = node.directory.open(name: name, authorization: authorization, node: caller)
+        let connection = node.directory.open(name: name, caller: visitor.caller)
         let stream = EventStream(
             limits: node.streamLimits,
             onClose: { [inbox = node.inbox] _ in inbox.notify(.closed(connection)) })
@@ -88,47 +86,28 @@ struct AgentFacade: Sendable {
         guard let agent = node.relays.agent(of: id) else {
             throw GatewayError(.notFound, "no request waits for this stream; it may have timed out")
         }
-        let caller = try await authorize(request)
+        try authorize()
         // The stream's id is a secret between the master and this agent; the caller must be the session's as well.
-        guard let session = node.directory.session(of: agent), isSame(session, caller, request) else {
+        guard let session = node.directory.session(of: agent), session.caller == visitor.caller else {
             throw GatewayError(.forbidden, "this stream is another agent's; answer those of your own session")
         }
         return node.relays.broker.accept(id, from: agent.value, request)
     }
 
-    private func session(_ name: String, _ request: GatewayRequest) throws -> StreamDirectory.Session {
+    private func session(_ name: String) throws -> StreamDirectory.Session {
         guard let session = node.directory.session(name) else {
             throw GatewayError(.forbidden, "the session of the header Rondo-Session has ended; subscribe again")
         }
-        guard isSame(session, try caller(of: request), request) else { throw Self.unauthorized }
+        guard session.caller == visitor.caller else { throw Self.unauthorized }
         return session
     }
 
-    /// Whether a call comes from who opened a session: the same node, or, where nodes have no certificates, the same
-    /// credential.
-    private func isSame(_ session: StreamDirectory.Session, _ caller: NodeID?, _ request: GatewayRequest) -> Bool {
-        guard session.node == nil else { return session.node == caller }
-        return StoredCredentials.isEqual(request.headers[.authorization] ?? "", session.authorization ?? "")
-    }
-
-    /// Lets nodes and administrators pass; returns the node whose certificate the connection carries.
-    private func authorize(_ request: GatewayRequest) async throws -> NodeID? {
-        if let id = try caller(of: request) { return id }
-        switch try await node.credentials.caller(authorization: request.headers[.authorization]) {
-        case .node, .administrator: return nil
+    private func authorize() throws {
+        switch visitor.caller {
+        case .node, .root: return
+        case .user: try visitor.require(.takePart(.agent))
         case .anonymous: throw Self.unauthorized
         }
-    }
-
-    /// The node whose certificate the connection carries; nil without one. A connection lives long: eviction and
-    /// expiry count for each call.
-    private func caller(of request: GatewayRequest) throws(GatewayError) -> NodeID? {
-        guard let admission = node.admission, !request.peerCertificates.isEmpty else { return nil }
-        do throws(IdentityError) {
-            return try admission.trust.verifier.node(
-                request.peerCertificates, requiring: .agent, now: node.clock.now().wall
-            ).id
-        } catch { throw GatewayError(.unauthorized, error.description) }
     }
 
     private func read(_ body: ByteBuffer) async throws -> Message {

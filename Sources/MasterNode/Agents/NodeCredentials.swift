@@ -6,8 +6,8 @@ internal import HTTPTypes
 internal import MasterCore
 public import StateStore
 
-/// Who makes a request, as far as its credential says.
-public enum Caller: Hashable, Sendable {
+/// Whose credential it is.
+public enum CredentialHolder: Hashable, Sendable {
     /// No credential, or one that nobody gave out.
     case anonymous
     /// A node of the cluster, by its id.
@@ -21,7 +21,7 @@ public protocol NodeCredentials: Sendable {
     /// Who holds the credential in an `Authorization` header; nil is the header's absence.
     ///
     /// - Throws: ``GatewayError`` with status 503 when it cannot be looked up.
-    func caller(authorization: String?) async throws -> Caller
+    func caller(authorization: String?) async throws -> CredentialHolder
 }
 
 /// Lets everybody take part. For a cluster on one machine that listens on loopback and lives as long as a shell.
@@ -30,7 +30,7 @@ public struct OpenCredentials: NodeCredentials {
     public init() {}
 
     /// Everybody is the administrator.
-    public func caller(authorization: String?) async throws -> Caller { .administrator }
+    public func caller(authorization: String?) async throws -> CredentialHolder { .administrator }
 }
 
 /// Credentials whose SHA-256 hashes are kept in the store: the administrator's, one per node, and join tokens.
@@ -80,7 +80,7 @@ public struct StoredCredentials: NodeCredentials {
     }
 
     /// Who holds the credential: `Bearer X` or `token=X`.
-    public func caller(authorization: String?) async throws -> Caller {
+    public func caller(authorization: String?) async throws -> CredentialHolder {
         guard let authorization, let secret = Self.secret(in: authorization) else { return .anonymous }
         if let administratorHash, Self.isEqual(Self.hash(secret), administratorHash) { return .administrator }
         guard let id = Self.id(in: secret, prefix: "node"), let node = try await node(id),

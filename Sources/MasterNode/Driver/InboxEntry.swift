@@ -1,5 +1,7 @@
+internal import Access
 internal import ClusterModel
 internal import HTTPGateway
+internal import Identity
 internal import MasterCore
 internal import Membership
 internal import MesosWire
@@ -65,10 +67,8 @@ struct AgentSink: Sendable {
 final class StreamDirectory: Sendable {
     struct Session: Sendable {
         var connection: ConnectionID
-        /// The credential that opened the stream; calls must carry the same.
-        var authorization: String?
-        /// The node whose certificate opened it; calls must come from the same.
-        var node: NodeID?
+        /// Who opened the stream; calls must be the same one's.
+        var caller: Caller
         /// Ends the stream.
         var end: (@Sendable () -> Void)?
         /// The agent behind it, once the core has let it in.
@@ -85,11 +85,11 @@ final class StreamDirectory: Sendable {
     private let state = Mutex(State())
 
     /// A number for a new stream, never used before.
-    func open(name: String, authorization: String? = nil, node: NodeID? = nil) -> ConnectionID {
+    func open(name: String, caller: Caller) -> ConnectionID {
         state.withLock { state in
             let connection = ConnectionID(state.next)
             state.next += 1
-            state.byName[name] = Session(connection: connection, authorization: authorization, node: node)
+            state.byName[name] = Session(connection: connection, caller: caller)
             state.names[connection] = name
             return connection
         }
@@ -115,11 +115,21 @@ final class StreamDirectory: Sendable {
     }
 
     /// The nodes that have a stream open.
-    var nodes: Set<NodeID> { state.withLock { Set($0.byName.values.compactMap(\.node)) } }
+    var nodes: Set<NodeID> {
+        state.withLock { state in
+            Set(
+                state.byName.values.compactMap { if case .node(let id, _) = $0.caller { NodeID(hex: id) } else { nil } }
+            )
+        }
+    }
 
     /// Ends all streams of a node.
     func endSessions(of node: NodeID) {
-        let ends = state.withLock { state in state.byName.values.filter { $0.node == node }.compactMap(\.end) }
+        let ends = state.withLock { state in
+            state.byName.values.filter {
+                if case .node(node.description, _) = $0.caller { true } else { false }
+            }.compactMap(\.end)
+        }
         for end in ends { end() }
     }
 

@@ -24,6 +24,8 @@ public struct ClusterIdentity: Hashable, Sendable, Codable {
 /// /rondo/tokens/<id>        a join token, hashed
 /// /rondo/term               how often a master has begun to lead
 /// /rondo/keys               the gossip's keys and who was evicted, sealed with the master key
+/// /rondo/users/<name>       StoredUser
+/// /rondo/session-keys       what sessions are signed with, sealed
 /// ```
 /// Every value is JSON, `{"format": 1, "value": …}`. Older formats stay readable, newer ones are refused.
 struct NodeRegistry: Sendable {
@@ -52,6 +54,8 @@ struct NodeRegistry: Sendable {
     static let tokens = "/rondo/tokens/"
     static let keys = "/rondo/keys"
     static let term = "/rondo/term"
+    static let users = "/rondo/users/"
+    static let sessionKeys = "/rondo/session-keys"
 
     // MARK: values
 

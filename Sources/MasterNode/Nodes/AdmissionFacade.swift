@@ -1,3 +1,4 @@
+internal import Access
 internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
@@ -12,6 +13,7 @@ internal import Membership
 /// connection carries. Nodes wait on `GET keys?after=REVISION` for the next change of the cluster's keys.
 struct AdmissionFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
     let admission: NodeAdmission
 
     /// How long a node's question for new keys is held.
@@ -19,12 +21,25 @@ struct AdmissionFacade: Sendable {
     /// How long a rotation waits for nodes to take a step.
     private static let stepTime = Duration.seconds(30)
 
-    init(node: MasterNode) throws(GatewayError) {
+    init(node: MasterNode, visitor: Visitor) throws(GatewayError) {
         guard let admission = node.admission else {
             throw GatewayError(.conflict, "this cluster takes no further nodes; start one with `rondo cluster init`")
         }
         self.node = node
+        self.visitor = visitor
         self.admission = admission
+    }
+
+    func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
+        switch route {
+        case .join: return try await join(request)
+        case .certificate: return try await renew(request)
+        case .keys: return try await keys(request)
+        case .leave: return try await leave()
+        case .rotateKeys: return try await rotate()
+        case .evict(let id): return try await evict(id)
+        default: return try await members()
+        }
     }
 
     // MARK: coming
@@ -36,7 +51,7 @@ struct AdmissionFacade: Sendable {
         var role: String
     }
 
-    func join(_ request: GatewayRequest) async throws -> GatewayResponse {
+    private func join(_ request: GatewayRequest) async throws -> GatewayResponse {
         let wanted = try await RondoFacade.body(JoinRequest.self, of: request)
         if let problem = RondoFacade.defect(ofName: wanted.name) {
             throw GatewayError(.badRequest, "field 'name' \(problem)")
@@ -56,6 +71,7 @@ struct AdmissionFacade: Sendable {
         if role == .master {
             throw GatewayError(.conflict, "this cluster has one master (SQLite); several need etcd")
         }
+        visitor.noteChange("node.join", "\(wanted.role) \(wanted.name), token \(token.id)")
         let (joined, issued) = try await admission.join(
             token, certificate, name: wanted.name, now: node.clock.now().wall)
         node.logger.notice(
@@ -75,8 +91,8 @@ struct AdmissionFacade: Sendable {
     }
 
     /// The next certificate of a node that shows its present one.
-    func renew(_ request: GatewayRequest) async throws -> GatewayResponse {
-        let id = try nodeCalling(request)
+    private func renew(_ request: GatewayRequest) async throws -> GatewayResponse {
+        let id = try nodeCalling()
         let wanted = try await RondoFacade.body(RenewRequest.self, of: request)
         let certificate: CertificateRequest
         do throws(IdentityError) { certificate = try CertificateRequest(pem: Array(wanted.request.utf8)) } catch {
@@ -89,22 +105,19 @@ struct AdmissionFacade: Sendable {
         }
     }
 
-    /// Who calls, by the certificate of the connection; the judge of the listener has let it in, and it is looked at
-    /// again because a connection may outlive a right.
-    private func nodeCalling(_ request: GatewayRequest) throws(GatewayError) -> NodeID {
-        guard !request.peerCertificates.isEmpty else {
-            throw GatewayError(.unauthorized, "this is for nodes of the cluster, which show their certificate")
+    /// Who calls, by the certificate of the connection.
+    private func nodeCalling() throws(GatewayError) -> NodeID {
+        guard case .node(let text, _) = visitor.caller, let id = NodeID(hex: text) else {
+            throw GatewayError(.forbidden, "this is for nodes of the cluster, which show their certificate")
         }
-        do throws(IdentityError) {
-            return try admission.trust.verifier.node(request.peerCertificates, now: node.clock.now().wall).id
-        } catch { throw GatewayError(.unauthorized, error.description) }
+        return id
     }
 
     // MARK: keys
 
     /// For a node: the keys that it does not know yet, or 204 when there are none for a while.
-    func keys(_ request: GatewayRequest) async throws -> GatewayResponse {
-        let id = try nodeCalling(request)
+    private func keys(_ request: GatewayRequest) async throws -> GatewayResponse {
+        let id = try nodeCalling()
         let after = request.query["after"].flatMap { Int($0) } ?? -1
         let board = admission.board
         board.note(id, knows: after)
@@ -122,7 +135,8 @@ struct AdmissionFacade: Sendable {
 
     /// A new key in three steps: everybody can open it, everybody seals with it, the old ones go. Nodes that are away
     /// get the keys when they are back, over their certificates.
-    func rotate() async throws -> GatewayResponse {
+    private func rotate() async throws -> GatewayResponse {
+        visitor.noteChange(.manageKeys)
         let fresh = ByteText.random(32)
         var late: Set<NodeID> = []
         late.formUnion(try await step { $0.gossip = Array($0.gossip.prefix(6)) + [fresh] })
@@ -152,18 +166,20 @@ struct AdmissionFacade: Sendable {
     // MARK: going
 
     /// A node that has ended its tasks takes its leave.
-    func leave(_ request: GatewayRequest) async throws -> GatewayResponse {
-        let id = try nodeCalling(request)
+    private func leave() async throws -> GatewayResponse {
+        let id = try nodeCalling()
+        visitor.noteChange(.changeNode(.leave, id.description))
         _ = try await admission.remove(id)
         node.logger.notice("a node has left", metadata: ["node": "\(id)"])
         return .complete(.noContent)
     }
 
     /// Shuts a node out: its certificate is refused, its sessions end.
-    func evict(_ text: String) async throws -> GatewayResponse {
+    private func evict(_ text: String) async throws -> GatewayResponse {
         guard let id = NodeID(hex: text) else {
             throw GatewayError(.badRequest, "'\(text.prefix(64))' is no node's id; `rondo keys list` shows them")
         }
+        visitor.noteChange(.changeNode(.evict, id.description))
         if try await admission.isMaster(id) {
             throw GatewayError(.conflict, "node \(id) is the master itself; end the cluster with `rondo cluster leave`")
         }
@@ -176,7 +192,7 @@ struct AdmissionFacade: Sendable {
     }
 
     /// Who was let in, who was shut out, and the names of the keys, never the keys.
-    func members() async throws -> GatewayResponse {
+    private func members() async throws -> GatewayResponse {
         let nodes = try await admission.nodes()
         let present = Set(node.directory.nodes.map(\.description))
         let keys = admission.board.keys

@@ -10,18 +10,23 @@ internal import Scheduling
 /// Documentation/openapi.yaml.
 struct RondoFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
         switch route {
         case .health: return health()
-        case .killTask(let key): return try await done(.killTask(key))
-        case .teardown(let id): return try await done(.teardown(id))
-        case .join: return try await AdmissionFacade(node: node).join(request)
-        case .certificate: return try await AdmissionFacade(node: node).renew(request)
-        case .keys: return try await AdmissionFacade(node: node).keys(request)
-        case .leave: return try await AdmissionFacade(node: node).leave(request)
-        case .members, .rotateKeys, .evict: return try await MemberFacade(node: node).respond(route, request)
-        case .tokens, .token: return try await TokenFacade(node: node).respond(route, request)
+        case .killTask(let key):
+            try await FrameworkAccess(node: node, visitor: visitor).mayKill(key)
+            return try await done(.killTask(key))
+        case .teardown(let id):
+            try await FrameworkAccess(node: node, visitor: visitor).mayTearDown(id)
+            return try await done(.teardown(id))
+        case .join, .certificate, .keys, .leave, .members, .rotateKeys, .evict:
+            return try await AdmissionFacade(node: node, visitor: visitor).respond(route, request)
+        case .tokens, .token: return try await TokenFacade(node: node, visitor: visitor).respond(route, request)
+        case .users, .user, .userTokens, .userToken:
+            return try await UserFacade(node: node, visitor: visitor).respond(route, request)
+        case .audit: return try AuditFacade(trail: node.trail).respond(request.query)
         default: break
         }
         let core = try await node.snapshot()
@@ -29,7 +34,7 @@ struct RondoFacade: Sendable {
         switch route {
         case .cluster: return cluster(view)
         case .tasks: return try tasks(view, request.query)
-        case .task(let path): return try await task(path, view, request)
+        case .task(let path): return try task(path, view)
         case .nodes:
             return .json { json in
                 json.listField("nodes") { json in
@@ -48,9 +53,7 @@ struct RondoFacade: Sendable {
         case .framework(let id): return try framework(id, view)
         case .roles: return roles(view)
         case .why(let name): return try why(name, core)
-        case .health, .killTask, .teardown, .join, .certificate, .keys, .rotateKeys, .leave, .members, .evict, .tokens,
-            .token:
-            return health()
+        default: return health()
         }
     }
 
@@ -78,6 +81,7 @@ struct RondoFacade: Sendable {
         case 413: "request.too-large"
         case 414: "request.target-too-long"
         case 415: "request.media-type"
+        case 429: "request.too-many"
         case 501: "request.not-supported"
         case 503: "master.unavailable"
         case 507: "master.storage-full"
@@ -172,9 +176,7 @@ struct RondoFacade: Sendable {
     }
 
     /// `TASK` or `FRAMEWORK/TASK`.
-    private func task(
-        _ path: [String], _ view: ClusterView, _ request: GatewayRequest
-    ) async throws -> GatewayResponse {
+    private func task(_ path: [String], _ view: ClusterView) throws -> GatewayResponse {
         let id = TaskID(path.last ?? "")
         if let defect = id.defect { throw GatewayError(.badRequest, "the id of the task \(defect)") }
         var found: [TaskRecord] = []
@@ -191,10 +193,7 @@ struct RondoFacade: Sendable {
             let names = found.prefix(5).map { "\($0.launch.frameworkID)/\(id)" }.joined(separator: ", ")
             throw GatewayError(.conflict, "\(found.count) frameworks have a task '\(id)'; ask for one of \(names)")
         }
-        var shows = false
-        if let authorization = request.headers[.authorization] {
-            shows = try await node.credentials.caller(authorization: authorization) != .anonymous
-        }
+        let shows = visitor.showsEnvironment(of: task.launch.role)
         return .json { json in
             json.taskSummary(task, view)
             json.labels(task.launch.task.labels)

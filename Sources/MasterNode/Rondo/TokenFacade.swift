@@ -1,3 +1,4 @@
+internal import Access
 internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
@@ -6,6 +7,7 @@ internal import Identity
 /// `/rondo/v1/tokens`: join tokens, for the administrator.
 struct TokenFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     private struct NewToken: Decodable {
         var role: String?
@@ -17,9 +19,15 @@ struct TokenFacade: Sendable {
     static let lifetimeLimit = 2_592_000.0
 
     func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
-        try await node.requireAdministrator(request)
-        let admission = try AdmissionFacade(node: node).admission
+        switch visitor.caller {
+        case .root: break
+        case .user: try visitor.require(.manageJoinTokens(.agent))
+        case .node: throw GatewayError(.forbidden, "join tokens are the administrator's; use that credential")
+        case .anonymous: throw Visitor.unknown
+        }
+        let admission = try AdmissionFacade(node: node, visitor: visitor).admission
         if case .token(let id) = route {
+            visitor.noteChange("tokens.revoke", id)
             guard try await admission.revokeToken(id) else {
                 throw GatewayError(.notFound, "no join token '\(id.prefix(64))'")
             }
@@ -47,6 +55,8 @@ struct TokenFacade: Sendable {
         guard (1...10_000).contains(uses) else {
             throw GatewayError(.badRequest, "field 'uses' must be from 1 to 10000")
         }
+        visitor.noteChange("tokens.create", "\(role.rawValue), \(uses) uses, \(Int(seconds)) s")
+        if case .user = visitor.caller, role == .master { try visitor.require(.manageJoinTokens(.master)) }
         let made = try await admission.makeToken(
             role: role, lifetime: .clamped(seconds: seconds), uses: uses, now: node.clock.now().wall)
         return .json(.created) { json in
