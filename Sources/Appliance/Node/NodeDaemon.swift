@@ -39,8 +39,8 @@ struct NodeDaemon: Sendable {
         if case .success(.leave(let purge)) = result {
             purges = purge
             await agent?.leave()
-            await depart()
             await gossip?.leave()
+            await depart()
             if master == nil { files.removeIdentity() }
         } else {
             await gossip?.stop()

@@ -29,6 +29,8 @@ extension MasterNode {
     /// - Throws: when the store refuses, or this is no secured cluster.
     public func enrolItself(_ request: CertificateRequest, roles: NodeRoles) async throws -> IssuedCertificate {
         guard let admission else { throw MasterNodeError.stopped }
+        // It is told of changes by itself, and no rotation needs to wait for it.
+        admission.board.note(request.publicKey.id, knows: .max)
         return try await admission.enrol(request, roles: roles, name: settings.hostname, now: clock.now().wall)
     }
 
