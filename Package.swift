@@ -129,7 +129,7 @@ let programs: [Target] = [
     .target(
         name: "OperatorCommands",
         dependencies: [
-            "Appliance", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "Transport",
+            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterNode", "MesosWire", "Transport",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -184,6 +184,28 @@ let benchmarks: [Target] = [
 
 let tests: [Target] = [
     .testTarget(name: "ClusterModelTests", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .testTarget(name: "AccessTests", dependencies: ["Access", "ClusterModel"], swiftSettings: swift),
+    .testTarget(
+        name: "IdentityTests",
+        dependencies: [
+            "ClusterModel", "Identity", "Membership",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "GossipTests",
+        dependencies: [
+            "Gossip", "Membership", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOEmbedded", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
     .target(
         name: "MembershipSimulation", dependencies: ["Membership"], path: "Tests/Support/MembershipSimulation",
         swiftSettings: swift),
@@ -221,14 +243,20 @@ let tests: [Target] = [
         name: "HTTPGatewayTests",
         dependencies: [
             "HTTPGateway", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
         ],
         swiftSettings: swift),
     .testTarget(
         name: "MasterNodeTests",
         dependencies: [
-            "ClusterModel", "HTTPGateway", "MasterCore", "MasterNode", "MesosWire", "StateStore", "Transport",
+            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "MasterNode", "Membership", "MesosWire",
+            "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

@@ -110,7 +110,8 @@ public struct ClusterInit: Sendable {
             daemon.keepers.append(office.keys(of: master.node, trust, gossip))
             if role == "combined" { daemon.agent = try agent(trust, master, transport, events, logger) }
             let token = try await joinToken(master)
-            announce(identity, master, token, isNew: known == nil, plain: plain.first)
+            let login = try await firstLogin(master)
+            announce(identity, master, token, isNew: known == nil, plain: plain.first, login: login)
         } catch {
             await daemon.stopAll()
             throw error
@@ -141,6 +142,12 @@ public struct ClusterInit: Sendable {
         return text
     }
 
+    /// Whoever made the cluster is its first administrator, also from other machines.
+    private func firstLogin(_ master: MasterPart) async throws -> String? {
+        guard !master.node.hasUsers else { return nil }
+        return try await master.node.makeFirstAdministrator(name: "admin", lifetime: .seconds(86_400))
+    }
+
     private func agent(
         _ trust: NodeTrust, _ master: MasterPart, _ transport: Transport, _ events: NodeEvents, _ logger: Logger
     ) throws -> RunningAgent {
@@ -154,7 +161,8 @@ public struct ClusterInit: Sendable {
     }
 
     private func announce(
-        _ identity: NodeFiles.Identity, _ master: MasterPart, _ token: String, isNew: Bool, plain: Endpoint?
+        _ identity: NodeFiles.Identity, _ master: MasterPart, _ token: String, isNew: Bool, plain: Endpoint?,
+        login: String?
     ) {
         let at = Endpoint.tcp(address, port: master.port)
         let data = files.root == ConfigurationKey.data.defaultText ? "" : " --data \(files.root)"
@@ -164,11 +172,16 @@ public struct ClusterInit: Sendable {
             ? "the cluster '\(identity.clusterName)' is made, and this machine is its \(identity.role) node"
             : "the cluster '\(identity.clusterName)' in \(files.root) was there already and is started again"
         let plainLine = plain.map { "\n  without TLS         http://\($0)/  (for clients that have none)" } ?? ""
+        let pin = master.node.settings.trust?.authority.pin ?? ""
+        let loginLine = login.map {
+            "\n  use it elsewhere    rondo login \(at) --pin \(pin) --user admin --token \($0)"
+                + "\n                      (the token works for a day; `rondo user password admin` sets a password)"
+        }
         Console.out(
             """
             rondo: \(head)
 
-              look at it          https://\(at)/\(plainLine)
+              look at it          https://\(at)/\(plainLine)\(loginLine ?? "")
               add a machine       rondo cluster join \(at) --token \(token)\(joinData)
                                   (the token works for a day; `rondo cluster token create` makes another)
               see the nodes       rondo cluster status\(data)

@@ -30,6 +30,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case agentPort = "agent_port"
     /// The master that commands speak to.
     case master
+    /// The cluster that commands speak to, by the name that the command line knows it by.
+    case context
     /// The token that a node joins with, or the credential of a command.
     case token
     /// The name of this machine for people.
@@ -92,7 +94,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     public var kind: ValueKind {
         switch self {
         case .data, .runtime, .keyFile: .path
-        case .name, .hostname, .region, .zone, .runUser: .text
+        case .name, .context, .hostname, .region, .zone, .runUser: .text
         case .token: .secret
         case .role: .choice(["combined", "master", "agent"])
         case .advertise: .address
@@ -141,7 +143,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .runDisk, .runPorts: "0"
         case .runRole: "*"
         case .role, .advertise, .master, .token, .hostname, .resources, .attributes, .region, .zone, .runUser,
-            .runTimeout, .plainListen, .seed, .keyFile:
+            .runTimeout, .plainListen, .seed, .keyFile, .context:
             nil
         }
     }
