@@ -1,5 +1,6 @@
 import Access
 import ClusterModel
+import FoundationEssentials
 import HTTPGateway
 import HTTPTypes
 import MasterCore
@@ -241,6 +242,43 @@ struct RightsTests {
                     #expect(String(buffer: response.bytes).contains("hunter2") == sees, "\(name) \(path)")
                 }
             }
+        }
+    }
+
+    @Test func `a node's agent has the node's id, and speaks for no other`() async throws {
+        try await withCluster { fixture, agent, users in
+            let token = try await fixture.post("/rondo/v1/tokens", "{}", headers: AccessFixture.root)
+            let text = try #require(try JSONNode(token.bytes)["token"]?.text)
+            let joined = try JSONNode(
+                try await fixture.post(
+                    "/rondo/v1/join", "{\"token\":\"\(text)\",\"name\":\"node-b\",\"role\":\"agent\"}"
+                ).bytes)
+            let second = try await FakeAgent.register(
+                with: fixture, FakeAgent.info("b.test"), credential: try #require(joined["credential"]?.text))
+            #expect(second.id.value == joined["nodeID"]?.text)
+            #expect(second.id != agent.id)
+            struct Subscribe: Encodable {
+                var type = "SUBSCRIBE"
+                var subscribe: AgentRegistration
+            }
+            let stolen = Subscribe(subscribe: AgentRegistration(info: FakeAgent.info("b.test", id: agent.id)))
+            let body = String(decoding: try JSONEncoder().encode(stolen), as: UTF8.self)
+            let refused = try await fixture.post(
+                "/api/v1/agent", body,
+                headers: [.authorization: "Bearer " + (try #require(joined["credential"]?.text))])
+            #expect(refused.status.code == 403)
+            let again = try await FakeAgent.register(
+                with: fixture, FakeAgent.info(id: agent.id),
+                credential: String(try #require(users["node"]?[.authorization]).dropFirst("Bearer ".count)))
+            #expect(again.id == agent.id)
+            // A session is its node's.
+            let calls = try await fixture.post(
+                "/api/v1/agent", "{\"type\":\"CALLS\",\"calls\":[{\"heartbeat\":{}}]}",
+                headers: [
+                    .session: again.session,
+                    .authorization: "Bearer " + (try #require(joined["credential"]?.text)),
+                ])
+            #expect(calls.status.code == 401)
         }
     }
 
