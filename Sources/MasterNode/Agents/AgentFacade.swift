@@ -56,7 +56,20 @@ struct AgentFacade: Sendable {
                     ? "the header Rondo-Session is missing; every call but SUBSCRIBE must have it"
                     : "a call without the header Rondo-Session must be {\"type\":\"SUBSCRIBE\",\"subscribe\":…}")
         }
-        return try await subscribe(registration)
+        return try await subscribe(try own(registration))
+    }
+
+    /// Where nodes have keys, a node's agent has the node's id, so that no node can speak for the agent of another.
+    private func own(_ registration: AgentRegistration) throws -> AgentRegistration {
+        guard visitor.mode == .enforced, case .node(let node, _) = visitor.caller else { return registration }
+        var registration = registration
+        guard registration.info.id == nil || registration.info.id?.value == node else {
+            throw GatewayError(
+                .forbidden,
+                "the agent's id is not that of its node \(node.prefix(64)); remove the agent's data to register anew")
+        }
+        registration.info.id = AgentID(node)
+        return registration
     }
 
     private func subscribe(_ registration: AgentRegistration) async throws -> GatewayResponse {
