@@ -159,9 +159,8 @@ extension GossipNode {
         // The bytes are moved, not copied, into the longer message.
         conversations[number]?.message = StreamMessage()
         try message.take(opened)
-        if message.isComplete { return message }
         conversations[number]?.message = message
-        return nil
+        return message.isComplete ? message : nil
     }
 
     func answer(_ state: StateExchange, conversation number: UInt64) {

@@ -230,6 +230,7 @@ public actor GossipNode {
     }
 
     private func note(_ report: Membership.Report) {
+        logger.trace("\(membership.own.record.id) \(report)")
         switch report {
         case .leaveCompleted:
             hasLeft = true
