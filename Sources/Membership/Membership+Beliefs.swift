@@ -68,9 +68,15 @@ extension Membership {
         if case .bad(let reason) = proofs.verify(signed) {
             return refuse(.notVerified(signed.record.id, reason: reason), from: sender)
         }
-        // Once or twice that is an earlier life of this node. A life that keeps overtaking this one is another machine.
+        // Once or twice that is an earlier life of this node. A life that keeps overtaking this one is another machine,
+        // and the two must not fill the network with their quarrel.
+        guard foreignLives < 3 || now >= nextRivalry else { return }
         foreignLives += 1
-        if foreignLives >= 3 { report(.duplicateIdentity(addresses: signed.record.addresses)) }
+        nextRivalry = now + settings.probeInterval
+        if foreignLives >= 3, foreignAddresses != signed.record.addresses {
+            foreignAddresses = signed.record.addresses
+            report(.duplicateIdentity(addresses: signed.record.addresses))
+        }
         announce(above: theirs) { _ in }
     }
 
@@ -124,7 +130,7 @@ extension Membership {
         member.since = now
         if status != .suspect {
             member.suspicion = nil
-            suspects.remove(id)
+            if let place = suspects.firstIndex(of: id) { suspects.remove(at: place) }
             if status != .dead { member.accusers = [] }
         }
         if member.isPresent { presentCount += 1 }
@@ -136,14 +142,15 @@ extension Membership {
         if id == leader, !member.isPresent { setLeader(nil) }
     }
 
-    /// Hears an accusation. A death that this node has not been expecting for a while is only one more accuser's word.
+    /// Hears an accusation. Another's word for a death shortens the own countdown, but does not replace the own looks.
     mutating func consider(_ accusation: Accusation, isDeath: Bool, from sender: Endpoint) {
         guard accusation.subject != own.record.id else { return answer(accusation, from: sender) }
-        guard isDeath, let member = members[accusation.subject], member.status == .suspect,
-            member.record.incarnation == accusation.incarnation, let suspicion = member.suspicion,
-            now - suspicion.start >= suspicion.shortest / 2
+        guard isDeath, let member = members[accusation.subject], member.isReachable,
+            member.record.incarnation == accusation.incarnation
         else { return accuse(accusation) }
-        bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation)
+        if isPlain { return bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation) }
+        accuse(accusation)
+        members[accusation.subject]?.suspicion?.isDeathTold = true
     }
 
     /// This node is accused: it announces itself anew, unless it means to go.
@@ -172,7 +179,6 @@ extension Membership {
                 return
             }
             suspicion.confirm()
-            suspicionDue = min(suspicionDue ?? suspicion.deadline, suspicion.deadline)
             member.suspicion = suspicion
             member.accusers.append(accusation.accuser)
             members[id] = member
@@ -183,11 +189,9 @@ extension Membership {
         let needed = min(settings.suspicionConfirmations, max(0, presentMembers - 2))
         setStatus(id, .suspect)
         members[id]?.accusers = [accusation.accuser]
-        let suspicion = Suspicion(
+        members[id]?.suspicion = Suspicion(
             start: now, shortest: shortest, longest: shortest * settings.suspicionStretch, needed: needed)
-        members[id]?.suspicion = suspicion
-        suspicionDue = min(suspicionDue ?? suspicion.deadline, suspicion.deadline)
-        suspects.insert(id)
+        suspects.append(id)
         news.add(.suspect(accusation), about: id)
         report(.suspected(id, accuser: accusation.accuser))
     }

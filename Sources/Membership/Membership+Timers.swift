@@ -6,7 +6,7 @@ extension Membership {
     mutating func runTimers(random: inout some RandomNumberGenerator) {
         runProbe(random: &random)
         if !relays.isEmpty { runRelays() }
-        if let suspicionDue, now >= suspicionDue { endSuspicions() }
+        if !suspects.isEmpty, now >= nextLook { runSuspicions(random: &random) }
         if news.count > Self.manyNews, nextExchange > now + settings.probeInterval * 4 {
             // More than packets carry in a short time, as after a partition: exchanges carry all of it at once.
             nextExchange = now + settings.probeInterval * Double.random(in: 0.5...4, using: &random)
@@ -21,17 +21,6 @@ extension Membership {
         }
     }
 
-    /// Ends the countdowns that are over, and finds the next.
-    private mutating func endSuspicions() {
-        for id in suspects.sorted() {
-            guard let member = members[id], let suspicion = member.suspicion, suspicion.deadline <= now else {
-                continue
-            }
-            bury(id, by: own.record.id, incarnation: member.record.incarnation)
-        }
-        suspicionDue = suspects.compactMap { members[$0]?.suspicion?.deadline }.min()
-    }
-
     /// When the next of the timers is due, on the inner clock.
     func earliestDeadline() -> Duration {
         var deadline = min(nextExchange, nextReconnect, nextSweep, nextProbe)
@@ -41,7 +30,7 @@ extension Membership {
             if !probe.hasAskedOthers { deadline = min(deadline, probe.askOthersAt) }
         }
         for relay in relays.values { deadline = min(deadline, relay.hasNacked ? relay.end : relay.nackAt) }
-        if let suspicionDue { deadline = min(deadline, suspicionDue) }
+        if !suspects.isEmpty { deadline = min(deadline, nextLook) }
         if let leaveDeadline { deadline = min(deadline, leaveDeadline) }
         return deadline
     }

@@ -37,10 +37,12 @@ public struct Membership: Sendable {
     let proofs: Proofs
     /// Members in no order, for choosing by chance; `Member.position` points here.
     var order: [NodeID] = []
-    /// Members that are suspect.
-    var suspects: Set<NodeID> = []
-    /// No countdown ends before.
-    var suspicionDue: Duration?
+    /// Members that are suspect, in the order in which they became so.
+    var suspects: [NodeID] = []
+    /// The part of the members that answer a probe, but not in time and directly; follows the last probes.
+    var silence = 0.05
+    /// Without the precautions beyond SWIM and Lifeguard: what the simulation compares with.
+    package var isPlain = false
     var presentCount = 0
     var absentCount = 0
     var news = BroadcastQueue()
@@ -51,9 +53,12 @@ public struct Membership: Sendable {
     var sequence: UInt32 = 0
     var isLeaving = false
     var foreignLives = 0
+    var foreignAddresses: [Endpoint]?
+    var nextRivalry: Duration = .zero
     var refusals: Set<RefusalKey> = []
 
     var nextProbe: Duration
+    var nextLook: Duration
     var nextGossip: Duration
     var nextExchange: Duration
     var nextReconnect: Duration
@@ -111,6 +116,7 @@ public struct Membership: Sendable {
         self.proofs = proofs
         self.now = now
         nextProbe = now
+        nextLook = now
         nextGossip = now
         nextExchange = now + settings.joinRetryInterval
         nextReconnect = now + settings.reconnectInterval
@@ -168,9 +174,8 @@ public struct Membership: Sendable {
         if clock + clockOffset < now { clockOffset = now - clock }
         let time = clock + clockOffset
         let late = time - (nextDeadline + clockOffset)
-        if late > settings.stallThreshold {
+        if late > settings.stallThreshold, !isPlain {
             for id in suspects { members[id]?.suspicion?.postpone(by: late) }
-            suspicionDue = suspicionDue.map { $0 + late }
             probe = nil
             relays.removeAll()
             adjustHealth(by: 1)
