@@ -185,7 +185,7 @@ public struct Member: Sendable {
     /// The newest record that was accepted.
     public var record: MemberRecord { signed.record }
     /// True while it may be asked and told things.
-    var isPresent: Bool { status == .alive || status == .suspect }
+    package var isPresent: Bool { status == .alive || status == .suspect }
     /// True when packets may be sent to it.
     var isReachable: Bool { isPresent && !signed.record.isGossipClient }
     /// Where to try it next.

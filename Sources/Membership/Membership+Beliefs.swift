@@ -51,7 +51,11 @@ extension Membership {
             refuse(.conflictingRecords(record.id), from: sender)
             // All must end with the same one, whichever they heard first.
             guard known.signed.signature.lexicographicallyPrecedes(signed.signature) else { return }
-            members[record.id]?.signed = signed
+            if record.isLeaving == known.record.isLeaving {
+                members[record.id]?.signed = signed
+            } else {
+                replace(known, with: signed)
+            }
         } else if let known {
             replace(known, with: signed)
         } else {
@@ -111,6 +115,8 @@ extension Membership {
             return
         }
         if known.status != .alive { report(.recovered(id)) }
+        // Who else is believed dead may be back as well.
+        if known.status == .dead { revivalEnd = now + settings.reconnectInterval * 10 }
         if old.addresses != new.addresses {
             report(.addressesChanged(id, from: old.addresses, to: new.addresses))
         }
@@ -136,7 +142,7 @@ extension Membership {
         if member.isPresent { presentCount += 1 }
         if status == .dead {
             absentCount += 1
-            member.nextReconnect = now
+            member.nextReconnect = now + settings.reconnectInterval
         }
         members[id] = member
         if id == leader, !member.isPresent { setLeader(nil) }
@@ -148,7 +154,10 @@ extension Membership {
         guard isDeath, let member = members[accusation.subject], member.isReachable,
             member.record.incarnation == accusation.incarnation
         else { return accuse(accusation) }
-        if isPlain { return bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation) }
+        // A client cannot look for itself.
+        if isPlain || own.record.isGossipClient {
+            return bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation)
+        }
         accuse(accusation)
         members[accusation.subject]?.suspicion?.isDeathTold = true
     }

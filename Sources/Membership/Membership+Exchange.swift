@@ -26,6 +26,7 @@ extension Membership {
         let isNewcomer = presentCount == 0 && exchange == nil
         let answer = exchange.map { Effect.answer(self.state(), exchange: $0) }
         heard(state.source)
+        if isLeaving, exchange == nil { isLastWordHeard = true }
         for entry in state.entries { merge(entry, from: sender, isNewcomer: isNewcomer) }
         if let answer { turn.append(answer) }
     }
@@ -33,7 +34,7 @@ extension Membership {
     private mutating func merge(_ entry: StateExchange.Entry, from sender: Endpoint, isNewcomer: Bool) {
         let record = entry.signed.record
         // Absent members that are not known here need no introduction.
-        let isAbsent = entry.status == .dead || entry.status == .left
+        let isAbsent = entry.status == .dead || entry.status == .left || entry.status == .stale
         if isAbsent, record.id != own.record.id, members[record.id] == nil { return }
         accept(entry.signed, from: sender, spread: !isNewcomer)
         guard let accuser = entry.accuser else { return }

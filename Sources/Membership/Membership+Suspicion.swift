@@ -13,6 +13,7 @@ extension Membership {
     /// asks others to do so, and tells both what it holds against the accused; either may answer with the newer record.
     mutating func runSuspicions(random: inout some RandomNumberGenerator) {
         nextLook = now + settings.gossipInterval
+        guard !own.record.isGossipClient else { return }
         let needed = neededLooks
         for id in suspects {
             guard var suspicion = members[id]?.suspicion else { continue }
@@ -55,6 +56,7 @@ extension Membership {
     }
 
     private mutating func look(for id: NodeID, random: inout some RandomNumberGenerator) {
+        members[id]?.addressIndex &+= 1
         guard let target = members[id], let address = target.endpoint else { return }
         let number = takeSequence()
         sendPing(to: id, sequence: number)

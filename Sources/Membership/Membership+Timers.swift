@@ -15,7 +15,9 @@ extension Membership {
         if now >= nextReconnect { reconnect(random: &random) }
         if now >= nextSweep { sweep() }
         if !news.isEmpty, now >= nextGossip { gossip(random: &random) }
-        if let deadline = leaveDeadline, now >= deadline || !news.contains(own.record.id) {
+        // A client's last words are out when somebody answered them.
+        let isTold = own.record.isGossipClient ? isLastWordHeard : !news.contains(own.record.id)
+        if let deadline = leaveDeadline, now >= deadline || isTold {
             leaveDeadline = nil
             report(.leaveCompleted)
         }
@@ -97,20 +99,38 @@ extension Membership {
         }
     }
 
-    /// Tries to reach one of the dead. All members together try each of them a few times per interval.
+    /// Tries to reach the dead. All members together try each of them a few times per interval; for a while after one
+    /// came back, each member tries several.
     private mutating func reconnect(random: inout some RandomNumberGenerator) {
         nextReconnect = now + settings.reconnectInterval
-        guard absentCount > 0, !isLeaving, !own.record.isGossipClient else { return }
-        guard Int.random(in: 0...presentCount, using: &random) < 4 * absentCount else { return }
-        for _ in 0..<64 {
+        guard !isLeaving, !own.record.isGossipClient else { return }
+        reseed(random: &random)
+        let isRevival = now < revivalEnd
+        guard absentCount > 0, isRevival || Int.random(in: 0...presentCount, using: &random) < 4 * absentCount else {
+            return
+        }
+        var left = isRevival ? 8 : 1
+        for _ in 0..<64 where left > 0 {
             let id = order[Int.random(in: 0..<order.count, using: &random)]
-            guard var member = members[id], member.status == .dead, member.nextReconnect <= now else { continue }
+            guard var member = members[id], member.status == .dead, isRevival || member.nextReconnect <= now else {
+                continue
+            }
             member.addressIndex &+= 1
             member.nextReconnect = now + (now - member.since) / 16
             members[id] = member
             sendPing(to: id, sequence: takeSequence())
+            left -= 1
+        }
+    }
+
+    /// Tries a seed where no member is: behind it may be a part of the cluster that never knew this one.
+    private mutating func reseed(random: inout some RandomNumberGenerator) {
+        guard presentCount > 0, !seeds.isEmpty, Int.random(in: 0..<(8 + 2 * presentCount), using: &random) == 0 else {
             return
         }
+        let seed = seeds[Int.random(in: 0..<seeds.count, using: &random)]
+        let isKnown = members.values.contains { $0.isPresent && $0.record.addresses.contains(seed) }
+        if !isKnown { turn.append(.exchange(state(), with: seed)) }
     }
 
     /// Looks at what only time changes: silent gossip clients, and the dead whose time is over.

@@ -52,6 +52,7 @@ public struct Membership: Sendable {
     var relays: [UInt32: Relay] = [:]
     var sequence: UInt32 = 0
     var isLeaving = false
+    var isLastWordHeard = false
     var foreignLives = 0
     var foreignAddresses: [Endpoint]?
     var nextRivalry: Duration = .zero
@@ -65,6 +66,8 @@ public struct Membership: Sendable {
     var nextSweep: Duration
     var leaveDeadline: Duration?
     var lastIntroduction: Duration?
+    /// Until then all that are believed dead are tried again, because one of them came back.
+    var revivalEnd: Duration = .zero
 
     /// The time of this turn: never goes back, whatever the caller's clock does.
     var now: Duration

@@ -10,7 +10,7 @@ struct CutTests {
             let cluster = MembershipSimulation.ofSomePreset(seed)
             let size = seed % 16 == 15 ? cluster.chance.pick(17...64) : cluster.chance.pick(3...16)
             cluster.startTogether(size)
-            cluster.spoilNetwork()
+            cluster.spoil()
             cluster.run(for: 3 * cluster.settings.period)
             // Each member is at most once at either end of a cut, so that all others reach it.
             let ends = (0..<size).shuffled(using: &cluster.chance)

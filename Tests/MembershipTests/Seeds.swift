@@ -71,12 +71,4 @@ extension MembershipSimulation {
             }
         return MembershipSimulation(seed: seed, settings: settings)
     }
-
-    /// A network that loses up to 30 % of all packets, and doubles, delays and reorders others.
-    func spoilNetwork() {
-        network.lossPerMille = chance.pick(0...300)
-        network.duplicatesPerMille = chance.pick(0...200)
-        // Round trips stay shorter than the time that the preset gives a probe.
-        network.delay = 200...chance.pick(1_000...max(2_000, settings.period / 10))
-    }
 }

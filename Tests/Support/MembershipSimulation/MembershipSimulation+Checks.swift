@@ -33,17 +33,18 @@ extension MembershipSimulation {
                     observer: index, subject: subject, at: now, isMistaken: nodes[subject].isRunning,
                     isFalse: isWell))
             absentSince[index << 32 | subject] = now
-            if subject == watched { heard[index] = heard[index] ?? now }
+            if watched[subject] != nil { watched[subject]?[index] = now }
         case .recovered(let id):
             guard let subject = owner(of: id), let since = absentSince.removeValue(forKey: index << 32 | subject)
             else { return }
             absences.append(Absence(observer: index, subject: subject, from: since, until: now))
         case .joined(let id):
-            if let subject = owner(of: id), subject == watched { heard[index] = heard[index] ?? now }
+            if let subject = owner(of: id), watched[subject] != nil { watched[subject]?[index] = now }
         case .forgotten(let id):
             guard let subject = owner(of: id) else { return }
             seen[index << 32 | subject] = nil
             absentSince[index << 32 | subject] = nil
+        case .leaveCompleted: nodes[index].isRunning = false
         default: break
         }
     }
@@ -62,11 +63,15 @@ extension MembershipSimulation {
         let staying = staying
         let version = staying.first.map { nodes[$0].membership.protocolVersion }
         let leader = staying.first.map { nodes[$0].membership.leader }
-        for observer in staying where nodes[observer].membership.presentMembers != staying.count {
-            return "\(observer) sees \(nodes[observer].membership.presentMembers) of \(staying.count)"
-        }
         for observer in staying {
             let view = nodes[observer].membership
+            if view.presentMembers > staying.count {
+                let ghosts = view.members.filter {
+                    $0.value.isPresent
+                        && !(nodes.indices.contains(Int($0.key.low)) && staying.contains(Int($0.key.low)))
+                }
+                return "\(observer) believes in the ghosts \(ghosts.keys.map { $0.low })"
+            }
             for subject in staying where subject != observer {
                 let status = view.members[Self.id(nodes[subject].identity)]?.status
                 if status != .alive { return "\(observer) believes \(subject) \(status.map { "\($0)" } ?? "unknown")" }
@@ -77,12 +82,14 @@ extension MembershipSimulation {
         return nil
     }
 
+    func noteIncarnation(of index: Int) {
+        let own = nodes[index].membership.own.record
+        announced[nodes[index].identity] = max(announced[nodes[index].identity] ?? 0, own.incarnation)
+    }
+
     /// Looks at all views: incarnations and terms never go back, and none is known that was never announced.
     public func checkIncarnations() {
-        for node in nodes where node.isRunning {
-            let own = node.membership.own.record
-            announced[node.identity] = max(announced[node.identity] ?? 0, own.incarnation)
-        }
+        for index in nodes.indices { noteIncarnation(of: index) }
         for (observer, node) in nodes.enumerated() where node.isRunning {
             for (id, member) in node.membership.members {
                 let subject = Int(id.low)

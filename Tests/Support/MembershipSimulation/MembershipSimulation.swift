@@ -13,6 +13,8 @@ public final class MembershipSimulation {
         var stalledUntil = 0
         var clock: Duration = .zero
         var timerAt = Int.max
+        /// Packets do not come in to it; it opens streams.
+        var isClient = false
         /// The keys of packets that it can read, and the one that it writes with.
         var keys: Set<Int> = [0]
         var key = 0
@@ -40,10 +42,8 @@ public final class MembershipSimulation {
     public internal(set) var absences: [Absence] = []
     public internal(set) var reports: [(node: Int, report: Membership.Report)] = []
     public var keepsReports = false
-    /// The identity whose joining and death is timed.
-    public internal(set) var watched: Int?
-    /// When an observer first heard of the one that is watched, or of its death.
-    public internal(set) var heard: [Int: Int] = [:]
+    /// The identities whose joining or death is timed, and when each observer heard of it.
+    var watched: [Int: [Int: Int]] = [:]
 
     var nodes: [Node] = []
     var queue = SimulatedQueue<Action>()
@@ -68,7 +68,9 @@ public final class MembershipSimulation {
 
     /// A signature that only checks that nobody changed the record; forging is tested elsewhere.
     public static func sign(_ record: MemberRecord) -> [UInt8] {
-        let sum = record.incarnation &* 0x9e37_79b9_7f4a_7c15 ^ record.id.low
+        var sum = record.incarnation &* 0x9e37_79b9_7f4a_7c15 ^ record.id.low
+        sum ^= (record.addresses.first?.low ?? 0) << 24 ^ (record.leaderTerm ?? 0) << 56
+        sum ^= record.isLeaving ? 1 << 63 : 0
         return [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
             for index in 0..<64 { buffer[index] = UInt8(truncatingIfNeeded: sum >> UInt64(index % 8 * 8)) }
             count = 64
@@ -91,8 +93,10 @@ public final class MembershipSimulation {
         let index = nodes.count
         let endpoint = endpoint ?? Self.endpoint(index)
         let identity = identity ?? index
-        nodes.append(
-            Node(membership: newMembership(identity, endpoint, change), identity: identity, endpoint: endpoint))
+        let membership = newMembership(identity, endpoint, change)
+        var node = Node(membership: membership, identity: identity, endpoint: endpoint)
+        node.isClient = membership.own.record.isGossipClient
+        nodes.append(node)
         indices[endpoint] = index
         // Members do not start in step.
         schedule(index, at: now + chance.pick(0...1_000_000))
@@ -116,6 +120,7 @@ public final class MembershipSimulation {
     /// Starts a stopped node again: it has forgotten everything but its name, and what `change` says.
     public func restart(_ index: Int, _ change: (inout MemberRecord) -> Void = { _ in }) {
         let node = nodes[index]
+        noteIncarnation(of: index)
         nodes[index].membership = newMembership(node.identity, node.endpoint, change)
         nodes[index].isRunning = true
         nodes[index].stalledUntil = 0
@@ -148,6 +153,7 @@ public final class MembershipSimulation {
     public func isStalled(_ index: Int) -> Bool { nodes[index].isRunning && nodes[index].stalledUntil > now }
     public func isRunning(_ index: Int) -> Bool { nodes[index].isRunning }
     public func identity(_ index: Int) -> Int { nodes[index].identity }
+    public func isClient(_ index: Int) -> Bool { nodes[index].isClient }
     public func endpoint(of index: Int) -> Endpoint { nodes[index].endpoint }
 
     /// The packet keys of a node.
@@ -156,17 +162,39 @@ public final class MembershipSimulation {
         nodes[index].key = write
     }
 
-    /// Times the joining, and then the death, of an identity.
-    public func watch(_ identity: Int) {
-        watched = identity
-        heard = [:]
+    /// Times the joining, or the death, of an identity from now on.
+    public func watch(_ identity: Int) { watched[identity] = [:] }
+
+    /// When the last of the members that run now heard of the joining or the death of one that was watched.
+    public func knownToAll(_ identity: Int) -> Int? {
+        var last = 0
+        for index in staying where nodes[index].identity != identity {
+            guard let time = watched[identity]?[index] else { return nil }
+            last = max(last, time)
+        }
+        return last
+    }
+
+    /// A network that loses up to 30 % of all packets, and doubles, delays and reorders others.
+    public func spoil() {
+        network.lossPerMille = chance.pick(0...300)
+        network.duplicatesPerMille = chance.pick(0...200)
+        // Round trips stay shorter than the time that the preset gives a probe.
+        let parts = settings.probeTimeout.components
+        let timeout = Int(parts.seconds) * 1_000_000 + Int(parts.attoseconds / 1_000_000_000_000)
+        network.delay = 200...chance.pick(1_000...timeout / 4)
+    }
+
+    /// Gives a node that does not run another address.
+    public func readdress(_ index: Int, to endpoint: Endpoint) {
+        if indices[nodes[index].endpoint] == index { indices[nodes[index].endpoint] = nil }
+        nodes[index].endpoint = endpoint
+        indices[endpoint] = index
     }
 
     /// Moves a member to another address at once.
     public func move(_ index: Int, to endpoint: Endpoint) {
-        if indices[nodes[index].endpoint] == index { indices[nodes[index].endpoint] = nil }
-        nodes[index].endpoint = endpoint
-        indices[endpoint] = index
+        readdress(index, to: endpoint)
         input(.addressesChanged([endpoint]), to: index)
     }
 
@@ -190,7 +218,7 @@ public final class MembershipSimulation {
         if nodes[to].stalledUntil > now { return queue.plan(action, at: nodes[to].stalledUntil) }
         switch action {
         case .packet(let messages, let sender, let key, _):
-            if nodes[to].keys.contains(key) { input(.packet(messages, from: sender), to: to) }
+            if nodes[to].keys.contains(key), !nodes[to].isClient { input(.packet(messages, from: sender), to: to) }
         case .event(let event, _): input(event, to: to)
         case .timer:
             guard nodes[to].timerAt <= now else { return }
