@@ -135,8 +135,10 @@ extension Membership {
         member.status = status
         member.since = now
         if status != .suspect {
+            if member.suspicion != nil, let place = suspects.firstIndex(where: { $0.id == id }) {
+                suspects.remove(at: place)
+            }
             member.suspicion = nil
-            if let place = suspects.firstIndex(of: id) { suspects.remove(at: place) }
             if status != .dead { member.accusers = [] }
         }
         if member.isPresent { presentCount += 1 }
@@ -158,8 +160,10 @@ extension Membership {
         if isPlain || own.record.isGossipClient {
             return bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation)
         }
+        if member.suspicion?.isDeathTold == true { return }
         accuse(accusation)
         members[accusation.subject]?.suspicion?.isDeathTold = true
+        hurry(accusation.subject)
     }
 
     /// This node is accused: it announces itself anew, unless it means to go.
@@ -191,6 +195,7 @@ extension Membership {
             member.suspicion = suspicion
             member.accusers.append(accusation.accuser)
             members[id] = member
+            hurry(id)
             return news.add(.suspect(accusation), about: id)
         }
         let shortest = settings.shortestSuspicion(members: presentMembers)
@@ -200,7 +205,7 @@ extension Membership {
         members[id]?.accusers = [accusation.accuser]
         members[id]?.suspicion = Suspicion(
             start: now, shortest: shortest, longest: shortest * settings.suspicionStretch, needed: needed)
-        suspects.append(id)
+        suspects.append(Suspect(id: id, due: now))
         news.add(.suspect(accusation), about: id)
         report(.suspected(id, accuser: accusation.accuser))
     }

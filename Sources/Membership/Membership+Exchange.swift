@@ -63,11 +63,9 @@ extension Membership {
                 relay(number, target: target, at: endpoint, for: sender)
             case .alive(let signed): accept(signed, from: sender, spread: true)
             case .suspect(let accusation):
-                correct(accusation, &corrections)
-                consider(accusation, isDeath: false, from: sender)
+                hear(accusation, isDeath: false, from: sender, &corrections)
             case .dead(let accusation):
-                correct(accusation, &corrections)
-                consider(accusation, isDeath: true, from: sender)
+                hear(accusation, isDeath: true, from: sender, &corrections)
             }
         }
         for case .ping(let number, let target, let source, let incarnation) in messages
@@ -78,12 +76,23 @@ extension Membership {
     }
 
     /// Who repeats an accusation that was answered is told the answer; one packet for each packet at most.
-    private func correct(_ accusation: Accusation, _ corrections: inout [GossipMessage]) {
-        guard !isPlain, let member = members[accusation.subject],
-            member.record.incarnation > accusation.incarnation
-        else { return }
-        let message = GossipMessage.alive(member.signed)
-        if MemberCoding.size(of: message) <= spaceLeft(beside: corrections) { corrections.append(message) }
+    ///
+    /// Most accusations are old news when many members die together, so these are sorted out by one look at the member.
+    private mutating func hear(
+        _ accusation: Accusation, isDeath: Bool, from sender: Endpoint, _ corrections: inout [GossipMessage]
+    ) {
+        if let member = members[accusation.subject] {
+            if member.record.incarnation > accusation.incarnation {
+                let message = GossipMessage.alive(member.signed)
+                if !isPlain, MemberCoding.size(of: message) <= spaceLeft(beside: corrections) {
+                    corrections.append(message)
+                }
+                return
+            }
+            guard member.isPresent else { return }
+            if !isDeath, let suspicion = member.suspicion, suspicion.confirmations >= suspicion.needed { return }
+        }
+        consider(accusation, isDeath: isDeath, from: sender)
     }
 
     /// Answers a ping, and tells the asker what is believed of it when that is not good: it may have been cut off, or

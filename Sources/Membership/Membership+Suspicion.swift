@@ -15,30 +15,38 @@ extension Membership {
         nextLook = now + settings.gossipInterval
         guard !own.record.isGossipClient else { return }
         let needed = neededLooks
-        for id in suspects {
+        for place in suspects.indices.reversed() where suspects[place].due <= now {
+            let id = suspects[place].id
             guard var suspicion = members[id]?.suspicion else { continue }
-            let isLate = suspicion.isDeathTold && now - suspicion.start >= suspicion.shortest / 2
-            let isOver = isLate || now >= suspicion.deadline
+            let early = suspicion.start + suspicion.shortest / 2
+            let end = suspicion.isDeathTold ? min(suspicion.deadline, early) : suspicion.deadline
             // The last look is only over when the next is due: until then an answer may come.
             let due = suspicion.nextLook ?? now
-            if isOver, suspicion.looks > needed || suspicion.looks == needed && now >= due,
+            if now >= end, suspicion.looks > needed || suspicion.looks == needed && now >= due,
                 let incarnation = members[id]?.record.incarnation
             {
                 bury(id, by: own.record.id, incarnation: incarnation)
                 continue
             }
-            guard needed > 0, now >= due else { continue }
-            let pause = max(settings.probeTimeout, suspicion.shortest / (2 * needed))
-            if suspicion.nextLook == nil {
-                // All hear of an accusation at about the same time, and must not all ask at the same time.
-                suspicion.nextLook = now + pause * Double.random(in: 0..<1, using: &random)
-            } else {
-                suspicion.looks += 1
-                // Enough is done in the first half of the shortest countdown; the rest only keeps an eye on it.
-                suspicion.nextLook = now + (suspicion.looks > needed ? max(pause, settings.probeInterval * 2) : pause)
-                look(for: id, random: &random)
+            if needed > 0, now >= due {
+                plan(&suspicion, needed: needed, random: &random)
+                if suspicion.looks > 0 { look(for: id, random: &random) }
+                members[id]?.suspicion = suspicion
             }
-            members[id]?.suspicion = suspicion
+            let next = suspicion.nextLook ?? end
+            suspects[place].due = now >= end ? next : min(next, end)
+        }
+    }
+
+    private func plan(_ suspicion: inout Suspicion, needed: Int, random: inout some RandomNumberGenerator) {
+        let pause = max(settings.probeTimeout, suspicion.shortest / (2 * needed))
+        if suspicion.nextLook == nil {
+            // All hear of an accusation at about the same time, and must not all ask at the same time.
+            suspicion.nextLook = now + pause * Double.random(in: 0..<1, using: &random)
+        } else {
+            suspicion.looks += 1
+            // Enough is done in the first half of the shortest countdown; the rest only keeps an eye on it.
+            suspicion.nextLook = now + (suspicion.looks > needed ? max(pause, settings.probeInterval * 2) : pause)
         }
     }
 
@@ -66,6 +74,11 @@ extension Membership {
             guard let endpoint = members[helper]?.endpoint else { continue }
             turn.append(.send(filled(request(number, target, at: address)), to: endpoint))
         }
+    }
+
+    /// A countdown became shorter.
+    mutating func hurry(_ id: NodeID) {
+        if let place = suspects.firstIndex(where: { $0.id == id }) { suspects[place].due = now }
     }
 
     /// A sign of life of a member, first hand or passed on by the one who was asked to probe.

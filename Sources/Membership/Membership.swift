@@ -38,7 +38,7 @@ public struct Membership: Sendable {
     /// Members in no order, for choosing by chance; `Member.position` points here.
     var order: [NodeID] = []
     /// Members that are suspect, in the order in which they became so.
-    var suspects: [NodeID] = []
+    var suspects: [Suspect] = []
     /// The part of the members that answer a probe, but not in time and directly; follows the last probes.
     var silence = 0.05
     /// Without the precautions beyond SWIM and Lifeguard: what the simulation compares with.
@@ -85,6 +85,12 @@ public struct Membership: Sendable {
         var hasAskedOthers = false
         var expectedNacks = 0
         var nacks = 0
+    }
+
+    /// A suspect, and a time before which there is nothing to do about it.
+    struct Suspect: Sendable {
+        var id: NodeID
+        var due: Duration
     }
 
     /// A probe for somebody else.
@@ -178,7 +184,7 @@ public struct Membership: Sendable {
         let time = clock + clockOffset
         let late = time - (nextDeadline + clockOffset)
         if late > settings.stallThreshold, !isPlain {
-            for id in suspects { members[id]?.suspicion?.postpone(by: late) }
+            for suspect in suspects { members[suspect.id]?.suspicion?.postpone(by: late) }
             probe = nil
             relays.removeAll()
             adjustHealth(by: 1)

@@ -53,7 +53,7 @@ struct LargeClusterTests {
             cluster.run(for: 2 * second)
         }
         cluster.run(for: 5 * second)
-        outcome.joins = times(of: starts, in: cluster)
+        outcome.joins = times(of: starts, in: cluster, members: size)
         if !cluster.deaths.isEmpty { outcome.wrong = "somebody died of a join" }
 
         starts = [:]
@@ -64,14 +64,16 @@ struct LargeClusterTests {
             cluster.run(for: 4 * second)
         }
         cluster.run(for: 20 * second)
-        outcome.deaths = times(of: starts, in: cluster)
+        outcome.deaths = times(of: starts, in: cluster, members: cluster.count)
         if cluster.deaths.contains(where: { $0.isMistaken }) { outcome.wrong = "somebody died with others" }
         part(cluster, &outcome)
         return outcome
     }
 
-    private static func times(of starts: [Int: Int], in cluster: MembershipSimulation) -> [Int] {
-        starts.map { identity, begin in cluster.knownToAll(identity).map { ($0 - begin) / 1_000 } ?? .max }
+    private static func times(of starts: [Int: Int], in cluster: MembershipSimulation, members: Int) -> [Int] {
+        starts.map { identity, begin in
+            cluster.knownToAll(identity, members: members).map { ($0 - begin) / 1_000 } ?? .max
+        }
     }
 
     private static func part(_ cluster: MembershipSimulation, _ outcome: inout Outcome) {

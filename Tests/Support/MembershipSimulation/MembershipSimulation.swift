@@ -165,10 +165,11 @@ public final class MembershipSimulation {
     /// Times the joining, or the death, of an identity from now on.
     public func watch(_ identity: Int) { watched[identity] = [:] }
 
-    /// When the last of the members that run now heard of the joining or the death of one that was watched.
-    public func knownToAll(_ identity: Int) -> Int? {
+    /// When the last of the members that were there before and run now heard of the joining or the death of one that
+    /// was watched; members are those with an index below.
+    public func knownToAll(_ identity: Int, members: Int) -> Int? {
         var last = 0
-        for index in staying where nodes[index].identity != identity {
+        for index in staying where nodes[index].identity != identity && index < members {
             guard let time = watched[identity]?[index] else { return nil }
             last = max(last, time)
         }
