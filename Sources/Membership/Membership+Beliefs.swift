@@ -61,6 +61,7 @@ extension Membership {
         } else {
             add(signed)
         }
+        if record.isGossipClient { hasClients = true }
         if spread { news.add(.alive(signed), about: record.id) }
         claimLeadership(signed, from: sender)
     }

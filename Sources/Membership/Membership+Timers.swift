@@ -136,7 +136,8 @@ extension Membership {
     /// Looks at what only time changes: silent gossip clients, and the dead whose time is over.
     private mutating func sweep() {
         nextSweep = now + settings.probeInterval * 5
-        for id in order.sorted() {
+        guard hasClients || presentCount < order.count else { return }
+        for id in order {
             guard let member = members[id] else { continue }
             let silence = now - member.since
             if member.record.isGossipClient, member.status == .alive, silence > settings.clientStaleAfter {

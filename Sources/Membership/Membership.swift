@@ -45,6 +45,8 @@ public struct Membership: Sendable {
     package var isPlain = false
     var presentCount = 0
     var absentCount = 0
+    /// A gossip client was seen once.
+    var hasClients = false
     var news = BroadcastQueue()
     var seeds: [Endpoint] = []
     var round: [NodeID] = []

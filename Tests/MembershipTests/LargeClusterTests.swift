@@ -45,25 +45,25 @@ struct LargeClusterTests {
         cluster.run(for: 5 * second)
         var outcome = Outcome()
         var starts: [Int: Int] = [:]
-        for _ in 0..<6 {
+        for _ in 0..<5 {
             let newcomer = cluster.start()
             cluster.watch(newcomer)
             starts[newcomer] = cluster.now
             cluster.join(newcomer, to: cluster.chance.pick(0...size - 1))
-            cluster.run(for: 2 * second)
+            cluster.run(for: second)
         }
-        cluster.run(for: 5 * second)
+        cluster.run(for: 4 * second)
         outcome.joins = times(of: starts, in: cluster, members: size)
         if !cluster.deaths.isEmpty { outcome.wrong = "somebody died of a join" }
 
         starts = [:]
-        for victim in (0..<size).shuffled(using: &cluster.chance).prefix(5) {
+        for victim in (0..<size).shuffled(using: &cluster.chance).prefix(4) {
             cluster.watch(victim)
             starts[victim] = cluster.now
             cluster.stop(victim)
             cluster.run(for: 4 * second)
         }
-        cluster.run(for: 20 * second)
+        cluster.run(for: 16 * second)
         outcome.deaths = times(of: starts, in: cluster, members: cluster.count)
         if cluster.deaths.contains(where: { $0.isMistaken }) { outcome.wrong = "somebody died with others" }
         part(cluster, &outcome)
@@ -78,7 +78,9 @@ struct LargeClusterTests {
 
     private static func part(_ cluster: MembershipSimulation, _ outcome: inout Outcome) {
         cluster.network.lossPerMille = cluster.chance.pick(0...50)
-        cluster.network.groups = (0..<cluster.count).map { _ in cluster.chance.pick(0...1) }
+        // Halves are the hardest, and take long to run with a thousand members.
+        let share = cluster.count < 1_000 || cluster.seed % 5 == 1 ? 500 : 60
+        cluster.network.groups = (0..<cluster.count).map { _ in cluster.chance.chance(share) ? 1 : 0 }
         let time = cluster.chance.pick(10...30) * second
         cluster.run(for: time)
         cluster.network.heal()
