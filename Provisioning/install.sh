@@ -282,6 +282,8 @@ Restart=on-failure
 RestartSec=3
 # A wrong setting (64) and a refused token (77) do not get better by trying again.
 RestartPreventExitStatus=64 77
+# It was stopped before it had begun.
+SuccessExitStatus=143
 # Tasks and their monitors live on when the node stops or is replaced, and the next one takes them over.
 KillMode=process
 TimeoutStopSec=60
@@ -289,7 +291,7 @@ TimeoutStopSec=60
 Delegate=yes
 OOMPolicy=continue
 TasksMax=infinity
-LimitNOFILE=1048576
+LimitNOFILE=1024:1048576
 LimitNPROC=infinity
 # What no task may do to its machine, root or not. There is no file system, system call or device protection here: tasks
 # are made by this process and would inherit it, and what a private mount namespace hides, containers could not use.

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from subprocess import DEVNULL
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
@@ -18,26 +19,26 @@ UNIT = "/etc/systemd/system/rondo.service"
 
 
 class Release:
-    """A folder as a release has it, with the program and its checksums."""
+    """A folder as `make-release` makes it."""
 
     def __init__(self, folder, program):
         self.folder = folder
-        os.makedirs(folder)
         self.file = os.path.join(folder, "rondo-linux-amd64")
-        shutil.copy(program, self.file)
-        self.check_in()
+        self.make(program)
 
-    def check_in(self):
+    def make(self, program):
+        subprocess.run([os.path.join(PROVISIONING, "make-release"), program, self.folder], check=True, stdout=DEVNULL)
         with open(self.file, "rb") as file:
             self.hash = hashlib.sha256(file.read()).hexdigest()
-        with open(os.path.join(self.folder, "SHA256SUMS"), "w") as file:
-            file.write("%s  rondo-linux-amd64\n%s  something-else\n" % (self.hash, "0" * 64))
 
     def change(self):
         """Another program that does the same."""
-        with open(self.file, "ab") as file:
+        other = self.file + ".other"
+        shutil.copy(self.file, other)
+        with open(other, "ab") as file:
             file.write(b"\nanother release")
-        self.check_in()
+        self.make(other)
+        os.unlink(other)
 
 
 class Root:
