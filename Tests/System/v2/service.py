@@ -97,7 +97,7 @@ class Task:
         return {pid for pid, line in marked(self.marker).items() if line.startswith(("sh", "sleep"))}
 
     def end(self):
-        equal(self.command.wait(60), 0, "exit of the task's command (%s)" % read(self.log)[-300:])
+        equal(self.command.wait(100), 0, "exit of the task's command (%s)" % read(self.log)[-300:])
         check("ended" in read(self.log), read(self.log)[-300:])
 
 
@@ -159,7 +159,7 @@ def hungry():
 @test
 def upgraded():
     """another release takes over the tasks of the one before"""
-    task = Task(15)
+    task = Task(60)
     release.change()
     succeeds(install(), "/usr/local/bin/rondo")
     equal(task.running(), task.pids, "the task's processes")
