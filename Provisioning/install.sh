@@ -2,7 +2,7 @@
 # Puts Rondo on this machine, changes it to another release, or takes it off again.
 #
 #     sh install.sh                                                 the program alone; says what to type next
-#     ROLE=combined sh install.sh --advertise 10.0.0.1              and start the first node of a cluster
+#     ROLE=combined sh install.sh                                   and start the first node of a cluster
 #     JOIN=10.0.0.1:5050 TOKEN=rondo1.agent.… sh install.sh         and make this machine an agent of a cluster
 #     sh install.sh --uninstall [--purge]                           remove all that this script made
 #

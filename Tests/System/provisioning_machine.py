@@ -88,13 +88,6 @@ class Machine(Throwaway):
         equal(os.path.exists(self.path("/run/rondo")), False, "/run/rondo")
 
 
-def plain(machine):
-    """This release may want to be told that connections are not encrypted."""
-    if "insecure_plain_http" in machine.run([PROGRAM, "config"]).stdout:
-        return ["--insecure-plain-http"]
-    return []
-
-
 def prepare(folder, made):
     global work, release
     work, release = folder, made
@@ -112,7 +105,7 @@ def new_machine():
 def served():
     """the installed service forms a cluster, and leaves nothing behind"""
     machine = new_machine()
-    words = ["--advertise", ADDRESS, *plain(machine)]
+    words = ["--advertise", ADDRESS]
     succeeds(machine.install(*words, ROLE="combined"), "next:", "rondo cluster status")
     equal(machine.asked(), ["daemon-reload", "enable rondo.service", "restart rondo.service"], "what systemd was asked")
     wants = machine.path("/etc/systemd/system/multi-user.target.wants/rondo.service")
@@ -137,7 +130,8 @@ class Master:
 
     def __init__(self, machine):
         self.machine, self.log = machine, os.path.join(work, "master.log")
-        words = ["cluster", "init", "--role", "master", "--data", self.DATA, "--advertise", ADDRESS, *plain(machine)]
+        # Ports that the machine's own node does not look for.
+        words = ["cluster", "init", "--role", "master", "--data", self.DATA, "--gossip-port", "7960"]
         self.process = machine.spawn([PROGRAM, *words], self.log)
         eventually(lambda: os.path.exists(machine.path(self.DATA + "/rondo.sock")), 10, "the master's socket")
 
@@ -165,12 +159,12 @@ def joined():
     token = master.token()
     write(machine.path("/run/token"), token)
     settings = {"JOIN": ADDRESS, "TOKEN_FILE": "/run/token"}
-    succeeds(machine.install(*plain(machine), **settings), "rondo cluster status")
+    succeeds(machine.install(**settings), "rondo cluster status")
     text = read(machine.path("/etc/rondo/rondo.env"))
     check('RONDO_NODE="join %s' % ADDRESS in text and token not in text, text)
     eventually(lambda: len(master.agents()) == 1, 10, "an agent in the cluster")
     before = machine.node()
-    succeeds(machine.install(*plain(machine), **settings), "nothing to do")
+    succeeds(machine.install(**settings), "nothing to do")
     equal(machine.node(), before, "the node's process after a second run")
     upgrade(machine)
     succeeds(machine.install("--uninstall", "--purge"))
@@ -224,7 +218,7 @@ def prepared():
 def no_node():
     """a node that cannot start is reported, with where to look"""
     machine = new_machine()
-    words = ["--advertise", "192.0.2.99", *plain(machine)]
+    words = ["--unreachable-after", "never"]
     refuses(machine.install(*words, ROLE="combined"), "does not run", "journalctl")
     succeeds(machine.install("--uninstall", "--purge"))
     check(not os.path.exists(machine.path("/etc/rondo")), "settings are left")
@@ -286,10 +280,6 @@ def first_boot():
         master = Master(machine) if name == "agent.yaml" else None
         words = {"MASTER": ADDRESS + ":5050", "JOIN_TOKEN": master.token()} if master else {}
         data = user_data(name, **words)
-        if plain(machine):
-            settings = {"path": "/etc/rondo/config.yaml", "permissions": "0644", "content": ""}
-            data["write_files"] = data["write_files"] if master is None else data["write_files"] + [settings]
-            data["write_files"][-1]["content"] += "insecure_plain_http: true\n"
         succeeds(perform(machine, data), "rondo cluster status")
         if master:
             eventually(lambda: len(master.agents()) == 1, 10, "an agent in the cluster")
@@ -314,16 +304,13 @@ def playbook():
     if not shutil.which("ansible-playbook"):
         raise Skipped("ansible-core is not installed")
     machine = new_machine()
-    settings = {"name": "laboratory"}
-    if plain(machine):
-        settings["insecure_plain_http"] = True
     variables = {
         "ansible_connection": "local",
         "ansible_become": False,
         "ansible_python_interpreter": PYTHON,
         "rondo_role": "combined",
-        "rondo_arguments": ["--advertise", ADDRESS],
-        "rondo_config": settings,
+        "rondo_arguments": ["--zone", "a"],
+        "rondo_config": {"name": "laboratory"},
         "rondo_file": PROGRAM,
     }
     inventory = {"rondo": {"hosts": {"here": {}}, "vars": variables}}

@@ -24,6 +24,13 @@ from throwaway import UNIFIED, Throwaway  # noqa: E402
 
 ADDRESS = "10.77.2.1"
 PROGRAM = "/usr/local/bin/rondo"
+PYTHON = "/usr/bin/python3"
+TAKE = """
+import socket, time
+taken = socket.create_server(("::", 5050), family=socket.AF_INET6, dualstack_ipv6=True)
+print("taken", flush=True)
+time.sleep(60)
+"""
 DATA = "/var/lib/rondo"
 CONFIG = "/etc/rondo/config.yaml"
 SHOWN = {
@@ -201,11 +208,6 @@ def digest(path):
         return hashlib.sha256(file.read()).hexdigest()[:16]
 
 
-def plain(machine):
-    """This release may want to be told that connections are not encrypted."""
-    return ["--insecure-plain-http"] if "insecure_plain_http" in machine.rondo("config") else []
-
-
 def new_machine():
     if os.geteuid() != 0:
         raise Skipped("a machine of its own needs root")
@@ -255,7 +257,7 @@ def sensitive():
 def in_order():
     """a node that leaves in good order, with tasks that ran and tasks that run, leaves nothing"""
     machine = new_machine()
-    node = machine.node("init", "--advertise", ADDRESS, *plain(machine))
+    node = machine.node("init", "--advertise", ADDRESS)
     machine.work()
     leave(machine)
     equal(node.wait(15), 0, "exit of the node (%s)" % text(node.log)[-300:])
@@ -339,7 +341,8 @@ def stopped():
 def agent():
     """an agent, and the master that it joined, leave nothing with data in places of their own"""
     machine = new_machine()
-    master = machine.node("init", "--role", "master", "--advertise", ADDRESS, *plain(machine), data="/srv/master")
+    # A port that the agent does not look for.
+    master = machine.node("init", "--role", "master", "--gossip-port", "7960", data="/srv/master")
     line = next(each for each in text(master.log).splitlines() if "cluster join" in each)
     words = line.split("cluster join", 1)[1].split(" --data")[0].split()
     agent = machine.node("join", *words, data="/srv/agent")
@@ -395,9 +398,15 @@ def refused():
 def not_made():
     """a cluster that could not be made leaves nothing"""
     machine = new_machine()
-    process = machine.node("init", "--advertise", "192.0.2.1", *plain(machine), wait=False)
+    if not os.path.exists(PYTHON):
+        raise Skipped("%s, which takes the master's port, is not installed" % PYTHON)
+    other = machine.spawn([PYTHON, "-c", TAKE], os.path.join(work, "other.log"))
+    eventually(lambda: "taken" in text(os.path.join(work, "other.log")), 10, "a taken port")
+    machine.before = machine.picture()
+    process = machine.node("init", wait=False)
     check(process.wait(20) != 0, "it started")
     machine.expect_the_same()
+    other.kill()
     machine.close()
 
 
