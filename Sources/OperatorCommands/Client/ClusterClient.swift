@@ -16,7 +16,7 @@ struct ClusterClient: Sendable {
 
     init(_ configuration: Configuration) throws {
         self.configuration = configuration
-        let target = try ClusterTarget(configuration)
+        let target = try ClusterTarget.of(configuration)
         endpoint = target.endpoint
         token = target.token
         transport = Transport(threads: 1)

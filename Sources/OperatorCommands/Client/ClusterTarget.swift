@@ -14,17 +14,13 @@ struct ClusterTarget: Sendable {
 
     /// In this order: the master or context that is named; the socket of this machine's node, when it may be opened; the
     /// context in use; loopback without TLS, where `rondo dev` is.
-    init(_ configuration: Configuration) throws {
+    static func of(_ configuration: Configuration) throws -> ClusterTarget {
         let contexts = try Contexts.load()
-        token = configuration.text(.token)
-        if let name = configuration.text(.context) {
-            try self.init(contexts.named(name), token: token)
-            return
-        }
+        let token = configuration.text(.token)
+        if let name = configuration.text(.context) { return try ClusterTarget(contexts.named(name), token: token) }
         if let named = configuration.endpoint(.master) {
             if let known = contexts.contexts.first(where: { $0.address == "\(named)" }) {
-                try self.init(known, token: token)
-                return
+                return try ClusterTarget(known, token: token)
             }
             guard named.isLoopback else {
                 throw ApplianceError(
@@ -32,17 +28,19 @@ struct ClusterTarget: Sendable {
                     "nothing is known of the cluster at \(named); get to know it with `rondo login \(named) --pin PIN` "
                         + "(`rondo cluster init` prints the line)")
             }
-            endpoint = named
-            return
+            return ClusterTarget(endpoint: named, token: token)
         }
         let socket = NodeFiles(configuration).socketPath
         if access(socket, R_OK | W_OK) == 0, let local = try? Endpoint(unixPath: socket) {
-            endpoint = local
-        } else if let current = contexts.inUse, !configuration.isSet(.data) {
-            try self.init(current, token: token)
-        } else {
-            endpoint = .tcp(.loopback, port: 5_050)
+            return ClusterTarget(endpoint: local, token: token)
         }
+        if let current = contexts.inUse, !configuration.isSet(.data) { return try ClusterTarget(current, token: token) }
+        return ClusterTarget(endpoint: .tcp(.loopback, port: 5_050), token: token)
+    }
+
+    private init(endpoint: Endpoint, token: String?) {
+        self.endpoint = endpoint
+        self.token = token
     }
 
     init(_ context: ClusterContext, token: String? = nil) throws {
