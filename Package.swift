@@ -106,7 +106,7 @@ let programs: [Target] = [
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift),
+        swiftSettings: swift + testable),
     .target(
         name: "AgentNode",
         dependencies: [

@@ -80,7 +80,9 @@ public final class AgentNode: Sendable {
         try files.prepare()
         let lock = LinuxSystem.FileDescriptor(owning: try files.lock())
         let layout = try CgroupLayout.detect()
-        let recovered = try AgentRecovery(files: files, layout: layout, logger: logger).event()
+        let recovered = try AgentRecovery(
+            files: files, layout: layout, logger: logger, given: settings.identity
+        ).event()
         let server = try await listen()
         let caller = HTTPCaller(transport: transport, security: settings.masterSecurity)
         // Files come from anywhere, and nobody there is shown who this agent is.

@@ -12,6 +12,8 @@ extension AgentNode {
         public let masters: MasterList
         /// What the agent shows the master with every call; none where its certificate says who it is.
         public var credential: String?
+        /// The agent's id where it follows from its node's key; drawn by chance on the first start when absent.
+        public var identity: AgentID?
         /// Protects the connections to the master, and says who the agent is; nil for plain ones.
         public var masterSecurity: TransportSecurity?
         /// Protects the agent's own endpoint, which then serves masters only; nil for a plain one.

@@ -2,6 +2,7 @@ internal import AgentNode
 internal import ClusterModel
 internal import Gossip
 internal import HTTPGateway
+internal import HTTPTypes
 internal import Identity
 internal import Logging
 internal import MasterNode
@@ -96,6 +97,7 @@ public struct ClusterJoin: Sendable {
         if var known {
             do {
                 let trust = try kept()
+                try await Self.ask(master, whether: trust, transport)
                 if known.master != "\(master)" {
                     known.master = "\(master)"
                     try files.store(known)
@@ -123,6 +125,15 @@ public struct ClusterJoin: Sendable {
         return joined
     }
 
+    /// A master that answers may have shut this node out; one that does not answer changes nothing.
+    private static func ask(_ master: Endpoint, whether trust: NodeTrust, _ transport: Transport) async throws {
+        let caller = HTTPCaller(transport: transport, security: trust.toMasters, connectTimeout: .seconds(2))
+        let answer = try? await caller.call(.get, master, "/rondo/v1/keys", timeout: .seconds(4))
+        await caller.shutDown()
+        guard let answer, answer.status.code == 401 else { return }
+        throw ApplianceError(.notPermitted, "the master refuses its certificate, or has shut it out")
+    }
+
     /// What is kept of an earlier life, if it still counts.
     private func kept() throws -> NodeTrust {
         guard let authority = try files.authority(), let chain = try files.certificate(),
@@ -147,7 +158,7 @@ public struct ClusterJoin: Sendable {
         settings.logFile = files.logPath
         settings.listen(at: address, configuration)
         let caller = HTTPCaller(transport: transport, security: trust.toMasters)
-        let line = MasterLine(files: files, trust: trust, masters: settings.masters, caller: caller, logger: logger)
+        let line = MasterLine(files: files, trust: trust, masters: settings.masters, caller: caller, logger: logger, events: events)
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger)
         do {
             let gossip = try await GossipPart.start(

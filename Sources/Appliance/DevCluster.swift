@@ -171,7 +171,7 @@ public struct DevCluster: Sendable {
     private func wait(_ events: NodeEvents, _ master: MasterPart) async -> Result<Void, any Error> {
         for await event in events.stream {
             switch event {
-            case .signal, .leave:
+            case .signal, .leave, .evicted:
                 Console.note("rondo dev: ending tasks and removing everything")
                 return .success(())
             case .agentEnded(.failure(let error)), .masterEnded(.failure(let error)): return .failure(error)

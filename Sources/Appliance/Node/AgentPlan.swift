@@ -6,6 +6,7 @@ extension AgentNode.Settings {
     /// What the configuration says of an agent.
     init(_ configuration: Configuration, directory: String, masters: [Endpoint], _ trust: NodeTrust?) {
         self.init(dataDirectory: directory, masters: masters)
+        identity = trust?.agentID
         masterSecurity = trust?.toMasters
         listenSecurity = trust?.fromMasters
         resources = configuration.resources

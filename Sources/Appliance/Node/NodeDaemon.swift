@@ -67,6 +67,11 @@ struct NodeDaemon: Sendable {
 
     private enum End { case stop, leave(purge: Bool) }
 
+    private static let evicted = ApplianceError(
+        .notPermitted,
+        "this node was evicted from the cluster, and its tasks are ended; to have the machine back, remove its data "
+            + "directory and join again with a fresh token")
+
     private func wait() async -> Result<End, any Error> {
         for await event in events.stream {
             switch event {
@@ -76,6 +81,10 @@ struct NodeDaemon: Sendable {
             case .leave(let purge):
                 logger.notice("leaving the cluster; tasks are ended")
                 return .success(.leave(purge: purge))
+            case .evicted:
+                logger.error("this node was evicted from the cluster; tasks are ended")
+                await agent?.leave()
+                return .failure(Self.evicted)
             case .agentEnded(.success(.refused(let reason))):
                 return .failure(ApplianceError(.failure, "the master does not take this node: \(reason)"))
             case .agentEnded(.success), .masterEnded(.success): return .success(.stop)

@@ -133,11 +133,10 @@ struct GossipPart: Sendable {
             let places = addresses.map(\.text).joined(separator: ", ")
             let advice = "its data directory was copied; remove the copy and let that machine join with a token"
             logger.error("another machine (\(places)) runs with this node's key: \(advice)")
-        case .refused(let refusal, let from): logger.warning("gossip: \(from.text) is not believed: \(refusal)")
         case .leaderChanged(let id, let term):
             logger.info("gossip: \(id.map(\.description) ?? "nobody") leads in term \(term)")
         case .stalled(let time): logger.notice("this process stood still for \(time)")
-        case .updated, .forgotten, .addressContested, .refuted, .leaveCompleted: break
+        case .updated, .forgotten, .addressContested, .refuted, .leaveCompleted, .refused: break
         }
     }
 }

@@ -16,6 +16,7 @@ struct MasterLine: Sendable {
     let masters: MasterList
     let caller: HTTPCaller
     let logger: Logger
+    let events: NodeEvents
 
     private struct Renewal: Encodable {
         var request: String
@@ -74,6 +75,7 @@ struct MasterLine: Sendable {
                 let keys = ClusterKeys(try JSONDecoder().decode(KeysAnswer.self, from: bytes).keys)
                 try files.store(keys)
                 await gossip.take(keys, trust)
+                if trust.isEvicted { return events.post(.evicted) }
             } catch {
                 failures += 1
                 if failures == 3 { logger.notice("the master's keys cannot be followed: \(error)") }

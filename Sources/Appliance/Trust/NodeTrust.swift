@@ -54,6 +54,10 @@ final class NodeTrust: Sendable {
     }
 
     var id: NodeID { key.id }
+    /// The id of the agent on this node.
+    var agentID: AgentID { AgentID(id.description) }
+    /// Whether the cluster has shut this node out.
+    var isEvicted: Bool { state.withLock { $0.keys.evicted.contains(id.description) } }
     var attestation: [UInt8] { state.withLock { $0.attestation } }
     var keys: ClusterKeys { state.withLock { $0.keys } }
 

@@ -62,6 +62,13 @@ struct Authentication: Sendable {
         if !certificates.isEmpty, let node = settings.verifyNode?(certificates) {
             return visitor(.node(id: node.id, duties: NodeDuties(node.roles) ?? []), source)
         }
+        // A connection lives longer than a certificate, and than a node's welcome.
+        if !certificates.isEmpty, settings.verifyNode != nil, !forgives {
+            throw GatewayError(
+                .unauthorized,
+                "this node's certificate has expired, or the node was evicted; join again with a fresh token",
+                headers: [.wwwAuthenticate: "acsjwt"])
+        }
         if let cookie = Self.session(in: request.headers[.cookie]),
             let owner = accounts.owner(ofSession: cookie, now: clock.now().wall)
         {

@@ -70,13 +70,16 @@ struct ClusterClient: Sendable {
         }
     }
 
+    /// A refusal; DC/OS' interface has another word for it.
     private struct Failure: Decodable {
-        var message: String
+        var message: String?
+        var description: String?
     }
 
     static func refusal(_ status: Int, _ answer: [UInt8]) -> ApplianceError {
         let plain = String(decoding: answer.prefix(2_000), as: UTF8.self)
-        let words = (try? JSONDecoder().decode(Failure.self, from: Data(answer)))?.message ?? plain
+        let failure = try? JSONDecoder().decode(Failure.self, from: Data(answer))
+        let words = failure?.message ?? failure?.description ?? plain
         let message = words.split(separator: "\n").joined(separator: " ")
         return ApplianceError(
             status == 401 || status == 403 ? .notPermitted : .failure,
