@@ -11,6 +11,9 @@ public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.low = low
     }
 
+    /// Half of a digest is as good as the whole; equality looks at both.
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+
     /// Orders by bytes.
     public static func < (left: Self, right: Self) -> Bool { (left.high, left.low) < (right.high, right.low) }
 
@@ -185,7 +188,7 @@ public struct Member: Sendable {
     /// The newest record that was accepted.
     public var record: MemberRecord { signed.record }
     /// True while it may be asked and told things.
-    var isPresent: Bool { status == .alive || status == .suspect }
+    package var isPresent: Bool { status == .alive || status == .suspect }
     /// True when packets may be sent to it.
     var isReachable: Bool { isPresent && !signed.record.isGossipClient }
     /// Where to try it next.
@@ -203,8 +206,14 @@ struct Suspicion: Sendable {
     /// Confirmations, beyond the first accuser, that make the countdown shortest.
     var needed: Int
     var confirmations = 0
+    /// Looks of this node's own for the accused since it was heard of last.
+    var looks = 0
+    /// When the next look is due; nil until the first was planned.
+    var nextLook: Duration?
+    /// Somebody else believes the accused dead already.
+    var isDeathTold = false
 
-    /// When the accused is believed dead.
+    /// When the accused is believed dead, if nobody reaches it until then.
     private(set) var deadline: Duration
 
     init(start: Duration, shortest: Duration, longest: Duration, needed: Int) {
@@ -226,6 +235,16 @@ struct Suspicion: Sendable {
     mutating func postpone(by time: Duration) {
         start += time
         deadline += time
+        nextLook = nextLook.map { $0 + time }
+        looks = 0
+    }
+
+    /// The accused was heard: the countdown begins anew, because only the news of its new incarnation is missing.
+    mutating func heard(at now: Duration) {
+        deadline += now - start
+        start = now
+        looks = 0
+        isDeathTold = false
     }
 }
 

@@ -51,12 +51,17 @@ extension Membership {
             refuse(.conflictingRecords(record.id), from: sender)
             // All must end with the same one, whichever they heard first.
             guard known.signed.signature.lexicographicallyPrecedes(signed.signature) else { return }
-            members[record.id]?.signed = signed
+            if record.isLeaving == known.record.isLeaving {
+                members[record.id]?.signed = signed
+            } else {
+                replace(known, with: signed)
+            }
         } else if let known {
             replace(known, with: signed)
         } else {
             add(signed)
         }
+        if record.isGossipClient { hasClients = true }
         if spread { news.add(.alive(signed), about: record.id) }
         claimLeadership(signed, from: sender)
     }
@@ -68,9 +73,15 @@ extension Membership {
         if case .bad(let reason) = proofs.verify(signed) {
             return refuse(.notVerified(signed.record.id, reason: reason), from: sender)
         }
-        // Once or twice that is an earlier life of this node. A life that keeps overtaking this one is another machine.
+        // Once or twice that is an earlier life of this node. A life that keeps overtaking this one is another machine,
+        // and the two must not fill the network with their quarrel.
+        guard foreignLives < 3 || now >= nextRivalry else { return }
         foreignLives += 1
-        if foreignLives >= 3 { report(.duplicateIdentity(addresses: signed.record.addresses)) }
+        nextRivalry = now + settings.probeInterval
+        if foreignLives >= 3, foreignAddresses != signed.record.addresses {
+            foreignAddresses = signed.record.addresses
+            report(.duplicateIdentity(addresses: signed.record.addresses))
+        }
         announce(above: theirs) { _ in }
     }
 
@@ -105,6 +116,8 @@ extension Membership {
             return
         }
         if known.status != .alive { report(.recovered(id)) }
+        // Who else is believed dead may be back as well.
+        if known.status == .dead { revivalEnd = now + settings.reconnectInterval * 10 }
         if old.addresses != new.addresses {
             report(.addressesChanged(id, from: old.addresses, to: new.addresses))
         }
@@ -123,27 +136,35 @@ extension Membership {
         member.status = status
         member.since = now
         if status != .suspect {
+            if member.suspicion != nil, let place = suspects.firstIndex(where: { $0.id == id }) {
+                suspects.remove(at: place)
+            }
             member.suspicion = nil
-            suspects.remove(id)
             if status != .dead { member.accusers = [] }
         }
         if member.isPresent { presentCount += 1 }
         if status == .dead {
             absentCount += 1
-            member.nextReconnect = now
+            member.nextReconnect = now + settings.reconnectInterval
         }
         members[id] = member
         if id == leader, !member.isPresent { setLeader(nil) }
     }
 
-    /// Hears an accusation. A death that this node has not been expecting for a while is only one more accuser's word.
+    /// Hears an accusation. Another's word for a death shortens the own countdown, but does not replace the own looks.
     mutating func consider(_ accusation: Accusation, isDeath: Bool, from sender: Endpoint) {
         guard accusation.subject != own.record.id else { return answer(accusation, from: sender) }
-        guard isDeath, let member = members[accusation.subject], member.status == .suspect,
-            member.record.incarnation == accusation.incarnation, let suspicion = member.suspicion,
-            now - suspicion.start >= suspicion.shortest / 2
+        guard isDeath, let member = members[accusation.subject], member.isReachable,
+            member.record.incarnation == accusation.incarnation
         else { return accuse(accusation) }
-        bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation)
+        // A client cannot look for itself.
+        if isPlain || own.record.isGossipClient {
+            return bury(accusation.subject, by: accusation.accuser, incarnation: accusation.incarnation)
+        }
+        if member.suspicion?.isDeathTold == true { return }
+        accuse(accusation)
+        members[accusation.subject]?.suspicion?.isDeathTold = true
+        hurry(accusation.subject)
     }
 
     /// This node is accused: it announces itself anew, unless it means to go.
@@ -172,10 +193,10 @@ extension Membership {
                 return
             }
             suspicion.confirm()
-            suspicionDue = min(suspicionDue ?? suspicion.deadline, suspicion.deadline)
             member.suspicion = suspicion
             member.accusers.append(accusation.accuser)
             members[id] = member
+            hurry(id)
             return news.add(.suspect(accusation), about: id)
         }
         let shortest = settings.shortestSuspicion(members: presentMembers)
@@ -183,11 +204,9 @@ extension Membership {
         let needed = min(settings.suspicionConfirmations, max(0, presentMembers - 2))
         setStatus(id, .suspect)
         members[id]?.accusers = [accusation.accuser]
-        let suspicion = Suspicion(
+        members[id]?.suspicion = Suspicion(
             start: now, shortest: shortest, longest: shortest * settings.suspicionStretch, needed: needed)
-        members[id]?.suspicion = suspicion
-        suspicionDue = min(suspicionDue ?? suspicion.deadline, suspicion.deadline)
-        suspects.insert(id)
+        suspects.append(Suspect(id: id, due: now))
         news.add(.suspect(accusation), about: id)
         report(.suspected(id, accuser: accusation.accuser))
     }

@@ -25,6 +25,8 @@ extension Membership {
         // A newcomer does not repeat to everybody what everybody knows.
         let isNewcomer = presentCount == 0 && exchange == nil
         let answer = exchange.map { Effect.answer(self.state(), exchange: $0) }
+        heard(state.source)
+        if isLeaving, exchange == nil { isLastWordHeard = true }
         for entry in state.entries { merge(entry, from: sender, isNewcomer: isNewcomer) }
         if let answer { turn.append(answer) }
     }
@@ -32,7 +34,7 @@ extension Membership {
     private mutating func merge(_ entry: StateExchange.Entry, from sender: Endpoint, isNewcomer: Bool) {
         let record = entry.signed.record
         // Absent members that are not known here need no introduction.
-        let isAbsent = entry.status == .dead || entry.status == .left
+        let isAbsent = entry.status == .dead || entry.status == .left || entry.status == .stale
         if isAbsent, record.id != own.record.id, members[record.id] == nil { return }
         accept(entry.signed, from: sender, spread: !isNewcomer)
         guard let accuser = entry.accuser else { return }
@@ -44,22 +46,53 @@ extension Membership {
         }
     }
 
-    /// Takes in a packet.
+    /// Takes in a packet. Pings are answered last, so that the answer carries what this node says to accusations.
     mutating func receive(_ messages: [GossipMessage], from sender: Endpoint) {
+        var corrections: [GossipMessage] = []
         for message in messages {
             switch message {
-            case .ping(let number, let target, let source, let incarnation):
-                guard target == own.record.id, source != target else { continue }
-                answer(number, source: source, incarnation: incarnation, at: sender)
-            case .ack(let number, let source): received(ack: number, from: source)
-            case .nack(let number, _): received(nack: number)
-            case .pingRequest(let number, let target, let endpoint, _):
+            case .ping(_, _, let source, _): heard(source)
+            case .ack(let number, let source):
+                heard(source)
+                received(ack: number, from: source)
+            case .nack(let number, let source):
+                heard(source)
+                received(nack: number)
+            case .pingRequest(let number, let target, let endpoint, let source):
+                heard(source)
                 relay(number, target: target, at: endpoint, for: sender)
             case .alive(let signed): accept(signed, from: sender, spread: true)
-            case .suspect(let accusation): consider(accusation, isDeath: false, from: sender)
-            case .dead(let accusation): consider(accusation, isDeath: true, from: sender)
+            case .suspect(let accusation):
+                hear(accusation, isDeath: false, from: sender, &corrections)
+            case .dead(let accusation):
+                hear(accusation, isDeath: true, from: sender, &corrections)
             }
         }
+        for case .ping(let number, let target, let source, let incarnation) in messages
+        where target == own.record.id && source != target {
+            answer(number, source: source, incarnation: incarnation, at: sender)
+        }
+        if !corrections.isEmpty { turn.append(.send(corrections, to: sender)) }
+    }
+
+    /// Who repeats an accusation that was answered is told the answer; one packet for each packet at most.
+    ///
+    /// Most accusations are old news when many members die together, so these are sorted out by one look at the member.
+    private mutating func hear(
+        _ accusation: Accusation, isDeath: Bool, from sender: Endpoint, _ corrections: inout [GossipMessage]
+    ) {
+        if let member = members[accusation.subject] {
+            if member.record.incarnation > accusation.incarnation {
+                let message = GossipMessage.alive(member.signed)
+                if !isPlain, MemberCoding.size(of: message) <= spaceLeft(beside: corrections) {
+                    corrections.append(message)
+                }
+                return
+            }
+            guard member.isPresent else { return }
+            if !isDeath, let suspicion = member.suspicion, suspicion.confirmations >= suspicion.needed { return }
+        }
+        consider(accusation, isDeath: isDeath, from: sender)
     }
 
     /// Answers a ping, and tells the asker what is believed of it when that is not good: it may have been cut off, or

@@ -67,13 +67,18 @@ extension Membership {
         let helpers = choose(settings.indirectProbes, except: probe.target, random: &random)
         for helper in helpers {
             guard let endpoint = members[helper]?.endpoint else { continue }
-            let request = GossipMessage.pingRequest(
-                sequence: probe.sequence, target: probe.target, at: address, source: own.record.id)
-            turn.append(.send(filled([request]), to: endpoint))
+            turn.append(.send(filled(request(probe.sequence, target, at: address)), to: endpoint))
         }
         // The direct path is tried again as well: with loss alone this is the likeliest to be answered.
         sendPing(to: probe.target, sequence: probe.sequence)
         return helpers.count
+    }
+
+    /// Asks for a probe, and says what is held against the target: who knows better answers that at once.
+    func request(_ sequence: UInt32, _ target: Member, at address: Endpoint) -> [GossipMessage] {
+        let id = target.record.id
+        let request = GossipMessage.pingRequest(sequence: sequence, target: id, at: address, source: own.record.id)
+        return accusation(against: id, target).map { [request, $0] } ?? [request]
     }
 
     /// Nobody answered. Missing nacks say that the fault may be this node's own.
@@ -91,6 +96,8 @@ extension Membership {
         } else if let current = probe, current.sequence == number, current.target == source {
             probe = nil
             adjustHealth(by: -1)
+            // Only answered probes count: silence of the dead says nothing of the network.
+            silence += ((current.hasAskedOthers ? 1 : 0) - silence) / 16
         }
     }
 

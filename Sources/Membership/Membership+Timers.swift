@@ -6,7 +6,7 @@ extension Membership {
     mutating func runTimers(random: inout some RandomNumberGenerator) {
         runProbe(random: &random)
         if !relays.isEmpty { runRelays() }
-        if let suspicionDue, now >= suspicionDue { endSuspicions() }
+        if !suspects.isEmpty, now >= nextLook { runSuspicions(random: &random) }
         if news.count > Self.manyNews, nextExchange > now + settings.probeInterval * 4 {
             // More than packets carry in a short time, as after a partition: exchanges carry all of it at once.
             nextExchange = now + settings.probeInterval * Double.random(in: 0.5...4, using: &random)
@@ -15,21 +15,12 @@ extension Membership {
         if now >= nextReconnect { reconnect(random: &random) }
         if now >= nextSweep { sweep() }
         if !news.isEmpty, now >= nextGossip { gossip(random: &random) }
-        if let deadline = leaveDeadline, now >= deadline || !news.contains(own.record.id) {
+        // A client's last words are out when somebody answered them.
+        let isTold = own.record.isGossipClient ? isLastWordHeard : !news.contains(own.record.id)
+        if let deadline = leaveDeadline, now >= deadline || isTold {
             leaveDeadline = nil
             report(.leaveCompleted)
         }
-    }
-
-    /// Ends the countdowns that are over, and finds the next.
-    private mutating func endSuspicions() {
-        for id in suspects.sorted() {
-            guard let member = members[id], let suspicion = member.suspicion, suspicion.deadline <= now else {
-                continue
-            }
-            bury(id, by: own.record.id, incarnation: member.record.incarnation)
-        }
-        suspicionDue = suspects.compactMap { members[$0]?.suspicion?.deadline }.min()
     }
 
     /// When the next of the timers is due, on the inner clock.
@@ -41,7 +32,7 @@ extension Membership {
             if !probe.hasAskedOthers { deadline = min(deadline, probe.askOthersAt) }
         }
         for relay in relays.values { deadline = min(deadline, relay.hasNacked ? relay.end : relay.nackAt) }
-        if let suspicionDue { deadline = min(deadline, suspicionDue) }
+        if !suspects.isEmpty { deadline = min(deadline, nextLook) }
         if let leaveDeadline { deadline = min(deadline, leaveDeadline) }
         return deadline
     }
@@ -108,26 +99,45 @@ extension Membership {
         }
     }
 
-    /// Tries to reach one of the dead. All members together try each of them a few times per interval.
+    /// Tries to reach the dead. All members together try each of them a few times per interval; for a while after one
+    /// came back, each member tries several.
     private mutating func reconnect(random: inout some RandomNumberGenerator) {
         nextReconnect = now + settings.reconnectInterval
-        guard absentCount > 0, !isLeaving, !own.record.isGossipClient else { return }
-        guard Int.random(in: 0...presentCount, using: &random) < 4 * absentCount else { return }
-        for _ in 0..<64 {
+        guard !isLeaving, !own.record.isGossipClient else { return }
+        reseed(random: &random)
+        let isRevival = now < revivalEnd
+        guard absentCount > 0, isRevival || Int.random(in: 0...presentCount, using: &random) < 4 * absentCount else {
+            return
+        }
+        var left = isRevival ? 8 : 1
+        for _ in 0..<64 where left > 0 {
             let id = order[Int.random(in: 0..<order.count, using: &random)]
-            guard var member = members[id], member.status == .dead, member.nextReconnect <= now else { continue }
+            guard var member = members[id], member.status == .dead, isRevival || member.nextReconnect <= now else {
+                continue
+            }
             member.addressIndex &+= 1
             member.nextReconnect = now + (now - member.since) / 16
             members[id] = member
             sendPing(to: id, sequence: takeSequence())
+            left -= 1
+        }
+    }
+
+    /// Tries a seed where no member is: behind it may be a part of the cluster that never knew this one.
+    private mutating func reseed(random: inout some RandomNumberGenerator) {
+        guard presentCount > 0, !seeds.isEmpty, Int.random(in: 0..<(8 + 2 * presentCount), using: &random) == 0 else {
             return
         }
+        let seed = seeds[Int.random(in: 0..<seeds.count, using: &random)]
+        let isKnown = members.values.contains { $0.isPresent && $0.record.addresses.contains(seed) }
+        if !isKnown { turn.append(.exchange(state(), with: seed)) }
     }
 
     /// Looks at what only time changes: silent gossip clients, and the dead whose time is over.
     private mutating func sweep() {
         nextSweep = now + settings.probeInterval * 5
-        for id in order.sorted() {
+        guard hasClients || presentCount < order.count else { return }
+        for id in order {
             guard let member = members[id] else { continue }
             let silence = now - member.since
             if member.record.isGossipClient, member.status == .alive, silence > settings.clientStaleAfter {

@@ -37,12 +37,16 @@ public struct Membership: Sendable {
     let proofs: Proofs
     /// Members in no order, for choosing by chance; `Member.position` points here.
     var order: [NodeID] = []
-    /// Members that are suspect.
-    var suspects: Set<NodeID> = []
-    /// No countdown ends before.
-    var suspicionDue: Duration?
+    /// Members that are suspect, in the order in which they became so.
+    var suspects: [Suspect] = []
+    /// The part of the members that answer a probe, but not in time and directly; follows the last probes.
+    var silence = 0.05
+    /// Without the precautions beyond SWIM and Lifeguard: what the simulation compares with.
+    package var isPlain = false
     var presentCount = 0
     var absentCount = 0
+    /// A gossip client was seen once.
+    var hasClients = false
     var news = BroadcastQueue()
     var seeds: [Endpoint] = []
     var round: [NodeID] = []
@@ -50,16 +54,22 @@ public struct Membership: Sendable {
     var relays: [UInt32: Relay] = [:]
     var sequence: UInt32 = 0
     var isLeaving = false
+    var isLastWordHeard = false
     var foreignLives = 0
+    var foreignAddresses: [Endpoint]?
+    var nextRivalry: Duration = .zero
     var refusals: Set<RefusalKey> = []
 
     var nextProbe: Duration
+    var nextLook: Duration
     var nextGossip: Duration
     var nextExchange: Duration
     var nextReconnect: Duration
     var nextSweep: Duration
     var leaveDeadline: Duration?
     var lastIntroduction: Duration?
+    /// Until then all that are believed dead are tried again, because one of them came back.
+    var revivalEnd: Duration = .zero
 
     /// The time of this turn: never goes back, whatever the caller's clock does.
     var now: Duration
@@ -77,6 +87,12 @@ public struct Membership: Sendable {
         var hasAskedOthers = false
         var expectedNacks = 0
         var nacks = 0
+    }
+
+    /// A suspect, and a time before which there is nothing to do about it.
+    struct Suspect: Sendable {
+        var id: NodeID
+        var due: Duration
     }
 
     /// A probe for somebody else.
@@ -111,6 +127,7 @@ public struct Membership: Sendable {
         self.proofs = proofs
         self.now = now
         nextProbe = now
+        nextLook = now
         nextGossip = now
         nextExchange = now + settings.joinRetryInterval
         nextReconnect = now + settings.reconnectInterval
@@ -168,9 +185,8 @@ public struct Membership: Sendable {
         if clock + clockOffset < now { clockOffset = now - clock }
         let time = clock + clockOffset
         let late = time - (nextDeadline + clockOffset)
-        if late > settings.stallThreshold {
-            for id in suspects { members[id]?.suspicion?.postpone(by: late) }
-            suspicionDue = suspicionDue.map { $0 + late }
+        if late > settings.stallThreshold, !isPlain {
+            for suspect in suspects { members[suspect.id]?.suspicion?.postpone(by: late) }
             probe = nil
             relays.removeAll()
             adjustHealth(by: 1)

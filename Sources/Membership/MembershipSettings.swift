@@ -11,7 +11,8 @@ public struct MembershipSettings: Sendable {
     public var gossipInterval: Duration
     /// Members that are told in one round of news.
     public var gossipFanout: Int
-    /// λ: a piece of news is sent λ·⌈log₁₀(members + 1)⌉ times. More survives more loss.
+    /// λ: a piece of news is sent λ·(1 + ⌈log₁₀(members + 1)⌉) times. More survives more loss; with 8 one member in
+    /// 2,000 misses it at 5 % loss and waits for an exchange, with 12 one in 90,000.
     public var retransmitFactor: Int
     /// The shortest time to answer an accusation is this · max(1, log₁₀ members) probe intervals. Longer makes mistakes
     /// rarer and failures known later.
@@ -51,7 +52,7 @@ public struct MembershipSettings: Sendable {
         probeInterval: .milliseconds(500), probeTimeout: .milliseconds(150), indirectProbes: 3,
         gossipInterval: .milliseconds(50), gossipFanout: 3, retransmitFactor: 4, suspicionFactor: 3,
         suspicionStretch: 4, suspicionConfirmations: 2, localHealthLimit: 8, exchangeInterval: .seconds(15),
-        reconnectInterval: .seconds(1), joinRetryInterval: .seconds(1), reclaimAfter: .seconds(3_600),
+        reconnectInterval: .milliseconds(500), joinRetryInterval: .seconds(1), reclaimAfter: .seconds(3_600),
         clientInterval: .seconds(5), clientStaleAfter: .seconds(20), stallThreshold: .seconds(1),
         leaveTimeout: .seconds(3), packetBudget: 1_350)
 
@@ -60,7 +61,7 @@ public struct MembershipSettings: Sendable {
         probeInterval: .seconds(1), probeTimeout: .milliseconds(500), indirectProbes: 3,
         gossipInterval: .milliseconds(150), gossipFanout: 3, retransmitFactor: 4, suspicionFactor: 3,
         suspicionStretch: 6, suspicionConfirmations: 3, localHealthLimit: 8, exchangeInterval: .seconds(30),
-        reconnectInterval: .seconds(2), joinRetryInterval: .seconds(2), reclaimAfter: .seconds(86_400),
+        reconnectInterval: .seconds(1), joinRetryInterval: .seconds(2), reclaimAfter: .seconds(86_400),
         clientInterval: .seconds(15), clientStaleAfter: .seconds(60), stallThreshold: .seconds(2),
         leaveTimeout: .seconds(5), packetBudget: 1_144)
 
@@ -68,7 +69,7 @@ public struct MembershipSettings: Sendable {
     public static let wan = MembershipSettings(
         probeInterval: .seconds(5), probeTimeout: .seconds(3), indirectProbes: 3, gossipInterval: .milliseconds(500),
         gossipFanout: 4, retransmitFactor: 4, suspicionFactor: 5, suspicionStretch: 6, suspicionConfirmations: 3,
-        localHealthLimit: 8, exchangeInterval: .seconds(60), reconnectInterval: .seconds(10),
+        localHealthLimit: 8, exchangeInterval: .seconds(60), reconnectInterval: .seconds(5),
         joinRetryInterval: .seconds(5), reclaimAfter: .seconds(86_400), clientInterval: .seconds(30),
         clientStaleAfter: .seconds(120), stallThreshold: .seconds(6), leaveTimeout: .seconds(10), packetBudget: 1_144)
 
@@ -80,7 +81,7 @@ public struct MembershipSettings: Sendable {
             reach *= 10
             decades += 1
         }
-        return retransmitFactor * decades
+        return retransmitFactor * (decades + 1)
     }
 
     /// The shortest time to answer an accusation in a cluster of that size.

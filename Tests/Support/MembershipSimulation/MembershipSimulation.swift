@@ -1,60 +1,27 @@
 public import Membership
 
-/// SplitMix64: the same everywhere for the same seed.
-public struct SimulatedChance: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    public init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 0x1234_5678_9abc_def1 }
-
-    public mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-
-    public mutating func chance(_ perMille: Int) -> Bool { Int(next() % 1_000) < perMille }
-    public mutating func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
-}
-
-/// What the network does to packets.
-public struct SimulatedNetwork: Sendable {
-    public var lossPerMille = 0
-    public var duplicatesPerMille = 0
-    /// Microseconds; differing delays reorder packets.
-    public var delay: ClosedRange<Int> = 200...2_000
-    /// Directions that carry nothing: from, to.
-    public var cuts: Set<[Int]> = []
-    /// Members of different groups do not hear each other.
-    public var groups: [Int: Int] = [:]
-
-    public init() {}
-
-    func carries(_ from: Int, _ to: Int) -> Bool {
-        if groups.isEmpty, cuts.isEmpty { return true }
-        return !cuts.contains([from, to]) && groups[from, default: 0] == groups[to, default: 0]
-    }
-}
-
 /// A cluster of real `Membership` values over a network that a seed decides. Time is in microseconds.
+///
+/// A node is a machine; its name is an identity. Two nodes with one identity are clones, and a node that starts again
+/// keeps its identity.
 public final class MembershipSimulation {
-    public struct Death {
-        public var observer: Int
-        public var subject: Int
-        public var at: Int
-    }
-
     struct Node {
         var membership: Membership
+        var identity: Int
+        var endpoint: Endpoint
         var isRunning = true
         var stalledUntil = 0
         var clock: Duration = .zero
         var timerAt = Int.max
+        /// Packets do not come in to it; it opens streams.
+        var isClient = false
+        /// The keys of packets that it can read, and the one that it writes with.
+        var keys: Set<Int> = [0]
+        var key = 0
     }
 
     enum Action {
-        case packet([GossipMessage], from: Int, to: Int)
+        case packet([GossipMessage], from: Endpoint, key: Int, to: Int)
         case event(Membership.Event, to: Int)
         case timer(Int)
     }
@@ -62,26 +29,31 @@ public final class MembershipSimulation {
     public let seed: UInt64
     public let settings: MembershipSettings
     public var network = SimulatedNetwork()
+    public var chance: SimulatedChance
     /// Packets go through their bytes, as on a real network.
     public var encodes = true
-    public private(set) var now = 0
-    public private(set) var packets = 0
-    public private(set) var deaths: [Death] = []
-    public private(set) var violations: [String] = []
-    public private(set) var reports: [(node: Int, report: Membership.Report)] = []
+    /// Members follow SWIM and Lifeguard without this project's own precautions.
+    public var isPlain = false
+    public internal(set) var now = 0
+    public internal(set) var packets = 0
+    /// What must never happen, and did.
+    public internal(set) var violations: [String] = []
+    public internal(set) var deaths: [Death] = []
+    public internal(set) var absences: [Absence] = []
+    public internal(set) var reports: [(node: Int, report: Membership.Report)] = []
     public var keepsReports = false
-    /// When an observer first heard of the member that is watched, or of its death.
-    public var watched: Int?
-    public private(set) var heard: [Int: Int] = [:]
+    /// The identities whose joining or death is timed, and when each observer heard of it.
+    var watched: [Int: [Int: Int]] = [:]
 
-    public var chance: SimulatedChance
     var nodes: [Node] = []
-    private var queue = SimulatedQueue<Action>()
-    private var indices: [Endpoint: Int] = [:]
-    private var identities: [NodeID: Int] = [:]
-    private var exchanges: [UInt64: Int] = [:]
+    var queue = SimulatedQueue<Action>()
+    var indices: [Endpoint: Int] = [:]
+    var exchanges: [UInt64: Int] = [:]
     private var exchangeCount: UInt64 = 0
-    private var seen: [[Int]: UInt64] = [:]
+    var seen: [Int: UInt64] = [:]
+    var announced: [Int: UInt64] = [:]
+    var absentSince: [Int: Int] = [:]
+    var seenTerms: [Int: UInt64] = [:]
 
     public init(seed: UInt64, settings: MembershipSettings) {
         self.seed = seed
@@ -91,63 +63,139 @@ public final class MembershipSimulation {
 
     public var count: Int { nodes.count }
     public func membership(_ index: Int) -> Membership { nodes[index].membership }
-    public static func id(_ index: Int) -> NodeID { NodeID(high: 7, low: UInt64(index)) }
+    public static func id(_ identity: Int) -> NodeID { NodeID(high: 7, low: UInt64(identity)) }
     public static func endpoint(_ index: Int) -> Endpoint { Endpoint(ipv4: 0x0a00_0000 + UInt32(index), port: 7_946) }
 
     /// A signature that only checks that nobody changed the record; forging is tested elsewhere.
     public static func sign(_ record: MemberRecord) -> [UInt8] {
-        let sum = record.incarnation &* 0x9e37_79b9_7f4a_7c15 ^ record.id.low
-        return (0..<64).map { UInt8(truncatingIfNeeded: sum >> UInt64($0 % 8 * 8)) }
+        var sum = record.incarnation &* 0x9e37_79b9_7f4a_7c15 ^ record.id.low
+        sum ^= (record.addresses.first?.low ?? 0) << 24 ^ (record.leaderTerm ?? 0) << 56
+        sum ^= record.isLeaving ? 1 << 63 : 0
+        return [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+            for index in 0..<64 { buffer[index] = UInt8(truncatingIfNeeded: sum >> UInt64(index % 8 * 8)) }
+            count = 64
+        }
     }
 
     public static let proofs = Membership.Proofs(
         sign: { sign($0) }, verify: { $0.signature == sign($0.record) ? .good : .bad("signature") })
 
     /// Starts a member that knows nobody.
+    /// - Parameters:
+    ///   - identity: its name; a new one unless given.
+    ///   - endpoint: its address; a new one unless given.
+    ///   - change: what else its record says.
+    /// - Returns: the node's index.
     @discardableResult
-    public func start(roles: NodeRoles = .agent) -> Int {
+    public func start(
+        identity: Int? = nil, at endpoint: Endpoint? = nil, _ change: (inout MemberRecord) -> Void = { _ in }
+    ) -> Int {
         let index = nodes.count
-        let record = MemberRecord(
-            id: Self.id(index), roles: roles, addresses: [Self.endpoint(index)], version: "1.0.0")
-        let membership = Membership(
-            record: record, attestation: [UInt8](repeating: 1, count: 100), settings: settings, proofs: Self.proofs,
-            now: .microseconds(now))
-        guard let membership else { preconditionFailure("the record is too large") }
-        nodes.append(Node(membership: membership))
-        indices[Self.endpoint(index)] = index
-        identities[Self.id(index)] = index
+        let endpoint = endpoint ?? Self.endpoint(index)
+        let identity = identity ?? index
+        let membership = newMembership(identity, endpoint, change)
+        var node = Node(membership: membership, identity: identity, endpoint: endpoint)
+        node.isClient = membership.own.record.isGossipClient
+        nodes.append(node)
+        indices[endpoint] = index
         // Members do not start in step.
         schedule(index, at: now + chance.pick(0...1_000_000))
         return index
     }
 
+    private func newMembership(
+        _ identity: Int, _ endpoint: Endpoint, _ change: (inout MemberRecord) -> Void
+    ) -> Membership {
+        var record = MemberRecord(
+            id: Self.id(identity), roles: .agent, addresses: [endpoint], version: "1.0.0")
+        change(&record)
+        let membership = Membership(
+            record: record, attestation: [UInt8](repeating: 1, count: 100), settings: settings, proofs: Self.proofs,
+            now: .microseconds(now))
+        guard var membership else { preconditionFailure("the record is too large") }
+        membership.isPlain = isPlain
+        return membership
+    }
+
+    /// Starts a stopped node again: it has forgotten everything but its name, and what `change` says.
+    public func restart(_ index: Int, _ change: (inout MemberRecord) -> Void = { _ in }) {
+        let node = nodes[index]
+        noteIncarnation(of: index)
+        nodes[index].membership = newMembership(node.identity, node.endpoint, change)
+        nodes[index].isRunning = true
+        nodes[index].stalledUntil = 0
+        nodes[index].clock = .zero
+        nodes[index].timerAt = .max
+        indices[node.endpoint] = index
+        for key in seen.keys where key >> 32 == index { seen[key] = nil }
+        for key in absentSince.keys where key >> 32 == index { absentSince[key] = nil }
+        seenTerms[index] = nil
+        schedule(index, at: now)
+    }
+
     /// Starts members that know each other already.
-    public func startTogether(_ number: Int) {
+    public func startTogether(_ number: Int, _ change: (Int, inout MemberRecord) -> Void = { _, _ in }) {
         let first = nodes.count
-        for _ in 0..<number { start() }
+        for index in first..<(first + number) { start { change(index, &$0) } }
         let entries = (first..<nodes.count).map {
             StateExchange.Entry(signed: nodes[$0].membership.own, status: .alive, accuser: nil)
         }
-        let state = StateExchange(source: Self.id(first), entries: entries)
+        let state = StateExchange(source: Self.id(nodes[first].identity), entries: entries)
         for index in first..<nodes.count {
-            input(.state(state, from: Self.endpoint(first), exchange: nil), to: index)
+            input(.state(state, from: nodes[first].endpoint, exchange: nil), to: index)
         }
     }
 
-    public func join(_ index: Int, to other: Int) { input(.join([Self.endpoint(other)]), to: index) }
+    public func join(_ index: Int, to other: Int) { input(.join([nodes[other].endpoint]), to: index) }
     public func stop(_ index: Int) { nodes[index].isRunning = false }
     public func stall(_ index: Int, for time: Int) { nodes[index].stalledUntil = now + time }
     public func stepClock(_ index: Int, by step: Duration) { nodes[index].clock += step }
-    public func watch(_ index: Int) {
-        watched = index
-        heard = [:]
+    public func isStalled(_ index: Int) -> Bool { nodes[index].isRunning && nodes[index].stalledUntil > now }
+    public func isRunning(_ index: Int) -> Bool { nodes[index].isRunning }
+    public func identity(_ index: Int) -> Int { nodes[index].identity }
+    public func isClient(_ index: Int) -> Bool { nodes[index].isClient }
+    public func endpoint(of index: Int) -> Endpoint { nodes[index].endpoint }
+
+    /// The packet keys of a node.
+    public func setKeys(_ index: Int, read: Set<Int>, write: Int) {
+        nodes[index].keys = read
+        nodes[index].key = write
     }
-    public func isStalled(_ index: Int) -> Bool { nodes[index].stalledUntil > now }
+
+    /// Times the joining, or the death, of an identity from now on.
+    public func watch(_ identity: Int) { watched[identity] = [:] }
+
+    /// When the last of the members that were there before and run now heard of the joining or the death of one that
+    /// was watched; members are those with an index below.
+    public func knownToAll(_ identity: Int, members: Int) -> Int? {
+        var last = 0
+        for index in staying where nodes[index].identity != identity && index < members {
+            guard let time = watched[identity]?[index] else { return nil }
+            last = max(last, time)
+        }
+        return last
+    }
+
+    /// A network that loses up to 30 % of all packets, and doubles, delays and reorders others.
+    public func spoil() {
+        network.lossPerMille = chance.pick(0...300)
+        network.duplicatesPerMille = chance.pick(0...200)
+        // Round trips stay shorter than the time that the preset gives a probe.
+        let parts = settings.probeTimeout.components
+        let timeout = Int(parts.seconds) * 1_000_000 + Int(parts.attoseconds / 1_000_000_000_000)
+        network.delay = 200...chance.pick(1_000...timeout / 4)
+    }
+
+    /// Gives a node that does not run another address.
+    public func readdress(_ index: Int, to endpoint: Endpoint) {
+        if indices[nodes[index].endpoint] == index { indices[nodes[index].endpoint] = nil }
+        nodes[index].endpoint = endpoint
+        indices[endpoint] = index
+    }
 
     /// Moves a member to another address at once.
     public func move(_ index: Int, to endpoint: Endpoint) {
-        for (old, owner) in indices where owner == index { indices[old] = nil }
-        indices[endpoint] = index
+        readdress(index, to: endpoint)
         input(.addressesChanged([endpoint]), to: index)
     }
 
@@ -160,41 +208,32 @@ public final class MembershipSimulation {
         now = end
     }
 
-    /// True when each running member believes exactly the running members present.
-    public var viewsAgree: Bool {
-        let running = nodes.indices.filter { nodes[$0].isRunning && !nodes[$0].membership.own.record.isLeaving }
-        return running.allSatisfy { observer in
-            let members = nodes[observer].membership.members
-            let present = members.values.count { $0.status == .alive }
-            return present == running.count - 1
-                && running.allSatisfy { $0 == observer || members[Self.id($0)]?.status == .alive }
-        }
-    }
-
     private func perform(_ action: Action) {
+        let to =
+            switch action {
+            case .packet(_, _, _, let to): to
+            case .event(_, let to): to
+            case .timer(let to): to
+            }
+        guard nodes[to].isRunning else { return }
+        if nodes[to].stalledUntil > now { return queue.plan(action, at: nodes[to].stalledUntil) }
         switch action {
-        case .packet(let messages, let from, let to):
-            if isStalled(to) { return queue.plan(action, at: nodes[to].stalledUntil) }
-            guard nodes[to].isRunning else { return }
-            input(.packet(messages, from: sourceEndpoint(from)), to: to)
-        case .event(let event, let to):
-            if isStalled(to) { return queue.plan(action, at: nodes[to].stalledUntil) }
-            guard nodes[to].isRunning else { return }
-            input(event, to: to)
-        case .timer(let index):
-            if isStalled(index) { return queue.plan(action, at: nodes[index].stalledUntil) }
-            guard nodes[index].isRunning, nodes[index].timerAt <= now else { return }
-            nodes[index].timerAt = .max
-            input(.tick, to: index)
+        case .packet(let messages, let sender, let key, _):
+            if nodes[to].keys.contains(key), !nodes[to].isClient { input(.packet(messages, from: sender), to: to) }
+        case .event(let event, _): input(event, to: to)
+        case .timer:
+            guard nodes[to].timerAt <= now else { return }
+            nodes[to].timerAt = .max
+            input(.tick, to: to)
         }
-    }
-
-    private func sourceEndpoint(_ index: Int) -> Endpoint {
-        nodes[index].membership.own.record.addresses.first ?? Self.endpoint(index)
     }
 
     /// Gives a member an event, and carries out what it wants.
     public func input(_ event: Membership.Event, to index: Int) {
+        guard nodes[index].isRunning else { return }
+        if nodes[index].stalledUntil > now {
+            return queue.plan(.event(event, to: index), at: nodes[index].stalledUntil)
+        }
         let clock = nodes[index].clock
         let effects = nodes[index].membership.handle(event, now: .microseconds(now) + clock, random: &chance)
         for effect in effects { carryOut(effect, of: index) }
@@ -219,12 +258,12 @@ public final class MembershipSimulation {
             else { return queue.plan(.event(.exchangeFailed(endpoint), to: index), at: now + 2_000_000) }
             exchangeCount += 1
             exchanges[exchangeCount] = index
-            let from = sourceEndpoint(index)
-            queue.plan(.event(.state(state, from: from, exchange: exchangeCount), to: to), at: now + pause)
+            let event = Membership.Event.state(state, from: nodes[index].endpoint, exchange: exchangeCount)
+            queue.plan(.event(event, to: to), at: now + pause)
         case .answer(let state, let number):
             guard let to = exchanges.removeValue(forKey: number), network.carries(index, to) else { return }
-            let pause = chance.pick(network.delay)
-            queue.plan(.event(.state(state, from: sourceEndpoint(index), exchange: nil), to: to), at: now + pause)
+            let event = Membership.Event.state(state, from: nodes[index].endpoint, exchange: nil)
+            queue.plan(.event(event, to: to), at: now + chance.pick(network.delay))
         case .report(let report): note(report, of: index)
         }
     }
@@ -244,76 +283,8 @@ public final class MembershipSimulation {
         guard let to = indices[endpoint], network.carries(index, to) else { return }
         let copies = chance.chance(network.duplicatesPerMille) ? 2 : 1
         for _ in 0..<copies where !chance.chance(network.lossPerMille) {
-            queue.plan(.packet(messages, from: index, to: to), at: now + chance.pick(network.delay))
+            let packet = Action.packet(messages, from: nodes[index].endpoint, key: nodes[index].key, to: to)
+            queue.plan(packet, at: now + chance.pick(network.delay))
         }
-    }
-
-    private func note(_ report: Membership.Report, of index: Int) {
-        if keepsReports { reports.append((index, report)) }
-        switch report {
-        case .died(let id, _):
-            guard let subject = identities[id] else { return }
-            deaths.append(Death(observer: index, subject: subject, at: now))
-            if subject == watched { heard[index] = heard[index] ?? now }
-        case .joined(let id): if let subject = identities[id], subject == watched { heard[index] = heard[index] ?? now }
-        default: break
-        }
-    }
-
-    /// Looks at all views: incarnations never go back. Called between steps of small runs.
-    public func checkIncarnations() {
-        for (observer, node) in nodes.enumerated() {
-            for (id, member) in node.membership.members {
-                guard let subject = identities[id] else { continue }
-                let key = [observer, subject]
-                if let before = seen[key], before > member.record.incarnation {
-                    violations.append("\(observer) went back to \(member.record.incarnation) of \(subject)")
-                }
-                seen[key] = member.record.incarnation
-            }
-        }
-    }
-}
-
-/// What will happen, in order of time; what was planned first goes first among equals.
-struct SimulatedQueue<Action> {
-    private struct Entry {
-        var at: Int
-        var number: Int
-        var action: Action
-        func isBefore(_ other: Entry) -> Bool { at != other.at ? at < other.at : number < other.number }
-    }
-
-    private var heap: [Entry] = []
-    private var planned = 0
-
-    var nextTime: Int? { heap.first?.at }
-
-    mutating func plan(_ action: Action, at: Int) {
-        heap.append(Entry(at: at, number: planned, action: action))
-        planned += 1
-        var child = heap.count - 1
-        while child > 0, heap[child].isBefore(heap[(child - 1) / 2]) {
-            heap.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    mutating func takeNext() -> Action? {
-        guard let first = heap.first else { return nil }
-        let last = heap.removeLast()
-        guard !heap.isEmpty else { return first.action }
-        heap[0] = last
-        var parent = 0
-        while true {
-            var smallest = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
-                if heap[child].isBefore(heap[smallest]) { smallest = child }
-            }
-            if smallest == parent { break }
-            heap.swapAt(parent, smallest)
-            parent = smallest
-        }
-        return first.action
     }
 }
