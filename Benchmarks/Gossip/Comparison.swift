@@ -131,7 +131,9 @@ struct Comparison {
             await nodes[victim].stop()
             let observers = victim
             try await wait(.seconds(90)) { board.state.withLock { $0.died[id]?.count == observers } }
-            let times = board.state.withLock { $0.died[id, default: [:]].values.map { milliseconds(start, $0) / 1_000 } }
+            let times = board.state.withLock {
+                $0.died[id, default: [:]].values.map { milliseconds(start, $0) / 1_000 }
+            }
             if times.count < observers { emit("detect_missing", Double(observers - times.count)) }
             all.append([times.min() ?? .infinity, median(times), times.max() ?? .infinity])
         }
