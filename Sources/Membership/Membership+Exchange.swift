@@ -23,12 +23,26 @@ extension Membership {
 
     mutating func receive(_ state: StateExchange, from sender: Endpoint, exchange: UInt64?) {
         // A newcomer does not repeat to everybody what everybody knows.
-        let isNewcomer = presentCount == 0 && exchange == nil
+        let isFirst = presentCount == 0 && exchange == nil
+        let isNewcomer = isFirst || host == sender && exchange == nil
+        let before = members.count
         let answer = exchange.map { Effect.answer(self.state(), exchange: $0) }
         heard(state.source)
         if isLeaving, exchange == nil { isLastWordHeard = true }
         for entry in state.entries { merge(entry, from: sender, isNewcomer: isNewcomer) }
         if let answer { turn.append(answer) }
+        if isNewcomer { settle(with: sender, isFirst: isFirst, isNews: members.count > before) }
+    }
+
+    /// A newcomer is seldom alone: the news of those who come after it would need many packets to reach it. So it asks
+    /// its host again soon, and as long as that tells of others, after longer pauses.
+    private mutating func settle(with sender: Endpoint, isFirst: Bool, isNews: Bool) {
+        guard !isPlain, isNews, isFirst || settlingPause < settings.joinRetryInterval else { return host = nil }
+        // Spread by what is chance already, the id.
+        let part = 0.75 + Double(own.record.id.low % 256) / 512
+        settlingPause = isFirst ? settings.gossipInterval : settlingPause * 2
+        host = sender
+        nextExchange = now + settlingPause * part
     }
 
     private mutating func merge(_ entry: StateExchange.Entry, from sender: Endpoint, isNewcomer: Bool) {

@@ -32,6 +32,12 @@ extension Membership {
                 plan(&suspicion, needed: needed, random: &random)
                 if suspicion.looks > 0 { look(for: id, random: &random) }
                 members[id]?.suspicion = suspicion
+                if suspicion.looks == needed + 1, let incarnation = members[id]?.record.incarnation {
+                    // Who looked as often as it takes, and in vain, is a witness of its own.
+                    accuse(Accusation(subject: id, incarnation: incarnation, accuser: own.record.id))
+                    suspects[place].due = now
+                    continue
+                }
             }
             let next = suspicion.nextLook ?? end
             suspects[place].due = now >= end ? next : min(next, end)

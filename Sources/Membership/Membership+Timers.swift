@@ -85,7 +85,8 @@ extension Membership {
             nextExchange = now + settings.exchangeInterval
             return
         }
-        if let partner = choose(1, except: nil, random: &random).first, let endpoint = members[partner]?.endpoint {
+        let partner = choose(1, except: nil, random: &random).first
+        if let endpoint = host ?? partner.flatMap({ members[$0]?.endpoint }) {
             let pause = isClient ? settings.clientInterval : settings.exchangePause(members: presentMembers)
             // Spread by chance, so that members that started together do not exchange together.
             nextExchange = now + pause * Double.random(in: 0.75...1.25, using: &random)

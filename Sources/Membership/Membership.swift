@@ -68,6 +68,10 @@ public struct Membership: Sendable {
     var nextSweep: Duration
     var leaveDeadline: Duration?
     var lastIntroduction: Duration?
+    /// The one that let this node in, while it asks it once more who else came.
+    var host: Endpoint?
+    /// The pause before it asks again; grows with each time.
+    var settlingPause: Duration = .zero
     /// Until then all that are believed dead are tried again, because one of them came back.
     var revivalEnd: Duration = .zero
 
@@ -152,7 +156,9 @@ public struct Membership: Sendable {
         case .join(let endpoints): join(endpoints)
         case .packet(let messages, let sender): receive(messages, from: sender)
         case .state(let state, let sender, let exchange): receive(state, from: sender, exchange: exchange)
-        case .exchangeFailed: nextExchange = min(nextExchange, self.now + settings.joinRetryInterval)
+        case .exchangeFailed(let endpoint):
+            if endpoint == host { host = nil }
+            nextExchange = min(nextExchange, self.now + settings.joinRetryInterval)
         case .addressesChanged(let addresses):
             if addresses != own.record.addresses { announce { $0.addresses = addresses } }
         case .leadership(let term):

@@ -142,7 +142,9 @@ struct NodeTests {
         try await TestCluster.run { cluster in
             var everywhere = cluster.settings
             everywhere.listen = [.v6("::")]
-            everywhere.advertised = [MemberEndpoint(ipv4: 0x7f00_0001, port: 0), MemberEndpoint(ipv6High: 0, low: 1, port: 0)]
+            everywhere.advertised = [
+                MemberEndpoint(ipv4: 0x7f00_0001, port: 0), MemberEndpoint(ipv6High: 0, low: 1, port: 0),
+            ]
             var six = cluster.settings
             six.listen = [.v6("::1")]
             let first = try await cluster.start(settings: everywhere)

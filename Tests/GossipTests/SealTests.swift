@@ -67,10 +67,10 @@ struct SealTests {
         case 0..<2: #expect(refusal == .notGossip)
         case 2: #expect(refusal == .unknownVersion(changed[2]))
         case 3:
-            if case .unknownKind = refusal { } else { #expect(refusal == .notAuthentic) }
+            if case .unknownKind = refusal {} else { #expect(refusal == .notAuthentic) }
         case 4..<12: #expect(refusal == .otherCluster)
         case 12..<16:
-            if case .unknownKey = refusal { } else { Issue.record("\(refusal as Any)") }
+            if case .unknownKey = refusal {} else { Issue.record("\(refusal as Any)") }
         default: #expect(refusal == .notAuthentic)
         }
         #expect(pair.bob.senderCount == 0)
@@ -163,7 +163,7 @@ struct SealTests {
         #expect(pair.bob.senderCount == 0)
         for kind in [Envelope.Kind.packet, .hello, .state, .answer, .messages] {
             let open = try pair.alice.bytes(kind, for: 0, [9])
-            if case .notFresh = pair.refusal(of: open) { } else { Issue.record("\(kind)") }
+            if case .notFresh = pair.refusal(of: open) {} else { Issue.record("\(kind)") }
         }
     }
 

@@ -105,7 +105,8 @@ extension GossipNode {
 
 /// Looks at a node again with each of its reports until it is as wanted; false when that takes too long.
 func reached(
-    _ node: GossipNode, within time: Duration = .seconds(20), _ isReached: @escaping @Sendable (GossipNode) async -> Bool
+    _ node: GossipNode, within time: Duration = .seconds(20),
+    _ isReached: @escaping @Sendable (GossipNode) async -> Bool
 ) async -> Bool {
     if await isReached(node) { return true }
     return await withTaskGroup(of: Bool.self) { group in
