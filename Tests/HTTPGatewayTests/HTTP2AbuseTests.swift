@@ -104,7 +104,10 @@ import Transport
     }
 
     @Test func `what is no HTTP 2 at all ends the connection`() async throws {
-        try await SecureLoopback.run { loopback in
+        var settings = HTTPServerSettings()
+        settings.headTimeout = .milliseconds(500)
+        settings.idleTimeout = .milliseconds(500)
+        try await SecureLoopback.run(settings: settings) { loopback in
             for bytes in [[UInt8](repeating: 0xFF, count: 100), RawHTTP2.frame(1, 5, 2, RawHTTP2.get)] {
                 let raw = try await RawHTTP2(loopback)
                 await raw.send(bytes)
