@@ -9,6 +9,7 @@ final class ClientConnection: Sendable {
     /// Which identity it was opened with.
     let generation: Int
     private let handler = Mutex<NIOLoopBound<ClientHandler>?>(nil)
+    private let failure = Mutex<HTTPCallError?>(nil)
     /// Takes the connection back when a call is complete and it can serve another.
     let onIdle: @Sendable (ClientConnection) -> Void
 
@@ -34,7 +35,7 @@ final class ClientConnection: Sendable {
     func exchange(
         _ request: HTTPRequestHead, body: ByteBuffer?, pieces: GatewayBody?, duplex: Bool, limit: ClientExchange.Limit
     ) async throws -> ClientResponse {
-        guard let bound = handler.withLock({ $0 }) else { throw StaleConnection(nothingSent: true) }
+        guard let bound = handler.withLock({ $0 }) else { throw closure }
         let exchange = ClientExchange(limit: limit, duplex: duplex, loop: bound.eventLoop) { [weak self] in
             self?.perform { $0.readIfWanted() }
         }
@@ -77,6 +78,12 @@ final class ClientConnection: Sendable {
 
     /// The connection is closed.
     func detach() { handler.withLock { $0 = nil } }
+
+    /// Remembers why it was closed before its first call could begin: TLS may have refused this side.
+    func refused(_ error: HTTPCallError) { failure.withLock { $0 = $0 ?? error } }
+
+    /// What a call learns that comes too late.
+    var closure: any Error { failure.withLock { $0 } ?? StaleConnection(nothingSent: true) }
 
     private func perform(_ operation: @escaping @Sendable (ClientHandler) -> Void) {
         if let bound = handler.withLock({ $0 }) { Self.perform(on: bound, operation) }

@@ -42,7 +42,7 @@ final class ClientHandler: ChannelInboundHandler {
 
     func start(_ exchange: ClientExchange, _ head: HTTPRequestHead, _ body: ByteBuffer?, complete: Bool) {
         guard let context, context.channel.isActive, progress == nil else {
-            exchange.fail(StaleConnection(nothingSent: true))
+            exchange.fail(connection.closure)
             return
         }
         progress = Progress(exchange: exchange, isHead: head.method == .HEAD, keep: head.isKeepAlive)
@@ -170,7 +170,10 @@ final class ClientHandler: ChannelInboundHandler {
     }
 
     private func broken(_ error: HTTPCallError) {
-        guard let ended = progress else { return }
+        guard let ended = progress else {
+            if !used { connection.refused(error) }
+            return
+        }
         progress = nil
         ended.timer?.cancel()
         let stale = used && !ended.headArrived

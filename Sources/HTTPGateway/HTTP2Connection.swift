@@ -52,7 +52,7 @@ final class HTTP2Connection: ChannelInboundHandler {
                     ConnectionHandler(settings: settings, loop: stream.eventLoop, stream: edge, handler: handler))
             }
         }
-        try channel.pipeline.syncOperations.addHandlers(frames, this)
+        try channel.pipeline.syncOperations.addHandlers(HTTP2FrameMeter(), frames, this)
         try channel.syncOptions?.setOption(.autoRead, value: true)
     }
 
@@ -87,13 +87,17 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     fileprivate func opened(_ id: HTTP2StreamID) {
-        streams += 1
         last = max(last, id)
-        timer?.cancel()
+        count(1)
     }
 
-    fileprivate func closed() {
-        streams -= 1
+    fileprivate func closed() { count(-1) }
+
+    /// A stream that is answered while its first frame is looked at is closed before it is said to be open, so the
+    /// number may be negative for a moment.
+    private func count(_ change: Int) {
+        streams += change
+        if streams > 0 { timer?.cancel() }
         guard streams == 0, let context else { return }
         guard stopping else { return startTimer(settings.idleTimeout) }
         // The last frame of the stream has been written, but not flushed.

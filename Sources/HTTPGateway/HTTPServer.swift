@@ -44,7 +44,8 @@ public final class HTTPServer: Sendable {
     ) async throws -> HTTPServer {
         let connections = ConnectionTable(limit: settings.connectionLimit, logger: logger)
         let listener = try await transport.listen(
-            on: endpoint, security: security, clients: clients, protocols: ["h2", "http/1.1"]
+            on: endpoint, security: security, clients: clients, protocols: ["h2", "http/1.1"],
+            refused: { connections.refused($0, $1) }
         ) { channel in
             channel.eventLoop.makeCompletedFuture {
                 guard connections.admit(channel) else { return }
@@ -80,6 +81,7 @@ private final class ConnectionTable: Sendable {
         var open: [ObjectIdentifier: any Channel] = [:]
         var stopping = false
         var emptied: EventLoopPromise<Void>?
+        var lastRefusal: NIODeadline?
     }
 
     private let state = Mutex(State())
@@ -92,6 +94,17 @@ private final class ConnectionTable: Sendable {
     }
 
     var count: Int { state.withLock { $0.open.count } }
+
+    /// At most one line a second: strangers decide how many there would be.
+    func refused(_ peer: Endpoint?, _ reason: String) {
+        let now = NIODeadline.now()
+        let silent = state.withLock { state in
+            if let last = state.lastRefusal, now - last < .seconds(1) { return true }
+            state.lastRefusal = now
+            return false
+        }
+        if !silent { logger.notice("connection from \(peer.map { "\($0)" } ?? "nowhere") refused: \(reason)") }
+    }
 
     /// Turns a connection away with a few constant bytes when there are too many.
     func admit(_ channel: any Channel) -> Bool {

@@ -79,12 +79,14 @@ public final class TransportSecurity: Sendable {
                 NIOSSLCertificateSource.certificate(try NIOSSLCertificate(bytes: $0, format: .der))
             }
             new.material = (chain, .privateKey(try NIOSSLPrivateKey(bytes: identity.key, format: .der)))
-            // Making one object is the check that the key belongs to the certificate.
-            let purpose = Purpose.connecting(protocols: [])
-            new.contexts[purpose] = try NIOSSLContext(configuration: Self.configuration(purpose, new))
         } catch {
             throw .badIdentity(reason: TransportError.reason(for: error))
         }
+        let purpose = Purpose.connecting(protocols: [])
+        guard let context = try? NIOSSLContext(configuration: Self.configuration(purpose, new)) else {
+            throw .badIdentity(reason: "the key is not that of the certificate")
+        }
+        new.contexts[purpose] = context
         state.withLock { state in
             new.generation = state.generation + 1
             state = new
