@@ -166,9 +166,9 @@ def change(addresses, hardware=None):
     """Takes all addresses from all machines and gives them these, at once. `hardware` replaces that address too."""
     batches = []
     for number, address in enumerate(addresses, 1):
-        lines = ["address flush dev eth0"]
+        lines = ["address flush dev eth0 scope global"]
         if hardware is not None:
-            # The link-local address of version 6 comes from it.
+            # The link-local address of version 6 comes from it, and goes with it.
             lines += ["link set eth0 down", "link set eth0 address 02:00:00:00:%02x:%02x" % (hardware, number)]
             lines += ["link set eth0 up"]
         lines += ["address add %s/24 dev eth0" % address]

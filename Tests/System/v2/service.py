@@ -65,10 +65,6 @@ def machine():
     return {each: run("sh", "-c", each).stdout for each in shown}
 
 
-def plain():
-    return ["--insecure-plain-http"] if "insecure_plain_http" in run(PROGRAM, "config").stdout else []
-
-
 def master(*words, code=0):
     place = words.index("--") if "--" in words else len(words)
     result = run(PROGRAM, *words[:place], "--data", MASTER, *words[place:])
@@ -107,7 +103,8 @@ def installed():
     global before, first
     before, first = files(), machine()
     log = open("/tmp/master.log", "w")
-    words = [PROGRAM, "cluster", "init", "--role", "master", "--data", MASTER, "--advertise", "127.0.0.1"]
+    # A port that the machine's own node does not look for.
+    words = [PROGRAM, "cluster", "init", "--role", "master", "--data", MASTER, "--gossip-port", "7960"]
     globals()["foreground"] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     eventually(lambda: os.path.exists(MASTER + "/rondo.sock"), 20, "the master's socket")
     token = json.loads(master("cluster", "token", "create", "--output", "json"))["token"]
@@ -125,6 +122,8 @@ def inherited():
     words = master("run", "--", "sh", "-c", "umask; cat /proc/self/oom_score_adj; grep CapBnd /proc/self/status")
     equal(re.findall("^(\\d+)$", words, re.M), ["0022", "0"], "umask and oom_score_adj")
     bounding = int(re.search("CapBnd:\\s*(\\w+)", words).group(1), 16)
+    spaces = {os.readlink("/proc/%s/ns/mnt" % pid) for pid in ("1", state("MainPID"))}
+    equal(len(spaces), 1, "mount namespaces of the machine and its service")
     equal(bounding & (1 << 16 | 1 << 22 | 1 << 25), 0, "modules, reboot and clock in the bounding set")
 
 
