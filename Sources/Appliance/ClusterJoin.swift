@@ -128,9 +128,15 @@ public struct ClusterJoin: Sendable {
     /// A master that answers may have shut this node out; one that does not answer changes nothing.
     private static func ask(_ master: Endpoint, whether trust: NodeTrust, _ transport: Transport) async throws {
         let caller = HTTPCaller(transport: transport, security: trust.toMasters, connectTimeout: .seconds(2))
-        let answer = try? await caller.call(.get, master, "/rondo/v1/keys", timeout: .seconds(4))
+        var isRefused = false
+        do throws(HTTPCallError) {
+            let answer = try await caller.call(.get, master, "/rondo/v1/keys", timeout: .seconds(4))
+            isRefused = answer.status.code == 401
+        } catch .unreachable(_, TransportError.refusedCertificate) {
+            isRefused = true
+        } catch {}
         await caller.shutDown()
-        guard let answer, answer.status.code == 401 else { return }
+        guard isRefused else { return }
         throw ApplianceError(.notPermitted, "the master refuses its certificate, or has shut it out")
     }
 

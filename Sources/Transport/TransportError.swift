@@ -73,8 +73,11 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         ("DID_NOT_RETURN_A_CERTIFICATE", "it showed no certificate"),
         ("CERTIFICATE_REQUIRED", "the other side asks for a certificate"),
         ("KEY_VALUES_MISMATCH", "the key is not that of the certificate"),
-        ("_ALERT_", "the other side refused the certificate of this one"),
+        ("_ALERT_", refusedCertificate),
     ]
+
+    /// What a connection fails with when the other side does not trust this one.
+    public static let refusedCertificate = "the other side refused the certificate of this one"
 
     private static func words(_ description: String) -> String {
         names.first { description.contains($0.name) }?.words ?? "TLS failed: \(description)"

@@ -305,16 +305,13 @@ private let writeRequests: [BadRequest] = [
     rondo("tear a bad id down", "frameworks/%2E%2Fx/teardown", "", 400),
     rondo("POST cluster", "cluster", "{}", 405), rondo("POST nodes", "nodes", "{}", 405),
     rondo("join empty", "join", "", 400), rondo("join not JSON", "join", "x", 400),
-    rondo("join without token", "join", "{\"name\":\"n\",\"role\":\"agent\"}", 400),
-    rondo("join without name", "join", "{\"token\":\"t\",\"role\":\"agent\"}", 400),
-    rondo("join name is a number", "join", "{\"token\":\"t\",\"name\":5,\"role\":\"agent\"}", 400),
-    rondo("join name empty", "join", "{\"token\":\"t\",\"name\":\"\",\"role\":\"agent\"}", 400),
-    rondo("join name with spaces", "join", "{\"token\":\"t\",\"name\":\"a b\",\"role\":\"agent\"}", 400),
-    rondo("join other role", "join", "{\"token\":\"t\",\"name\":\"n\",\"role\":\"king\"}", 400),
-    rondo("join as master", "join", "{\"token\":\"t\",\"name\":\"n\",\"role\":\"master\"}", 409),
-    rondo("join with a wrong token", "join", "{\"token\":\"t\",\"name\":\"n\",\"role\":\"agent\"}", 403),
-    rondo("join with an unknown token", "join", "{\"token\":\"join.abc.def\",\"name\":\"n\",\"role\":\"agent\"}", 403),
-    rondo("join with a path", "join", "{\"token\":\"join./../x.def\",\"name\":\"n\",\"role\":\"agent\"}", 403),
+    rondo("join without token", "join", "{\"name\":\"n\",\"role\":\"agent\",\"request\":\"r\"}", 400),
+    rondo("join without name", "join", "{\"token\":\"t\",\"role\":\"agent\",\"request\":\"r\"}", 400),
+    rondo("join without request", "join", "{\"token\":\"t\",\"name\":\"n\",\"role\":\"agent\"}", 400),
+    join("name is a number", name: "5", 400), join("name empty", name: "\"\"", 400),
+    join("name with spaces", name: "\"a b\"", 400), join("other role", role: "king", 400),
+    join("wrong token", token: "t", 400), join("old token", token: "join.abc.def", 400),
+    join("token with a path", token: "rondo1.agent./../x.def.y", 400), join("request that is none", 400),
     rondo("join too large", "join", String(repeating: " ", count: 70_000), 413),
     rondo("join too deep", "join", deep, 400),
     BadRequest(name: "rondo: join as form", path: "/rondo/v1/join", type: "text/plain", body: "{}", status: 415),
@@ -344,6 +341,14 @@ private let writeRequests: [BadRequest] = [
         status: 400),
 ]
 
+private func join(
+    _ name: String, token: String = "t", name given: String = "\"n\"", role: String = "agent", _ status: Int
+) -> BadRequest {
+    rondo(
+        "join \(name)", "join",
+        "{\"token\":\"\(token)\",\"name\":\(given),\"role\":\"\(role)\",\"request\":\"r\"}", status)
+}
+
 private let administrator: HTTPFields = [.authorization: "Bearer \(administratorSecret)"]
 private let administratorSecret = "administrator-of-the-bad-request-tests"
 
@@ -369,7 +374,8 @@ private let administratorSecret = "administrator-of-the-bad-request-tests"
     private func check(
         _ requests: [BadRequest], _ store: MemoryStore, _ credentials: any NodeCredentials
     ) async throws {
-        try await MasterFixture.with(store: store, credentials: credentials) { fixture in
+        let trust = try TrustFixture.trust()
+        try await MasterFixture.with(store: store, credentials: credentials, change: { $0.trust = trust }) { fixture in
             for request in requests {
                 var headers = request.headers
                 if let type = request.type { headers[.contentType] = type }

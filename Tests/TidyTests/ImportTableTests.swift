@@ -20,7 +20,7 @@ private let foreign: [String: Set<String>] = [
     "Identity": ["Crypto", "CryptoExtras", "FoundationEssentials", "SwiftASN1", "Synchronization", "X509"],
     "LinuxSystem": ["Glibc", "Synchronization"],
     "StateStore": ["Glibc", "Synchronization", "Dispatch"],
-    "Transport": ["NIOCore", "NIOPosix", "NIOSSL", "Glibc", "Synchronization"],
+    "Transport": ["NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Glibc", "Synchronization"],
     "HTTPGateway": [
         "HTTPTypes", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTP2", "NIOPosix",
         "Synchronization", "FoundationEssentials", "NIOConcurrencyHelpers",

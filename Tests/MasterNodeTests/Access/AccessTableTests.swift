@@ -30,7 +30,8 @@ struct AccessTableTests {
         "/rondo/v1/nodes", "/rondo/v1/nodes/n", "/rondo/v1/frameworks", "/rondo/v1/frameworks/f",
         "/rondo/v1/frameworks/f/teardown", "/rondo/v1/roles", "/rondo/v1/why/x", "/rondo/v1/join",
         "/rondo/v1/tokens", "/rondo/v1/tokens/t", "/rondo/v1/users", "/rondo/v1/users/alice",
-        "/rondo/v1/users/alice/tokens", "/rondo/v1/users/alice/tokens/t", "/rondo/v1/audit",
+        "/rondo/v1/users/alice/tokens", "/rondo/v1/users/alice/tokens/t", "/rondo/v1/audit", "/rondo/v1/certificate",
+        "/rondo/v1/keys", "/rondo/v1/keys/rotate", "/rondo/v1/leave", "/rondo/v1/members", "/rondo/v1/members/m/evict",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -88,6 +89,12 @@ struct AccessTableTests {
         case .userTokens: 17
         case .userToken: 18
         case .audit: 19
+        case .certificate: 20
+        case .keys: 21
+        case .rotateKeys: 22
+        case .leave: 23
+        case .members: 24
+        case .evict: 25
         }
     }
 
@@ -108,7 +115,7 @@ struct AccessTableTests {
             }
         }
         #expect(routes == Set(0...19))
-        #expect(rondo == Set(0...19))
+        #expect(rondo == Set(0...25))
     }
 
     @Test func `strangers get 401 with the scheme that clients look for, but for the list`() async throws {
