@@ -252,7 +252,7 @@ struct LoginTests {
             #expect(try await caller([[1]]) == .node(id: "n1", duties: .agent))
             #expect(try await caller([[2]]) == .node(id: "n2", duties: [.agent, .master]))
             #expect(try await caller([[3]]) == .node(id: "n3", duties: []))
-            #expect(try await caller([[9]]) == .anonymous)
+            await #expect(throws: GatewayError.self) { try await caller([[9]]) }
             #expect(try await caller() == .anonymous)
             #expect(try await caller(isLocal: true) == .root)
             // A peer whose address could not be found out is a stranger.
