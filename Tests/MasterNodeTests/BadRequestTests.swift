@@ -1,3 +1,4 @@
+import ClusterModel
 import HTTPGateway
 import HTTPTypes
 import MasterNode
@@ -305,13 +306,23 @@ private let writeRequests: [BadRequest] = [
     rondo("tear a bad id down", "frameworks/%2E%2Fx/teardown", "", 400),
     rondo("POST cluster", "cluster", "{}", 405), rondo("POST nodes", "nodes", "{}", 405),
     rondo("join empty", "join", "", 400), rondo("join not JSON", "join", "x", 400),
-    rondo("join without token", "join", "{\"name\":\"n\",\"role\":\"agent\",\"request\":\"r\"}", 400),
-    rondo("join without name", "join", "{\"token\":\"t\",\"role\":\"agent\",\"request\":\"r\"}", 400),
+    rondo("join without token", "join", "{\"name\":\"n\",\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo("join without name", "join", "{\"token\":\"t\",\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo("join name is a number", "join", "{\"token\":\"t\",\"name\":5,\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo("join name empty", "join", "{\"token\":\"t\",\"name\":\"\",\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo(
+        "join name with spaces", "join", "{\"token\":\"t\",\"name\":\"a b\",\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo("join other role", "join", "{\"token\":\"t\",\"name\":\"n\",\"request\":\"r\",\"role\":\"king\"}", 400),
+    rondo("join as master", "join", "{\"token\":\"t\",\"name\":\"n\",\"request\":\"r\",\"role\":\"master\"}", 400),
+    rondo(
+        "join with a wrong token", "join", "{\"token\":\"t\",\"name\":\"n\",\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo(
+        "join with an unknown token", "join",
+        "{\"token\":\"join.abc.def\",\"name\":\"n\",\"request\":\"r\",\"role\":\"agent\"}", 400),
+    rondo(
+        "join with a path", "join",
+        "{\"token\":\"join./../x.def\",\"name\":\"n\",\"request\":\"r\",\"role\":\"agent\"}", 400),
     rondo("join without request", "join", "{\"token\":\"t\",\"name\":\"n\",\"role\":\"agent\"}", 400),
-    join("name is a number", name: "5", 400), join("name empty", name: "\"\"", 400),
-    join("name with spaces", name: "\"a b\"", 400), join("other role", role: "king", 400),
-    join("wrong token", token: "t", 400), join("old token", token: "join.abc.def", 400),
-    join("token with a path", token: "rondo1.agent./../x.def.y", 400), join("request that is none", 400),
     rondo("join too large", "join", String(repeating: " ", count: 70_000), 413),
     rondo("join too deep", "join", deep, 400),
     BadRequest(name: "rondo: join as form", path: "/rondo/v1/join", type: "text/plain", body: "{}", status: 415),
@@ -341,14 +352,6 @@ private let writeRequests: [BadRequest] = [
         status: 400),
 ]
 
-private func join(
-    _ name: String, token: String = "t", name given: String = "\"n\"", role: String = "agent", _ status: Int
-) -> BadRequest {
-    rondo(
-        "join \(name)", "join",
-        "{\"token\":\"\(token)\",\"name\":\(given),\"role\":\"\(role)\",\"request\":\"r\"}", status)
-}
-
 private let administrator: HTTPFields = [.authorization: "Bearer \(administratorSecret)"]
 private let administratorSecret = "administrator-of-the-bad-request-tests"
 
@@ -374,8 +377,13 @@ private let administratorSecret = "administrator-of-the-bad-request-tests"
     private func check(
         _ requests: [BadRequest], _ store: MemoryStore, _ credentials: any NodeCredentials
     ) async throws {
-        let trust = try TrustFixture.trust()
-        try await MasterFixture.with(store: store, credentials: credentials, change: { $0.trust = trust }) { fixture in
+        try await MasterFixture.with(
+            store: store, credentials: credentials,
+            change: { settings in
+                settings.clusterID = AccessFixture.cluster
+                settings.trust = try? AccessFixture.trust(now: SystemClock().now().wall)
+            }
+        ) { fixture in
             for request in requests {
                 var headers = request.headers
                 if let type = request.type { headers[.contentType] = type }

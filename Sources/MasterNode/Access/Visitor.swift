@@ -35,7 +35,8 @@ struct Visitor: Sendable {
     /// What even an open master keeps for those who have the right.
     private static func isGuarded(_ action: Action) -> Bool {
         switch action {
-        case .manageUsers, .manageAccount, .manageKeys, .manageJoinTokens, .readAudit, .secret: true
+        case .manageUsers, .manageAccount, .manageKeys, .manageJoinTokens, .readAudit, .secret, .changeNode(.evict, _):
+            true
         default: false
         }
     }

@@ -117,7 +117,8 @@ struct AgentFacade: Sendable {
 
     private func authorize() throws {
         switch visitor.caller {
-        case .node, .root: return
+        case .root: return
+        case .node(_, let duties): if !duties.contains(.agent) { throw Self.unauthorized }
         case .user: try visitor.require(.takePart(.agent))
         case .anonymous: throw Self.unauthorized
         }

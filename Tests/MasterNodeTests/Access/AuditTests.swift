@@ -50,8 +50,8 @@ struct AuditTests {
                     (.post, "/rondo/v1/tokens", "{}", alice, 201, "tokens.create", "agent, 1 uses, 3600 s"),
                     (.delete, "/rondo/v1/tokens/x", "", alice, 404, "tokens.revoke", "x"),
                     (
-                        .post, "/rondo/v1/join", "{\"token\":\"join.a.b\",\"name\":\"n\",\"role\":\"agent\"}", [:], 403,
-                        "node.join", "agent n"
+                        .post, "/rondo/v1/join", "{\"token\":\"join.a.b\",\"name\":\"n\",\"role\":\"agent\"}", [:], 400,
+                        "POST", "/rondo/v1/join"
                     ),
                     (.post, "/rondo/v1/users", "{\"name\":\"x\"}", AccessFixture.root, 201, "user.create", "x"),
                     (
@@ -93,6 +93,13 @@ struct AuditTests {
                     #expect(entry["result"]?.text == result, "\(path)")
                     #expect((entry["reason"] == nil) == (status < 300))
                 }
+                let node = try await fixture.joined()
+                expected += 2
+                #expect(try lines(folder).last?["action"]?.text == "node.join")
+                #expect(try await fixture.answer(.post, "/rondo/v1/leave", certificates: node.chain).status == 204)
+                expected += 1
+                #expect(try lines(folder).last?["action"]?.text == "node.leave")
+                #expect(try lines(folder).last?["who"]?.text == "node:\(node.id)")
                 // Reading leaves nothing.
                 for path in ["/state", "/rondo/v1/users", "/rondo/v1/audit?lines=1", "/nothing"] {
                     _ = try await fixture.get(path, headers: AccessFixture.root)
@@ -145,12 +152,8 @@ struct AuditTests {
     @Test func `what frameworks do is in a part of its own`() async throws {
         try await AccessFixture.withFolder { folder in
             try await AccessFixture.with(change: { $0.accessSettings.auditDirectory = folder }) { fixture in
-                let token = try await fixture.post("/rondo/v1/tokens", "{}", headers: AccessFixture.root)
-                let text = try #require(try JSONNode(token.bytes)["token"]?.text)
-                let joined = try await fixture.post(
-                    "/rondo/v1/join", "{\"token\":\"\(text)\",\"name\":\"node-a\",\"role\":\"agent\"}")
                 var agent = try await FakeAgent.register(
-                    with: fixture, credential: try #require(try JSONNode(joined.bytes)["credential"]?.text))
+                    with: fixture, credential: try await fixture.nodeCredential().credential)
                 let alice = try await fixture.user("alice", roles: ["user:web"])
                 var framework = try await FakeFramework.subscribe(
                     to: fixture,

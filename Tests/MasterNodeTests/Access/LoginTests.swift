@@ -227,16 +227,19 @@ struct LoginTests {
     }
 
     @Test func `a certificate makes a node, the socket makes root, and a header comes first`() async throws {
-        try await AccessFixture.with(change: {
-            $0.accessSettings.verifyNode = { chain in
-                switch chain.first?.first {
-                case 1: ("n1", "agent")
-                case 2: ("n2", "agent,master")
-                case 3: ("n3", "king")
-                default: nil
+        try await AccessFixture.with(
+            isTrusted: false,
+            change: {
+                $0.accessSettings.verifyNode = { chain in
+                    switch chain.first?.first {
+                    case 1: ("n1", "agent")
+                    case 2: ("n2", "agent,master")
+                    case 3: ("n3", "king")
+                    default: nil
+                    }
                 }
             }
-        }) { fixture in
+        ) { fixture in
             func caller(
                 _ chain: [[UInt8]] = [], _ headers: HTTPFields = [:], isLocal: Bool = false, remote: Endpoint? = nil
             ) async throws -> Caller {
@@ -249,7 +252,7 @@ struct LoginTests {
             #expect(try await caller([[1]]) == .node(id: "n1", duties: .agent))
             #expect(try await caller([[2]]) == .node(id: "n2", duties: [.agent, .master]))
             #expect(try await caller([[3]]) == .node(id: "n3", duties: []))
-            #expect(try await caller([[9]]) == .anonymous)
+            await #expect(throws: GatewayError.self) { try await caller([[9]]) }
             #expect(try await caller() == .anonymous)
             #expect(try await caller(isLocal: true) == .root)
             // A peer whose address could not be found out is a stranger.
@@ -273,18 +276,18 @@ struct LoginTests {
                 return value.dropLast(name.utf8.count).map { $0 ^ 0x5a }
             })
         var text = ""
-        try await AccessFixture.with(store: store, change: { $0.accessSettings.sealing = sealing }) {
+        try await AccessFixture.with(store: store, isTrusted: false, change: { $0.accessSettings.sealing = sealing }) {
             (fixture: MasterFixture) async throws -> Void in
             _ = try await fixture.user("alice", roles: ["viewer"], password: Self.password)
             text = try await fixture.session("alice", Self.password)
         }
         let headers: HTTPFields = [.authorization: "token=\(text)"]
-        try await AccessFixture.with(store: store, change: { $0.accessSettings.sealing = sealing }) {
+        try await AccessFixture.with(store: store, isTrusted: false, change: { $0.accessSettings.sealing = sealing }) {
             (fixture: MasterFixture) async throws -> Void in
             #expect(try await fixture.get("/state", headers: headers).status == .ok)
         }
         // Without, the keys are new ones.
-        try await AccessFixture.with(store: store) { (fixture: MasterFixture) async throws -> Void in
+        try await AccessFixture.with(store: store, isTrusted: false) { (fixture: MasterFixture) async throws -> Void in
             #expect(try await fixture.get("/state", headers: headers).status.code == 401)
             #expect(try await fixture.session("alice", Self.password) != text)
         }
@@ -292,7 +295,7 @@ struct LoginTests {
 
     @Test func `the first administrator is made once, with a token`() async throws {
         let store = MemoryStore()
-        try await AccessFixture.with(store: store) { fixture in
+        try await AccessFixture.with(store: store, isTrusted: false) { fixture in
             #expect(!fixture.node.hasUsers)
             let token = try await fixture.node.makeFirstAdministrator(name: "admin", lifetime: .seconds(3_600))
             #expect(fixture.node.hasUsers)

@@ -42,11 +42,7 @@ struct RightsTests {
         _ test: (MasterFixture, inout FakeAgent, [String: HTTPFields]) async throws -> Void
     ) async throws {
         try await AccessFixture.with(change: change) { fixture in
-            let token = try await fixture.post("/rondo/v1/tokens", "{}", headers: AccessFixture.root)
-            let text = try #require(try JSONNode(token.bytes)["token"]?.text)
-            let joined = try await fixture.post(
-                "/rondo/v1/join", "{\"token\":\"\(text)\",\"name\":\"node-a\",\"role\":\"agent\"}")
-            let credential = try #require(try JSONNode(joined.bytes)["credential"]?.text)
+            let credential = try await fixture.nodeCredential().credential
             var agent = try await FakeAgent.register(with: fixture, credential: credential)
             let users = [
                 "alice": try await fixture.user("alice", roles: ["user:web"]),
@@ -247,15 +243,10 @@ struct RightsTests {
 
     @Test func `a node's agent has the node's id, and speaks for no other`() async throws {
         try await withCluster { fixture, agent, users in
-            let token = try await fixture.post("/rondo/v1/tokens", "{}", headers: AccessFixture.root)
-            let text = try #require(try JSONNode(token.bytes)["token"]?.text)
-            let joined = try JSONNode(
-                try await fixture.post(
-                    "/rondo/v1/join", "{\"token\":\"\(text)\",\"name\":\"node-b\",\"role\":\"agent\"}"
-                ).bytes)
+            let joined = try await fixture.nodeCredential("node-b")
             let second = try await FakeAgent.register(
-                with: fixture, FakeAgent.info("b.test"), credential: try #require(joined["credential"]?.text))
-            #expect(second.id.value == joined["nodeID"]?.text)
+                with: fixture, FakeAgent.info("b.test"), credential: joined.credential)
+            #expect(second.id.value == joined.id)
             #expect(second.id != agent.id)
             struct Subscribe: Encodable {
                 var type = "SUBSCRIBE"
@@ -265,7 +256,7 @@ struct RightsTests {
             let body = String(decoding: try JSONEncoder().encode(stolen), as: UTF8.self)
             let refused = try await fixture.post(
                 "/api/v1/agent", body,
-                headers: [.authorization: "Bearer " + (try #require(joined["credential"]?.text))])
+                headers: [.authorization: "Bearer " + joined.credential])
             #expect(refused.status.code == 403)
             let again = try await FakeAgent.register(
                 with: fixture, FakeAgent.info(id: agent.id),
@@ -276,7 +267,7 @@ struct RightsTests {
                 "/api/v1/agent", "{\"type\":\"CALLS\",\"calls\":[{\"heartbeat\":{}}]}",
                 headers: [
                     .session: again.session,
-                    .authorization: "Bearer " + (try #require(joined["credential"]?.text)),
+                    .authorization: "Bearer " + joined.credential,
                 ])
             #expect(calls.status.code == 401)
         }

@@ -13,7 +13,7 @@ import Testing
 struct UserTests {
     @Test func `a user is made, shown, changed and deleted`() async throws {
         let store = MemoryStore()
-        try await AccessFixture.with(store: store) { fixture in
+        try await AccessFixture.with(store: store, isTrusted: false) { fixture in
             let made = try await fixture.post(
                 "/rondo/v1/users",
                 "{\"name\":\"alice\",\"description\":\"A.\",\"roles\":[\"viewer\",\"user:web\"],"
@@ -33,7 +33,7 @@ struct UserTests {
             #expect(try JSONNode(changed.bytes)["roles"]?.items.count == 2)
         }
         // It is in the store, and the next master knows it.
-        try await AccessFixture.with(store: store) { fixture in
+        try await AccessFixture.with(store: store, isTrusted: false) { fixture in
             let user = try await fixture.json("/rondo/v1/users/alice", headers: AccessFixture.root)
             #expect(user["description"]?.text == "B.")
             #expect(

@@ -17,7 +17,7 @@ enum AccessFixture {
     static let root: HTTPFields = [.authorization: "Bearer \(secret)"]
 
     static func with(
-        store: MemoryStore = MemoryStore(), clock: any NodeClock = SystemClock(),
+        store: MemoryStore = MemoryStore(), clock: any NodeClock = SystemClock(), isTrusted: Bool = true,
         change: (inout MasterNode.Settings) -> Void = { _ in },
         _ test: (MasterFixture) async throws -> Void
     ) async throws {
@@ -25,9 +25,20 @@ enum AccessFixture {
             store: store, credentials: StoredCredentials(store: store, administrator: secret), clock: clock,
             change: { settings in
                 settings.access = .enforced
+                settings.clusterID = cluster
+                if isTrusted { settings.trust = try? trust(now: clock.now().wall) }
                 settings.accessSettings.passwordCost = .init(logRounds: 4, blockSize: 8, passes: 1)
                 change(&settings)
             }, test)
+    }
+
+    static let cluster = "6d1f5a52-3c0c-4f0e-9f0e-0b7a7c1d2e3f"
+
+    /// A new authority for the cluster.
+    static func trust(now: UnixTime) throws -> ClusterTrust {
+        let authority = try ClusterAuthority(clusterID: cluster, name: "test", now: now + .seconds(-86_400))
+        return ClusterTrust(
+            authority: authority, verifier: PeerVerifier(authority: authority.certificate), masterKey: MasterKey())
     }
 
     /// A folder for the audit log, gone afterwards.
@@ -56,6 +67,40 @@ extension MasterFixture {
         return [.authorization: "token=\(text)"]
     }
 
+    /// A node with a credential, as nodes without certificates have it.
+    func nodeCredential(_ name: String = "node-a") async throws -> (id: String, credential: String) {
+        let credentials = try #require(node.credentials as? StoredCredentials)
+        return try await credentials.issue(name: name, role: "agent", now: node.clock.now().wall)
+    }
+
+    func joinToken(_ body: String = "{}") async throws -> (id: String, text: String) {
+        let made = try await post("/rondo/v1/tokens", body, headers: AccessFixture.root)
+        try #require(made.status == .created, "\(String(buffer: made.bytes))")
+        let token = try JSONNode(made.bytes)
+        return (try #require(token["id"]?.text), try #require(token["token"]?.text))
+    }
+
+    /// Joins with a key of its own.
+    func join(_ token: String, key: NodeKey = NodeKey(), role: String = "agent") async throws -> (Int, JSONNode) {
+        let pem = String(decoding: try CertificateRequest(key: key).pem, as: UTF8.self).replacing("\n", with: "\\n")
+        let response = try await post(
+            "/rondo/v1/join",
+            "{\"token\":\"\(token)\",\"name\":\"node-a\",\"role\":\"\(role)\",\"request\":\"\(pem)\"}")
+        return (response.status.code, try JSONNode(response.bytes))
+    }
+
+    /// A node that has joined, with the certificates that it shows.
+    func joined(key: NodeKey = NodeKey()) async throws -> (id: String, chain: [[UInt8]]) {
+        let (status, node) = try await join(try await joinToken().text, key: key)
+        try #require(status == 201, "\(node)")
+        let pem = try #require(node["certificate"]?.text)
+        let chain = pem.split(separator: "-----BEGIN CERTIFICATE-----").compactMap { part -> [UInt8]? in
+            let body = part.prefix { $0 != "-" }.filter { !$0.isWhitespace }
+            return Data(base64Encoded: String(body)).map(Array.init)
+        }
+        return (try #require(node["nodeID"]?.text), chain)
+    }
+
     func login(_ body: String, headers: HTTPFields = [:]) async throws -> HTTPCaller.Response {
         try await post("/acs/api/v1/auth/login", body, headers: headers)
     }
@@ -69,11 +114,12 @@ extension MasterFixture {
     /// What a request is answered with, without a connection.
     func answer(
         _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: String = "",
-        isLocal: Bool = false
+        isLocal: Bool = false, certificates: [[UInt8]] = []
     ) async throws -> (status: Int, headers: HTTPFields) {
         let request = GatewayRequest(
             method: method, target: try RequestTarget(parsing: path), headers: headers,
-            body: GatewayBody(ByteBuffer(string: body)), remote: .tcp(.v4("192.0.2.7"), port: 1))
+            body: GatewayBody(ByteBuffer(string: body)), remote: .tcp(.v4("192.0.2.7"), port: 1),
+            peerCertificates: certificates)
         do {
             let response = try await node.handle(request, isLocal: isLocal)
             return (response.status.code, response.headers)
