@@ -6,7 +6,7 @@ import Testing
 struct OperationTests {
     /// Goal: joining, leaving, moving, restarting with another version, electing and changing keys are no failures.
     @Test func `planned work makes nobody look dead`() async {
-        await Seeds.run(400) { seed in
+        await Seeds.run(300) { seed in
             let cluster = MembershipSimulation.ofSomePreset(seed)
             let period = cluster.settings.period
             let size = cluster.chance.pick(4...24)
@@ -67,7 +67,7 @@ struct OperationTests {
 
     /// Goal: two machines with one key are noticed by both, said once, and hurt nobody else.
     @Test func `a copied key is noticed, and the others go on`() async {
-        await Seeds.run(200) { seed in
+        await Seeds.run(100) { seed in
             let cluster = MembershipSimulation.ofSomePreset(seed)
             let period = cluster.settings.period
             let size = cluster.chance.pick(3...16)
@@ -94,7 +94,7 @@ struct OperationTests {
 
     /// Goal: nobody can probe a client, so its silence is no death; and it learns what happens all the same.
     @Test func `a silent gossip client is stale, never dead, and is believed again`() async {
-        await Seeds.run(200) { seed in
+        await Seeds.run(100) { seed in
             let cluster = MembershipSimulation.ofSomePreset(seed)
             let settings = cluster.settings
             let size = cluster.chance.pick(4...16)
@@ -117,7 +117,7 @@ struct OperationTests {
 
     /// Goal: who is gone is forgotten everywhere at last, and his address is free.
     @Test func `the dead and the departed are forgotten, and their addresses serve others`() async {
-        await Seeds.run(200) { seed in
+        await Seeds.run(100) { seed in
             var settings = MembershipSettings.lan
             settings.reclaimAfter = .seconds(60)
             let cluster = MembershipSimulation(seed: seed, settings: settings)
