@@ -59,6 +59,8 @@ public struct Membership: Sendable {
     var sequence: UInt32 = 0
     var isLeaving = false
     var isLastWordHeard = false
+    /// The last exchange that this node asked for came to nothing.
+    var isExchangeBroken = false
     var foreignLives = 0
     var foreignAddresses: [Endpoint]?
     var nextRivalry: Duration = .zero
@@ -162,6 +164,7 @@ public struct Membership: Sendable {
         case .state(let state, let sender, let exchange): receive(state, from: sender, exchange: exchange)
         case .exchangeFailed(let endpoint):
             if endpoint == host { host = nil }
+            isExchangeBroken = true
             nextExchange = min(nextExchange, self.now + settings.joinRetryInterval)
         case .addressesChanged(let addresses):
             if addresses != own.record.addresses { announce { $0.addresses = addresses } }

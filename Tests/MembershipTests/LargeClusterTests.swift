@@ -27,7 +27,7 @@ struct LargeClusterTests {
             \(periods) periods
             """)
         #expect(part(joins, 99) <= (size <= 100 ? 2_000 : 3_000))
-        #expect(part(deaths, 99) <= (size <= 100 ? 12_000 : 16_000))
+        #expect(part(deaths, 99) <= 16_000)
     }
 
     private func part(_ sorted: [Int], _ percent: Int) -> Int {
