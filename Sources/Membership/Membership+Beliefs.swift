@@ -99,7 +99,7 @@ extension Membership {
 
     private mutating func reportContest(_ endpoint: Endpoint, by newcomer: NodeID) {
         // Worth a walk through all members only in small clusters; in large ones addresses are found out by probing.
-        guard order.count <= 256 else { return }
+        guard order.count <= 64 else { return }
         let holder = order.first { id in
             members[id].map { $0.isPresent && $0.record.addresses.first == endpoint } ?? false
         }

@@ -28,7 +28,10 @@ extension Membership {
         let before = members.count
         let answer = exchange.map { Effect.answer(self.state(), exchange: $0) }
         heard(state.source)
-        if isLeaving, exchange == nil { isLastWordHeard = true }
+        if exchange == nil {
+            isExchangeBroken = false
+            isLastWordHeard = isLeaving
+        }
         for entry in state.entries { merge(entry, from: sender, isNewcomer: isNewcomer) }
         if let answer { turn.append(answer) }
         if isNewcomer { settle(with: sender, isFirst: isFirst, isNews: members.count > before) }

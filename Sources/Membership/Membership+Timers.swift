@@ -86,7 +86,9 @@ extension Membership {
             return
         }
         let partner = choose(1, except: nil, random: &random).first
-        if let endpoint = host ?? partner.flatMap({ members[$0]?.endpoint }) {
+        // A client cannot find out by itself that all whom it believes present are gone or elsewhere.
+        let isElsewhere = isClient && isExchangeBroken && Bool.random(using: &random)
+        if !isElsewhere, let endpoint = host ?? partner.flatMap({ members[$0]?.endpoint }) {
             let pause = isClient ? settings.clientInterval : settings.exchangePause(members: presentMembers)
             // Spread by chance, so that members that started together do not exchange together.
             nextExchange = now + pause * Double.random(in: 0.75...1.25, using: &random)

@@ -4,9 +4,11 @@
 /// neither the node nor others that were asked to try is accused, by name of the accuser, and the accusation travels
 /// with the news that ride on every packet. The accused hears of it first, in the next probe to it, and answers with a
 /// record of a higher incarnation, which beats the accusation everywhere; when it does not answer in time, it is
-/// believed dead. Nobody is believed dead on hearsay alone: another's word starts this node's own countdown, and each
-/// confirmation shortens it. Now and then two members exchange all they know, and try to reach the dead, which heals
-/// partitions. Every record is signed by its node and judged by the caller's verifier before it counts.
+/// believed dead. Nobody is believed dead on hearsay: another's word starts this node's own countdown, each
+/// confirmation shortens it, and at its end this node must have looked for the accused itself, in vain. Now and then two
+/// members exchange all they know, and try to reach the dead, which heals partitions: once the network is whole again,
+/// all views agree within 45 probe intervals. Every record is signed by its node and judged by the caller's verifier
+/// before it counts.
 ///
 /// ```
 ///            accusation                countdown ends
@@ -57,6 +59,8 @@ public struct Membership: Sendable {
     var sequence: UInt32 = 0
     var isLeaving = false
     var isLastWordHeard = false
+    /// The last exchange that this node asked for came to nothing.
+    var isExchangeBroken = false
     var foreignLives = 0
     var foreignAddresses: [Endpoint]?
     var nextRivalry: Duration = .zero
@@ -160,6 +164,7 @@ public struct Membership: Sendable {
         case .state(let state, let sender, let exchange): receive(state, from: sender, exchange: exchange)
         case .exchangeFailed(let endpoint):
             if endpoint == host { host = nil }
+            isExchangeBroken = true
             nextExchange = min(nextExchange, self.now + settings.joinRetryInterval)
         case .addressesChanged(let addresses):
             if addresses != own.record.addresses { announce { $0.addresses = addresses } }

@@ -5,7 +5,8 @@ public struct MembershipSettings: Sendable {
     /// Time that a probed member has to answer before others are asked to try. Longer forgives slow paths; must be
     /// shorter than `probeInterval`.
     public var probeTimeout: Duration
-    /// Number of others that are asked to probe a silent member. More forgive loss and one-way cuts, at two packets each.
+    /// Number of others that are asked to probe a silent member. More forgive loss and one-way cuts, at two packets
+    /// each.
     public var indirectProbes: Int
     /// Time between two rounds of news, while there are any. Shorter spreads faster in more packets.
     public var gossipInterval: Duration
@@ -24,7 +25,8 @@ public struct MembershipSettings: Sendable {
     /// The highest local health score: probes of a node in trouble are up to this + 1 times slower.
     public var localHealthLimit: Int
     /// Time between two exchanges of the whole state with another member, in clusters up to 32 members; it grows with
-    /// the logarithm above, and is at most four probe intervals while much news waits. Shorter repairs lost news sooner; an exchange costs up to 512 bytes a member.
+    /// the logarithm above, and is at most four probe intervals while much news waits. Shorter repairs lost news sooner;
+    /// an exchange costs up to 512 bytes a member.
     public var exchangeInterval: Duration
     /// Time between two attempts to reach members that are believed dead; heals partitions. It grows with the time
     /// that a member has been dead.

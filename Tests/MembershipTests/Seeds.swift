@@ -24,21 +24,22 @@ enum Seeds {
     }
 
     /// Runs a scenario with each seed, and records an issue for those in which something is wrong.
-    /// - Parameters:
-    ///   - count: how many seeds are usual.
-    ///   - scenario: what happens; says what was wrong, or nothing.
+    /// The scenario says what was wrong, or nothing.
     static func run(
         _ count: Int, location: SourceLocation = #_sourceLocation, _ scenario: @escaping @Sendable (UInt64) -> String?
     ) async {
-        let all = usual(count)
-        let failures = await results(of: all, scenario).filter { $0.1 != nil }.sorted { $0.0 < $1.0 }
+        record(await results(of: usual(count), scenario), location: location)
+    }
+
+    /// Records an issue for each seed with which something was wrong, ten at most, and how to repeat it.
+    static func record(_ outcomes: [(UInt64, String?)], location: SourceLocation = #_sourceLocation) {
+        let failures = outcomes.filter { $0.1 != nil }.sorted { $0.0 < $1.0 }
         for (seed, failure) in failures.prefix(10) {
-            Issue.record(
-                "seed \(seed): \(failure ?? "")\nreplay: RONDO_SEED=\(seed) swift test -c release --filter MembershipTests",
-                sourceLocation: location)
+            let replay = "replay: RONDO_SEED=\(seed) swift test -c release --filter MembershipTests"
+            Issue.record("seed \(seed): \(failure ?? "")\n\(replay)", sourceLocation: location)
         }
         if failures.count > 10 {
-            Issue.record("\(failures.count) of \(all.count) seeds fail", sourceLocation: location)
+            Issue.record("\(failures.count) of \(outcomes.count) seeds fail", sourceLocation: location)
         }
     }
 

@@ -196,9 +196,7 @@ public final class FaultStory {
         note("key \(newestKey)\(forgetful.map { ", but not for \($0)" } ?? "")")
     }
 
-    /// Ends all faults, and waits until all views agree.
-    /// - Parameter limit: the number of periods to wait for at most.
-    /// - Returns: what is wrong, or nil.
+    /// Ends all faults, waits until all views agree, so many periods at most, and says what is wrong then.
     public func heal(within limit: Int, period: Int) -> String? {
         cluster.network.heal()
         cluster.network.lossPerMille = min(cluster.network.lossPerMille, 50)

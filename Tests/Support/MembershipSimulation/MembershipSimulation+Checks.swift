@@ -66,10 +66,8 @@ extension MembershipSimulation {
         for observer in staying {
             let view = nodes[observer].membership
             if view.presentMembers > staying.count {
-                let ghosts = view.members.filter {
-                    $0.value.isPresent
-                        && !(nodes.indices.contains(Int($0.key.low)) && staying.contains(Int($0.key.low)))
-                }
+                let names = Set(staying.map { Self.id(nodes[$0].identity) })
+                let ghosts = view.members.filter { $0.value.isPresent && !names.contains($0.key) }
                 return "\(observer) believes in the ghosts \(ghosts.keys.map { $0.low })"
             }
             for subject in staying where subject != observer {
