@@ -27,6 +27,7 @@ let c: [Target] = [
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
 let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
+    .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Membership", swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
@@ -43,17 +44,28 @@ let mechanisms: [Target] = [
         dependencies: [
             .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOPosix", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
         ],
         swiftSettings: swift),
+    .target(
+        name: "Identity",
+        dependencies: [
+            "ClusterModel", "Membership",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
+        ],
+        swiftSettings: swift + testable + small),
     .target(
         name: "HTTPGateway",
         dependencies: [
             "Transport",
-            .product(name: "AsyncHTTPClient", package: "async-http-client"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOHTTP2", package: "swift-nio-http2"),
             .product(name: "NIOPosix", package: "swift-nio"),
         ],
         swiftSettings: swift),
@@ -68,19 +80,33 @@ let mechanisms: [Target] = [
         swiftSettings: swift + testable + small),
 ]
 
+/// Row 4: what stands on the mechanisms.
+let facades: [Target] = [
+    .target(
+        name: "Gossip",
+        dependencies: [
+            "Membership", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small)
+]
+
 /// Rows 5 to 8: roles, the whole, the door, the program.
 let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "ClusterModel", "HTTPGateway", "MasterCore", "MesosWire", "Scheduling", "StateStore", "TaskLifecycle",
-            "Transport",
+            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "Membership", "MesosWire", "Scheduling",
+            "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift),
+        swiftSettings: swift + testable),
     .target(
         name: "AgentNode",
         dependencies: [
@@ -93,8 +119,8 @@ let programs: [Target] = [
     .target(
         name: "Appliance",
         dependencies: [
-            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "HTTPGateway", "LinuxSystem", "MasterCore", "MasterNode",
-            "StateStore", "Transport",
+            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "LinuxSystem",
+            "MasterCore", "MasterNode", "Membership", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
@@ -103,7 +129,7 @@ let programs: [Target] = [
     .target(
         name: "OperatorCommands",
         dependencies: [
-            "Appliance", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "Transport",
+            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterNode", "MesosWire", "Transport",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -123,8 +149,9 @@ let programs: [Target] = [
                 "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
                 // Functions that are the same are kept once.
                 "-Xlinker", "--icf=safe", "-Xlinker", "--gc-sections",
-                // A table for unwinding, which nothing here does: Swift's errors are return values.
-                "-Xlinker", "--no-eh-frame-hdr",
+                // No tables for unwinding, which nothing here does; only lld can leave them out.
+                "-use-ld=lld", "-Xlinker", "--no-eh-frame-hdr",
+                "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Provisioning/without-unwinding.lds",
             ])
         ]),
 ]
@@ -157,6 +184,28 @@ let benchmarks: [Target] = [
 
 let tests: [Target] = [
     .testTarget(name: "ClusterModelTests", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .testTarget(name: "AccessTests", dependencies: ["Access", "ClusterModel"], swiftSettings: swift),
+    .testTarget(
+        name: "IdentityTests",
+        dependencies: [
+            "ClusterModel", "Identity", "Membership",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "CryptoExtras", package: "swift-crypto"),
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "GossipTests",
+        dependencies: [
+            "Gossip", "Membership", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOEmbedded", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
     .target(
         name: "MembershipSimulation", dependencies: ["Membership"], path: "Tests/Support/MembershipSimulation",
         swiftSettings: swift),
@@ -194,14 +243,20 @@ let tests: [Target] = [
         name: "HTTPGatewayTests",
         dependencies: [
             "HTTPGateway", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
         ],
         swiftSettings: swift),
     .testTarget(
         name: "MasterNodeTests",
         dependencies: [
-            "ClusterModel", "HTTPGateway", "MasterCore", "MasterNode", "MesosWire", "StateStore", "Transport",
+            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "MasterNode", "Membership", "MesosWire",
+            "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
@@ -231,12 +286,15 @@ let package = Package(
     products: [.executable(name: "rondo", targets: ["rondo"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0", traits: []),
     ],
-    targets: c + decisions + mechanisms + programs + benchmarks + tests
+    targets: c + decisions + mechanisms + facades + programs + benchmarks + tests
 )

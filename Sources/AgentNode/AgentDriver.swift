@@ -110,7 +110,8 @@ struct AgentDriver {
 
     private mutating func connect(_ number: Int, _ registration: AgentRegistration) {
         session?.cancel()
-        let endpoint = settings.masters[number % settings.masters.count]
+        let masters = settings.masters.endpoints
+        let endpoint = masters[number % masters.count]
         let next = AgentSession(
             number: number, endpoint: endpoint, caller: parts.caller, inbox: parts.inbox,
             credential: settings.credential)

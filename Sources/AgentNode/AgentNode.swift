@@ -46,7 +46,7 @@ public final class AgentNode: Sendable {
         guard settings.dataDirectory.hasPrefix("/"), settings.dataDirectory.utf8.count < 1_024 else {
             throw AgentNodeError.settings("the agent's directory must be an absolute path of less than 1024 bytes")
         }
-        guard !settings.masters.isEmpty else {
+        guard !settings.masters.endpoints.isEmpty else {
             throw AgentNodeError.settings("no master is named; give the address of at least one")
         }
         var settings = settings
@@ -80,15 +80,19 @@ public final class AgentNode: Sendable {
         try files.prepare()
         let lock = LinuxSystem.FileDescriptor(owning: try files.lock())
         let layout = try CgroupLayout.detect()
-        let recovered = try AgentRecovery(files: files, layout: layout, logger: logger).event()
+        let recovered = try AgentRecovery(
+            files: files, layout: layout, logger: logger, given: settings.identity
+        ).event()
         let server = try await listen()
-        let caller = HTTPCaller(transport: transport)
+        let caller = HTTPCaller(transport: transport, security: settings.masterSecurity)
+        // Files come from anywhere, and nobody there is shown who this agent is.
+        let outside = HTTPCaller(transport: transport)
         let hub = try MonitorHub()
         let info = try describe(server)
         let starter = TaskStart(settings: settings, files: files, endpoint: "\(info.address):\(info.port)")
         let parts = AgentParts(
             files: files, layout: layout, hub: hub, caller: caller, inbox: inbox,
-            fetcher: Fetcher(caller: caller, limit: settings.fetchLimit), starter: starter, handler: handler,
+            fetcher: Fetcher(caller: outside, limit: settings.fetchLimit), starter: starter, handler: handler,
             loop: transport.eventLoops.any(), logger: logger)
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
         settings.adjust(&coreSettings)
@@ -107,6 +111,7 @@ public final class AgentNode: Sendable {
         await listening.value
         await server?.stop(grace: .seconds(1))
         await caller.shutDown()
+        await outside.shutDown()
         if outcome != .stopped { layout?.removeParentIfEmpty() }
         // Held until here: nobody else may use the directory while anything of this one is under way.
         _ = consume lock
@@ -115,7 +120,9 @@ public final class AgentNode: Sendable {
 
     private func listen() async throws -> HTTPServer? {
         guard let endpoint = settings.listen else { return nil }
-        return try await HTTPServer.start(on: endpoint, transport: transport, logger: logger, handler: handler)
+        return try await HTTPServer.start(
+            on: endpoint, transport: transport, security: settings.listenSecurity, clients: .required, logger: logger,
+            handler: handler)
     }
 
     private func describe(_ server: HTTPServer?) throws -> AgentInfo {

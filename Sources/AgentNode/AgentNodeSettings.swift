@@ -1,5 +1,6 @@
 public import AgentCore
 public import ClusterModel
+internal import Synchronization
 public import Transport
 
 extension AgentNode {
@@ -7,10 +8,16 @@ extension AgentNode {
     public struct Settings: Sendable {
         /// Everything the agent keeps: `agent.json`, `run/`, `work/`. One process at a time may use it.
         public var dataDirectory: String
-        /// Where masters listen; tried in turn.
-        public var masters: [Endpoint]
-        /// What the agent shows the master with every call; none when the master asks for none.
+        /// Where masters listen; tried in turn. Addresses are hints: what gossip learns is put in while the agent works.
+        public let masters: MasterList
+        /// What the agent shows the master with every call; none where its certificate says who it is.
         public var credential: String?
+        /// The agent's id where it follows from its node's key; drawn by chance on the first start when absent.
+        public var identity: AgentID?
+        /// Protects the connections to the master, and says who the agent is; nil for plain ones.
+        public var masterSecurity: TransportSecurity?
+        /// Protects the agent's own endpoint, which then serves masters only; nil for a plain one.
+        public var listenSecurity: TransportSecurity?
         /// All that the agent offers; measured when absent, see ``MeasuredResources``.
         public var resources: Resources?
         /// Properties that frameworks select by.
@@ -51,8 +58,22 @@ extension AgentNode {
         ///   - masters: where masters listen.
         public init(dataDirectory: String, masters: [Endpoint]) {
             self.dataDirectory = dataDirectory
-            self.masters = masters
+            self.masters = MasterList(masters)
         }
+    }
+}
+
+/// Where an agent looks for its master.
+public final class MasterList: Sendable {
+    private let list: Mutex<[Endpoint]>
+
+    /// A list that may change while the agent works.
+    public init(_ endpoints: [Endpoint]) { list = Mutex(endpoints) }
+
+    /// The endpoints, the likeliest first. An empty list is not taken: an old hint is better than none.
+    public var endpoints: [Endpoint] {
+        get { list.withLock { $0 } }
+        set { if !newValue.isEmpty { list.withLock { $0 = newValue } } }
     }
 }
 

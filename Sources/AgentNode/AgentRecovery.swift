@@ -9,10 +9,12 @@ struct AgentRecovery {
     let files: AgentFiles
     let layout: CgroupLayout?
     let logger: Logger
+    /// The id that the agent has because of its node's key; nil lets it draw one.
+    var given: AgentID?
 
     /// The first event of the core.
     func event() throws -> AgentCoreEvent {
-        let identity = try files.loadIdentity()?.id ?? drawIdentity()
+        let identity = try identity()
         var tasks: [RecoveredTask] = []
         for found in try MonitorRecovery.scan(runDirectory: files.runDirectory) {
             let id = ContainerID(found.containerID)
@@ -25,6 +27,14 @@ struct AgentRecovery {
         let live = Set(tasks.map(\.stored.directory))
         let ended = workDirectories().filter { !live.contains($0.path) }
         return .recovered(identity: identity, tasks: tasks, ended: ended)
+    }
+
+    /// A node that joined anew has a new key, and its agent another id than before.
+    private func identity() throws -> AgentID {
+        let known = try files.loadIdentity()?.id
+        guard let given else { return try known ?? drawIdentity() }
+        if known != given { try files.storeIdentity(given) }
+        return given
     }
 
     /// An agent names itself before its first registration. An id that the master gave could get lost with the answer,

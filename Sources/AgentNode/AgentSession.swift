@@ -44,8 +44,10 @@ final class AgentSession: Sendable {
             do {
                 try await run(registration)
                 inbox.post(.connectionLost(session: number, reason: "the master ended the session"))
+            } catch is CancellationError {
+                // Reading has said why already.
             } catch {
-                inbox.post(.connectionLost(session: number, reason: "\(error)"))
+                inbox.post(.connectionLost(session: number, reason: Self.line("\(error)")))
             }
         }
         work.withLock { $0 = task }
@@ -108,10 +110,17 @@ final class AgentSession: Sendable {
                 }
             }
             return true
+        } catch is CancellationError {
+            return false
         } catch {
-            inbox.post(.connectionLost(session: number, reason: "\(error)"))
+            inbox.post(.connectionLost(session: number, reason: Self.line("\(error)")))
             return false
         }
+    }
+
+    /// What came from outside, fit for one line of a log.
+    private static func line(_ text: String) -> String {
+        String(text.prefix(500)).split(whereSeparator: \.isNewline).joined(separator: " ")
     }
 
     /// One body at a time: what is to be said meanwhile goes together in the next one.

@@ -1,5 +1,6 @@
 internal import AgentNode
 internal import ClusterModel
+internal import Identity
 internal import Logging
 internal import MasterNode
 internal import StateStore
@@ -13,17 +14,17 @@ public struct ClusterInit: Sendable {
 
     /// Checks what was asked for.
     ///
-    /// - Parameter configuration: data, runtime, name, role, advertise, insecure_plain_http, master_port and the
+    /// - Parameter configuration: data, runtime, name, role, advertise, the ports, plain_listen, key_file and the
     ///   agent's keys count.
     /// - Throws: ``ApplianceError`` with exit code 64.
     public init(_ configuration: Configuration) throws(ApplianceError) {
         self.configuration = configuration
         files = NodeFiles(configuration)
-        address = configuration.address(.advertise) ?? .loopback
+        address = configuration.address(.advertise) ?? MachineAddress.main()
         guard configuration.text(.role) != "agent" else {
             throw ApplianceError(.usage, "a cluster begins with a master; an agent joins with `rondo cluster join`")
         }
-        try PlainHTTP.check(address, configuration)
+        _ = try PlainListener.endpoint(configuration)
     }
 
     /// Runs the node until a signal comes or it leaves.
@@ -35,7 +36,6 @@ public struct ClusterInit: Sendable {
         let known = try files.identity()
         let role = try role(known)
         try files.prepare(forMaster: true)
-        PlainHTTP.warn(address)
         let events = NodeEvents()
         let listening = events.listen(to: signals)
         defer { listening.cancel() }
@@ -64,6 +64,15 @@ public struct ClusterInit: Sendable {
         return known.role
     }
 
+    /// Where the master listens: everywhere, since addresses come and go; on loopback alone when it is told that.
+    private func endpoints() throws(ApplianceError) -> (all: [Endpoint], plain: Set<Endpoint>) {
+        let port = configuration.port(.masterPort)
+        var all: [Endpoint] = [.tcp(address.isLoopback ? address : MachineAddress.everywhere, port: port)]
+        let plain = try PlainListener.endpoint(configuration)
+        if let plain { all.append(plain) }
+        return (all, Set([plain].compactMap { $0 }))
+    }
+
     private func run(
         _ known: NodeFiles.Identity?, _ role: String, _ transport: Transport, _ events: NodeEvents
     ) async throws {
@@ -73,111 +82,129 @@ public struct ClusterInit: Sendable {
             administrator = MasterPart.newSecret()
             try files.storeAdministrator(administrator)
         }
-        let port = configuration.port(.masterPort)
-        var settings = try MasterNode.Settings(configuration, address: address, port: port)
+        let office = try AuthorityOffice(files, configuration, address)
+        let (endpoints, plain) = try endpoints()
+        var settings = try MasterNode.Settings(
+            configuration, address: address, port: configuration.port(.masterPort))
         settings.logPath = files.logPath
-        var endpoints: [Endpoint] = [.tcp(address, port: port)]
-        // Commands and frameworks on this machine find it where they look first.
-        if address != .loopback, port != 0 { endpoints.append(.tcp(.loopback, port: port)) }
+        settings.clusterID = office.authority.clusterID
+        settings.trust = office.trust
+        settings.security = office.api
+        settings.plainListeners = plain
+        settings.access = .enforced
+        settings.accessSettings.auditDirectory = files.auditDirectory
+        settings.gossipPort = GossipPart.port(configuration, address)
         let master = try await MasterPart.start(
             settings, store: files.storePath, administrator: administrator, listeningOn: endpoints,
             transport: transport, logger: logger, events: events)
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger, master: master)
         do {
-            let identity = try await identity(known, role, master)
+            let identity = try identity(known, role, master)
+            let trust = try await office.enrol(master.node, as: role)
+            let gossip = try await GossipPart.start(
+                configuration, trust, role: role, port: settings.gossipPort, files: files, hints: [],
+                transport: transport, logger: logger, listener: GossipPart.Listener())
+            await gossip.lead(in: master.node.term)
+            daemon.gossip = gossip
+            daemon.keepers = office.keepers(master.node, trust, role: role, gossip, logger: logger)
+            daemon.keepers.append(office.keys(of: master.node, trust, gossip))
+            if role == "combined" { daemon.agent = try agent(trust, master, transport, events, logger) }
             let token = try await joinToken(master)
-            if role == "combined" {
-                daemon.agent = try agent(identity, master, transport, events, logger)
-            }
-            announce(identity, master, token, isNew: known == nil)
+            let login = try await firstLogin(master)
+            announce(identity, master, token, isNew: known == nil, plain: plain.first, login: login)
         } catch {
             await daemon.stopAll()
             throw error
         }
         try await daemon.run(
-            role: role, behind: .master(administrator: administrator) { try await master.node.handle($0) })
+            role: role, behind: .master { try await master.node.handle($0, isLocal: true) })
     }
 
     private func identity(
         _ known: NodeFiles.Identity?, _ role: String, _ master: MasterPart
-    ) async throws -> NodeFiles.Identity {
+    ) throws -> NodeFiles.Identity {
         if let known, known.clusterID == master.node.cluster.id { return known }
-        var identity = NodeFiles.Identity(
+        let identity = NodeFiles.Identity(
             role: role, clusterID: master.node.cluster.id, clusterName: master.node.cluster.name)
-        if role == "combined" {
-            let name = master.node.settings.hostname
-            identity.credential =
-                try await master.credentials.issue(name: name, role: "agent", now: SystemClock().now().wall).credential
-        }
         try files.store(identity)
         return identity
     }
 
     /// The token of the line that is printed: the same at each start, as long as it works for a while.
     private func joinToken(_ master: MasterPart) async throws -> String {
-        let now = SystemClock().now().wall
-        if let text = files.joinToken {
-            let id = text.split(separator: ".").dropFirst().first.map(String.init)
-            let soon: UnixTime = now + .seconds(3_600)
-            let known = try await master.credentials.tokens().first { $0.id == id }
-            if let known, known.usesLeft > 0, soon < known.expiresAt { return text }
+        if let text = files.joinToken, let token = try? JoinToken(parsing: text),
+            try await master.node.joinTokenWorks(token.id, until: SystemClock().now().wall + .seconds(3_600))
+        {
+            return text
         }
-        let made = try await master.credentials.makeToken(
-            role: "agent", lifetime: .seconds(86_400), uses: 100, now: now)
-        try files.storeJoinToken(made.text)
-        return made.text
+        let text = try await master.node.makeJoinToken(lifetime: MasterPart.tokenLifetime, uses: 100)
+        try files.storeJoinToken(text)
+        return text
+    }
+
+    /// Whoever made the cluster is its first administrator, also from other machines.
+    private func firstLogin(_ master: MasterPart) async throws -> String? {
+        guard !master.node.hasUsers else { return nil }
+        return try await master.node.makeFirstAdministrator(name: "admin", lifetime: .seconds(86_400))
     }
 
     private func agent(
-        _ identity: NodeFiles.Identity, _ master: MasterPart, _ transport: Transport, _ events: NodeEvents,
-        _ logger: Logger
+        _ trust: NodeTrust, _ master: MasterPart, _ transport: Transport, _ events: NodeEvents, _ logger: Logger
     ) throws -> RunningAgent {
+        // Its own master is where it listens, whatever becomes of the machine's addresses.
+        let home = address.isLoopback ? address : .loopback
         var settings = AgentNode.Settings(
-            configuration, directory: files.agentDirectory, master: .tcp(address, port: master.port),
-            credential: identity.credential)
+            configuration, directory: files.agentDirectory, masters: [.tcp(home, port: master.port)], trust)
         settings.logFile = files.logPath
         settings.listen(at: address, configuration)
         return try RunningAgent(settings, transport: transport, logger: logger, events: events)
     }
 
-    private func announce(_ identity: NodeFiles.Identity, _ master: MasterPart, _ token: String, isNew: Bool) {
+    private func announce(
+        _ identity: NodeFiles.Identity, _ master: MasterPart, _ token: String, isNew: Bool, plain: Endpoint?,
+        login: String?
+    ) {
         let at = Endpoint.tcp(address, port: master.port)
-        let insecure = address.isLoopback ? "" : " --insecure-plain-http"
         let data = files.root == ConfigurationKey.data.defaultText ? "" : " --data \(files.root)"
         let joinData = address.isLoopback ? " --data DIRECTORY" : ""
         let head =
             isNew
             ? "the cluster '\(identity.clusterName)' is made, and this machine is its \(identity.role) node"
             : "the cluster '\(identity.clusterName)' in \(files.root) was there already and is started again"
+        let plainLine = plain.map { "\n  without TLS         http://\($0)/  (for clients that have none)" } ?? ""
+        let pin = master.node.settings.trust?.authority.pin ?? ""
+        let loginLine = login.map {
+            "\n  use it elsewhere    rondo login \(at) --pin \(pin) --user admin --token \($0)"
+                + "\n                      (the token works for a day; `rondo user password admin` sets a password)"
+        }
         Console.out(
             """
             rondo: \(head)
 
-              look at it          http://\(at)/
-              add a machine       rondo cluster join \(at) --token \(token)\(insecure)\(joinData)
+              look at it          https://\(at)/\(plainLine)\(loginLine ?? "")
+              add a machine       rondo cluster join \(at) --token \(token)\(joinData)
                                   (the token works for a day; `rondo cluster token create` makes another)
               see the nodes       rondo cluster status\(data)
-              run something       rondo run --master \(at) -- echo hello
+              run something       rondo run\(data) -- echo hello
 
             Ctrl-C stops this node; its tasks go on, and the same command starts it again.
             """)
     }
 }
 
-/// What may be done without encryption.
-enum PlainHTTP {
-    static func check(_ address: IPAddress, _ configuration: Configuration) throws(ApplianceError) {
-        guard !address.isLoopback, !configuration.isTrue(.insecurePlainHTTP) else { return }
-        throw ApplianceError(
-            .usage,
-            "\(address) is not loopback, and connections are not encrypted yet; add --insecure-plain-http to accept "
-                + "that on a network you trust (experimental), or leave --advertise out")
-    }
-
-    static func warn(_ address: IPAddress) {
-        guard !address.isLoopback else { return }
-        Console.note(
-            "rondo: warning: --insecure-plain-http is experimental: everybody on the network of \(address) can read and "
-                + "use this cluster's connections; use it on networks you trust")
+/// The listener for clients that cannot speak TLS.
+enum PlainListener {
+    static func endpoint(_ configuration: Configuration) throws(ApplianceError) -> Endpoint? {
+        guard let endpoint = configuration.endpoint(.plainListen) else { return nil }
+        guard case .tcp(let address, _) = endpoint else {
+            throw ApplianceError(.usage, "--plain-listen takes an address with port, such as 127.0.0.1:5055")
+        }
+        guard address.isLoopback || configuration.isTrue(.plainInsecure) else {
+            throw ApplianceError(
+                .usage,
+                "--plain-listen \(endpoint) can be reached from outside, and everybody on the way could read and change "
+                    + "what is said; use a loopback address, or add --plain-insecure on a network you trust")
+        }
+        return endpoint
     }
 }

@@ -1,11 +1,11 @@
 internal import AgentNode
 internal import ClusterModel
-internal import FoundationEssentials
+internal import Gossip
 internal import HTTPGateway
 internal import HTTPTypes
-internal import LinuxSystem
+internal import Identity
 internal import Logging
-internal import NIOCore
+internal import MasterNode
 internal import Transport
 
 /// `rondo cluster join`: makes this machine an agent of a cluster, or starts it again.
@@ -17,7 +17,7 @@ public struct ClusterJoin: Sendable {
     /// Checks what was asked for.
     ///
     /// - Parameters:
-    ///   - configuration: data, runtime, token, role, advertise, insecure_plain_http and the agent's keys count.
+    ///   - configuration: data, runtime, token, role, advertise, the ports, seed and the agent's keys count.
     ///   - master: `ADDRESS` or `ADDRESS:PORT`; nil for a node that has joined before.
     /// - Throws: ``ApplianceError`` with exit code 64, or 1 for a second master.
     public init(_ configuration: Configuration, master: String?) throws(ApplianceError) {
@@ -50,45 +50,32 @@ public struct ClusterJoin: Sendable {
     /// - Throws: ``ApplianceError``, and what the parts throw when they cannot start or go on.
     public func run(until signals: AsyncStream<Int32>) async throws {
         MachineAddress.raiseFileLimit()
-        var known = try files.identity()
+        let known = try files.identity()
         if known != nil, known?.master == nil {
             throw ApplianceError(
                 .failure, "\(files.root) belongs to a master; start that with `rondo cluster init`, or use --data")
         }
         let master = try master(known)
-        guard case .tcp(let masterAddress, _) = master else {
+        guard case .tcp = master else {
             throw ApplianceError(.usage, "a master is joined by address and port, not by a socket")
         }
-        let address = configuration.address(.advertise) ?? MachineAddress.towards(master) ?? .loopback
-        try PlainHTTP.check(masterAddress, configuration)
-        if configuration.isSet(.advertise) { try PlainHTTP.check(address, configuration) }
-        PlainHTTP.warn(masterAddress)
         try files.prepare(forMaster: false)
         let events = NodeEvents()
         let listening = events.listen(to: signals)
         defer { listening.cancel() }
         let transport = Transport()
-        let caller = HTTPCaller(transport: transport)
         let result: Result<Void, any Error>
         do {
-            if known == nil {
-                known = try await join(master, caller)
-                Console.out("rondo: this machine has joined the cluster '\(known?.clusterName ?? "")' at \(master)")
-            } else {
-                Console.out("rondo: starting the agent of '\(known?.clusterName ?? "")' at \(master) again")
-            }
-            if var identity = known, identity.master != "\(master)" {
-                identity.master = "\(master)"
-                try files.store(identity)
-                known = identity
-            }
-            try await run(known?.credential, master, address, transport, events, caller)
+            let (identity, trust) = try await trust(known, master, transport)
+            try await run(identity, trust, master, transport, events)
             result = .success(())
         } catch {
-            if known == nil { files.removeIfEmpty() }
+            if known == nil, (try? files.identity()) == nil {
+                files.removeIdentity()
+                files.removeIfEmpty()
+            }
             result = .failure(error)
         }
-        await caller.shutDown()
         await transport.shutDown()
         try result.get()
     }
@@ -101,61 +88,108 @@ public struct ClusterJoin: Sendable {
             "no node has joined from \(files.root) yet; name the master: rondo cluster join ADDRESS:PORT --token …")
     }
 
-    private struct Joined: Decodable {
-        var credential: String
-        var clusterID: String
-        var clusterName: String
-    }
-
-    private struct Refusal: Decodable {
-        var message: String
-    }
-
-    private struct Wish: Encodable {
-        var token: String
-        var name: String
-        var role = "agent"
-    }
-
-    private func join(_ master: Endpoint, _ caller: HTTPCaller) async throws -> NodeFiles.Identity {
-        guard let token = configuration.text(.token) else {
+    /// The node's identity: the kept one while it is good, else a new certificate for a token. The key stays the same,
+    /// so a node that was off for long is the same node again.
+    private func trust(
+        _ known: NodeFiles.Identity?, _ master: Endpoint, _ transport: Transport
+    ) async throws -> (NodeFiles.Identity, NodeTrust) {
+        var refusal: (any Error)?
+        if var known {
+            do {
+                let trust = try kept()
+                try await Self.ask(master, whether: trust, transport)
+                if known.master != "\(master)" {
+                    known.master = "\(master)"
+                    try files.store(known)
+                }
+                Console.out("rondo: starting the agent of '\(known.clusterName)' again")
+                return (known, trust)
+            } catch { refusal = error }
+        }
+        guard let text = configuration.text(.token) else {
+            if let refusal {
+                throw ApplianceError(
+                    .notPermitted,
+                    "this node cannot go on as it was: \(refusal); nothing is lost: give a fresh token with --token")
+            }
             throw ApplianceError(
                 .usage,
                 "joining needs a token; `rondo cluster token create` on the master's machine makes one (--token)")
         }
-        let name = try configuration.text(.hostname) ?? HostFacts.hostname()
-        let body = try JSONEncoder().encode(Wish(token: token, name: name))
-        let response = try await caller.call(
-            .post, master, "/rondo/v1/join", headers: [.contentType: "application/json"],
-            body: ByteBuffer(bytes: body))
-        let bytes = Data(response.bytes.readableBytesView)
-        guard response.status.code == 201, let joined = try? JSONDecoder().decode(Joined.self, from: bytes) else {
-            let reason =
-                (try? JSONDecoder().decode(Refusal.self, from: bytes))?.message ?? "status \(response.status.code)"
-            throw ApplianceError(
-                response.status.code == 403 ? .notPermitted : .failure,
-                "\(master) does not let this machine in: \(reason)")
+        let token: JoinToken
+        do throws(IdentityError) { token = try JoinToken(parsing: text) } catch {
+            throw ApplianceError(.usage, "the join token cannot be used: \(error)")
         }
-        let identity = NodeFiles.Identity(
-            role: "agent", clusterID: joined.clusterID, clusterName: joined.clusterName,
-            credential: joined.credential, master: "\(master)")
-        try files.store(identity)
-        return identity
+        let joined = try await Joining(configuration, files).join(master, token, transport)
+        Console.out("rondo: this machine has joined the cluster '\(joined.0.clusterName)' at \(master)")
+        return joined
+    }
+
+    /// A master that answers may have shut this node out; one that does not answer changes nothing.
+    private static func ask(_ master: Endpoint, whether trust: NodeTrust, _ transport: Transport) async throws {
+        let caller = HTTPCaller(transport: transport, security: trust.toMasters, connectTimeout: .seconds(2))
+        let answer = try? await caller.call(.get, master, "/rondo/v1/keys", timeout: .seconds(4))
+        await caller.shutDown()
+        guard let answer, answer.status.code == 401 else { return }
+        throw ApplianceError(.notPermitted, "the master refuses its certificate, or has shut it out")
+    }
+
+    /// What is kept of an earlier life, if it still counts.
+    private func kept() throws -> NodeTrust {
+        guard let authority = try files.authority(), let chain = try files.certificate(),
+            let keys = try files.clusterKeys(),
+            let attestation = ByteText.bytes(hex: files.gossipMemory().attestation), !attestation.isEmpty
+        else { throw ApplianceError(.failure, "its certificate is missing") }
+        let key = try files.nodeKey()
+        let verifier = PeerVerifier(authority: authority)
+        let own = try verifier.agent(chain, now: SystemClock().now().wall)
+        guard own.id == key.id else { throw ApplianceError(.failure, "its certificate is for another key") }
+        return try NodeTrust(key: key, verifier: verifier, chain: chain, attestation: attestation, keys: keys)
     }
 
     private func run(
-        _ credential: String?, _ master: Endpoint, _ address: IPAddress, _ transport: Transport, _ events: NodeEvents,
-        _ caller: HTTPCaller
+        _ identity: NodeFiles.Identity, _ trust: NodeTrust, _ master: Endpoint, _ transport: Transport,
+        _ events: NodeEvents
     ) async throws {
         let logger = NodeLog.logger("rondo", level: configuration.text(.logLevel), file: files.logPath)
+        let address = configuration.address(.advertise) ?? MachineAddress.towards(master) ?? .loopback
         var settings = AgentNode.Settings(
-            configuration, directory: files.agentDirectory, master: master, credential: credential)
+            configuration, directory: files.agentDirectory, masters: [master], trust)
         settings.logFile = files.logPath
         settings.listen(at: address, configuration)
-        let agent = try RunningAgent(settings, transport: transport, logger: logger, events: events)
-        let daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger, agent: agent)
-        try await daemon.run(
-            role: "agent",
-            behind: .remote(LocalDoor.Master(endpoint: master, caller: caller, credential: credential)))
+        let caller = HTTPCaller(transport: transport, security: trust.toMasters)
+        let line = MasterLine(files: files, trust: trust, masters: settings.masters, caller: caller, logger: logger, events: events)
+        var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger)
+        do {
+            let gossip = try await GossipPart.start(
+                configuration, trust, role: "agent", port: GossipPart.port(configuration, address), files: files,
+                hints: Self.hints(master, identity), transport: transport, logger: logger,
+                listener: line.listener(port: master.port ?? 5_050))
+            daemon.gossip = gossip
+            daemon.keepers = line.keepers(gossip)
+            daemon.depart = { await line.depart() }
+            daemon.agent = try RunningAgent(settings, transport: transport, logger: logger, events: events)
+        } catch {
+            await daemon.stopAll()
+            await caller.shutDown()
+            throw error
+        }
+        let result: Result<Void, any Error>
+        do {
+            try await daemon.run(
+                role: "agent", behind: .remote(LocalDoor.Master(masters: settings.masters, caller: caller)))
+            result = .success(())
+        } catch { result = .failure(error) }
+        await caller.shutDown()
+        try result.get()
+    }
+
+    private static func hints(
+        _ master: Endpoint, _ identity: NodeFiles.Identity
+    ) -> [MemberEndpoint] {
+        guard case .tcp(let address, _) = master,
+            let hint = MemberEndpoint(address, port: identity.gossipPort ?? 7_946)
+        else { return [] }
+        return [hint]
     }
 }

@@ -122,8 +122,9 @@ public struct DevCluster: Sendable {
             let issued = try await master.credentials.issue(
                 name: name, role: "agent", now: SystemClock().now().wall)
             var settings = AgentNode.Settings(
-                configuration, directory: "\(directory)/\(name)/agent", master: .tcp(address, port: master.port),
-                credential: issued.credential)
+                configuration, directory: "\(directory)/\(name)/agent",
+                masters: [.tcp(address, port: master.port)], nil)
+            settings.credential = issued.credential
             do throws(SystemError) { try makeDirectories("\(directory)/\(name)", mode: 0o711) } catch {
                 throw ApplianceError(.failure, "cannot make an agent's directory: \(error)")
             }
@@ -170,7 +171,7 @@ public struct DevCluster: Sendable {
     private func wait(_ events: NodeEvents, _ master: MasterPart) async -> Result<Void, any Error> {
         for await event in events.stream {
             switch event {
-            case .signal, .leave:
+            case .signal, .leave, .evicted:
                 Console.note("rondo dev: ending tasks and removing everything")
                 return .success(())
             case .agentEnded(.failure(let error)), .masterEnded(.failure(let error)): return .failure(error)

@@ -236,7 +236,7 @@ public actor GossipNode {
             hasLeft = true
             finishLeaving()
         case .refused(let refusal, let sender):
-            logger.warning("a gossip record from \(sender.text) was refused: \(refusal)")
+            logger.warning("a gossip record from \(sender.text) was refused: \(refusal.words)")
         case .duplicateIdentity(let addresses):
             let others = addresses.map(\.text).joined(separator: ", ")
             logger.error(

@@ -19,12 +19,13 @@ extension ConnectionHandler {
         progress.expectsContinue = head.headers.contains(name: "expect")
         let chunked = head.headers.contains(name: "transfer-encoding")
         // The parser has checked that it is a number; one too large for Int is too large for any handler.
-        let length = head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? (chunked ? nil : 0)
+        let none = stream.map(\.requestEnded) ?? !chunked
+        let length = head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? (none ? 0 : nil)
         progress.declaredLength = length
         let body = GatewayBody(declaredLength: length) { try await exchange.body.next() }
         let gatewayRequest = GatewayRequest(
             method: request.method, target: request.target, headers: HTTPFields(head.headers), body: body,
-            remote: remote, lifetime: exchange.lifetime)
+            remote: remote, peerCertificates: certificates, lifetime: exchange.lifetime)
         let handler = self.handler
         self.progress = progress
         self.progress?.task = Task(executorPreference: executor) {
@@ -36,8 +37,11 @@ extension ConnectionHandler {
     private func check(
         _ head: HTTPRequestHead
     ) throws(GatewayError) -> (target: RequestTarget, method: HTTPRequest.Method) {
-        guard head.version.major == 1, head.version.minor <= 1 else {
+        guard stream != nil || head.version.major == 1 && head.version.minor <= 1 else {
             throw GatewayError(.httpVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        }
+        guard head.headers.count <= settings.headFieldsLimit else {
+            throw GatewayError(.requestHeaderFieldsTooLarge, "request has too many header fields")
         }
         guard head.version.minor == 0 || head.headers["host"].count == 1, head.headers["host"].count <= 1 else {
             throw GatewayError(.badRequest, "a request needs exactly one Host header field")
@@ -49,7 +53,7 @@ extension ConnectionHandler {
             guard head.headers["transfer-encoding"].map({ $0.lowercased() }) == ["chunked"] else {
                 throw GatewayError(.notImplemented, "the only transfer encoding known here is chunked")
             }
-            guard head.version.minor == 1, !head.headers.contains(name: "content-length") else {
+            guard stream != nil || head.version.minor == 1, !head.headers.contains(name: "content-length") else {
                 throw GatewayError(.badRequest, "a chunked request is HTTP/1.1 and has no Content-Length")
             }
         }
@@ -184,7 +188,7 @@ extension ConnectionHandler {
         let close = progress?.closeAfter ?? true
         if close || stopping {
             progress?.closeAfter = true
-            headers.add(name: "connection", value: "close")
+            if stream == nil { headers.add(name: "connection", value: "close") }
         }
         // The encoder adds "Transfer-Encoding: chunked" for 1.1; to a 1.0 client the end of the connection is the end.
         let version = progress?.version ?? .http1_1
@@ -208,7 +212,7 @@ extension ConnectionHandler {
             return
         }
         self.progress?.responseEnded = true
-        if progress.exchange.isHead && progress.kind != .bytes {
+        if stream == nil && progress.exchange.isHead && progress.kind != .bytes {
             // The encoder knows nothing of HEAD and would send the last chunk of a body that is not there.
             promise.succeed()
             return
@@ -230,7 +234,10 @@ extension ConnectionHandler {
         context.writeAndFlush(Self.wrapOutboundOut(part), promise: promise)
         guard !waiting.done else { return }
         let channel = context.channel
+        // A stream can be reset alone, unless the whole connection is stuck.
+        let connection = stream == nil ? nil : channel.parent
         waiting.timer = context.eventLoop.scheduleTask(in: TimeAmount(settings.writeTimeout)) {
+            if let connection, !connection.isWritable { connection.close(promise: nil) }
             channel.close(promise: nil)
         }
     }

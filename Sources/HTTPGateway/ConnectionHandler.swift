@@ -38,6 +38,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     let settings: HTTPServerSettings
     let handler: HTTPServer.Handler
+    /// The edge of the HTTP/2 stream that this is; nil for a connection of HTTP/1.
+    let stream: HTTP2StreamEdge?
     /// Where handlers run; nil for the threads that all tasks share.
     let executor: LoopExecutor?
     var context: ChannelHandlerContext?
@@ -51,11 +53,31 @@ final class ConnectionHandler: ChannelInboundHandler {
     var timer: Scheduled<Void>?
     /// The peer's address.
     private(set) var remote: Endpoint?
+    /// The peer's certificates.
+    private(set) var certificates: [[UInt8]] = []
 
-    init(settings: HTTPServerSettings, loop: any EventLoop, handler: @escaping HTTPServer.Handler) {
+    init(
+        settings: HTTPServerSettings, loop: any EventLoop, stream: HTTP2StreamEdge? = nil,
+        handler: @escaping HTTPServer.Handler
+    ) {
         self.settings = settings
+        self.stream = stream
         self.handler = handler
         executor = settings.handlersRunOnLoop ? LoopExecutor(loop) : nil
+    }
+
+    /// Makes a connection ready to speak HTTP/1.1.
+    static func add(
+        to channel: any Channel, settings: HTTPServerSettings, handler: @escaping HTTPServer.Handler
+    ) throws {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = settings.headBytesLimit
+        limits.maxHeaderListSize = settings.headBytesLimit
+        limits.maxHeaderFieldCount = settings.headFieldsLimit
+        let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
+        try channel.pipeline.syncOperations.addHandlers(
+            HTTPResponseEncoder(), ByteToMessageHandler(decoder),
+            ConnectionHandler(settings: settings, loop: channel.eventLoop, handler: handler))
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -81,6 +103,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func begin(_ context: ChannelHandlerContext) {
         guard timer == nil, progress == nil else { return }
         remote = Transport.remoteEndpoint(of: context.channel)
+        certificates = Transport.peerCertificates(of: context.channel)
         startTimer(settings.headTimeout) { connection in
             connection.refuse(GatewayError(.requestTimeout, "no complete request head arrived in time"))
         }
@@ -106,6 +129,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         if case .inputClosed? = event as? ChannelEvent {
             inputClosed = true
             inputEnded()
+        } else if event is ChannelShouldQuiesceEvent {
+            stop()
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -271,7 +296,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     /// The server stops: an idle connection closes, others do so when they have answered.
-    func stop() {
+    private func stop() {
         stopping = true
         if progress == nil, !lingering { context?.close(promise: nil) }
         progress?.closeAfter = true

@@ -11,6 +11,8 @@ public struct GatewayRequest: Sendable {
     public var headers: HTTPFields
     /// The peer's address; `nil` when it came over a unix socket or a relay.
     public var remote: Endpoint?
+    /// The verified certificates of the client as DER, leaf first; empty when it showed none.
+    public var peerCertificates: [[UInt8]]
     /// The body; empty for most GET requests.
     public var body: GatewayBody
 
@@ -24,23 +26,26 @@ public struct GatewayRequest: Sendable {
     ///   - headers: the header fields.
     ///   - body: the body.
     ///   - remote: the peer's address.
+    ///   - peerCertificates: the client's certificates.
     public init(
         method: HTTPRequest.Method = .get, target: RequestTarget, headers: HTTPFields = [:],
-        body: GatewayBody = GatewayBody(), remote: Endpoint? = nil
+        body: GatewayBody = GatewayBody(), remote: Endpoint? = nil, peerCertificates: [[UInt8]] = []
     ) {
         self.init(
-            method: method, target: target, headers: headers, body: body, remote: remote, lifetime: ClientLifetime())
+            method: method, target: target, headers: headers, body: body, remote: remote,
+            peerCertificates: peerCertificates, lifetime: ClientLifetime())
     }
 
     init(
         method: HTTPRequest.Method, target: RequestTarget, headers: HTTPFields, body: GatewayBody, remote: Endpoint?,
-        lifetime: ClientLifetime
+        peerCertificates: [[UInt8]], lifetime: ClientLifetime
     ) {
         self.method = method
         self.target = target
         self.headers = headers
         self.body = body
         self.remote = remote
+        self.peerCertificates = peerCertificates
         self.lifetime = lifetime
     }
 

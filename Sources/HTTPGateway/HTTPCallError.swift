@@ -1,4 +1,3 @@
-internal import AsyncHTTPClient
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -8,6 +7,8 @@ public import Transport
 public enum HTTPCallError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No connection: nothing was sent, trying again is safe.
     case unreachable(Endpoint, reason: String)
+    /// The other side's certificate is not one to talk to: nothing was sent.
+    case untrusted(Endpoint, reason: String)
     /// No complete response in time; the request may have been carried out.
     case timedOut(Endpoint)
     /// A stream brought nothing for longer than its idle timeout.
@@ -30,6 +31,7 @@ public enum HTTPCallError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .unreachable(let endpoint, let reason):
             "cannot reach \(endpoint): \(reason); is rondo running there?"
+        case .untrusted(let endpoint, let reason): "\(endpoint) is not trusted: \(reason)"
         case .timedOut(let endpoint): "\(endpoint) did not answer in time"
         case .idle(let endpoint): "\(endpoint) sent nothing for too long; the connection is given up"
         case .interrupted(let endpoint, let reason): "the connection to \(endpoint) broke: \(reason)"
@@ -43,7 +45,7 @@ public enum HTTPCallError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Translates what the client library throws.
+    /// Translates what a connection throws.
     ///
     /// - Parameters:
     ///   - error: what was thrown.
@@ -53,7 +55,10 @@ public enum HTTPCallError: Error, Equatable, Sendable, CustomStringConvertible {
         switch error {
         case let error as HTTPCallError: self = error
         case is CancellationError: self = .cancelled
-        case let error as HTTPClientError: self = Self.translate(error, endpoint)
+        case TransportError.untrusted(let reason): self = .untrusted(endpoint, reason: reason)
+        // TLS has refused this side, perhaps after the request was sent: it was not looked at.
+        case let error as TransportError: self = .unreachable(endpoint, reason: TransportError.reason(for: error))
+        case is StaleConnection: self = .interrupted(endpoint, reason: "closed by the other side")
         case is HTTPParserError: self = .badResponse(endpoint, reason: "malformed")
         case let error as IOError:
             let reason = TransportError.reason(for: error)
@@ -64,17 +69,6 @@ public enum HTTPCallError: Error, Equatable, Sendable, CustomStringConvertible {
             let reason = error.connectionErrors.first.map { TransportError.reason(for: $0.error) } ?? "no route"
             self = .unreachable(endpoint, reason: reason)
         default: self = .interrupted(endpoint, reason: "\(error)")
-        }
-    }
-
-    private static func translate(_ error: HTTPClientError, _ endpoint: Endpoint) -> HTTPCallError {
-        switch error {
-        case .cancelled: .cancelled
-        case .alreadyShutdown: .shutDown
-        case .deadlineExceeded, .readTimeout: .timedOut(endpoint)
-        case .connectTimeout, .getConnectionFromPoolTimeout: .unreachable(endpoint, reason: "no answer")
-        case .remoteConnectionClosed: .interrupted(endpoint, reason: "closed by the other side")
-        default: .interrupted(endpoint, reason: error.shortDescription)
         }
     }
 }

@@ -1,4 +1,3 @@
-internal import AsyncHTTPClient
 public import HTTPTypes
 public import NIOCore
 internal import NIOHTTP1
@@ -33,26 +32,24 @@ public final class HTTPCaller: Sendable {
         var lifetime: ClientLifetime?
     }
 
-    private let client: HTTPClient
-    private let transport: Transport
+    private let pool: ClientPool
     private let connectTimeout: Duration
 
     /// A caller with its own connections.
     ///
     /// - Parameters:
     ///   - transport: opens the connections; must outlive the caller.
+    ///   - security: protects the connections; unix sockets stay plain. Each new connection is judged, and shows the
+    ///     identity of that moment.
     ///   - connectTimeout: how long a connection may take to be made.
-    public init(transport: Transport, connectTimeout: Duration = .seconds(5)) {
-        self.transport = transport
+    public init(transport: Transport, security: TransportSecurity? = nil, connectTimeout: Duration = .seconds(5)) {
         self.connectTimeout = connectTimeout
-        client = HTTPClient(
-            eventLoopGroupProvider: .shared(transport.eventLoops),
-            configuration: .protected(by: transport.scheme, connectTimeout: connectTimeout))
+        pool = ClientPool(transport: transport, security: security, timeout: connectTimeout)
     }
 
     /// Closes all connections; calls in progress fail.
     public func shutDown() async {
-        try? await client.shutdown()
+        await pool.shutDown()
     }
 
     /// Makes a call and waits for the whole response.
@@ -71,24 +68,16 @@ public final class HTTPCaller: Sendable {
         _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields = [:],
         body: ByteBuffer? = nil, timeout: Duration = .seconds(30), responseLimit: Int = 5 << 20
     ) async throws(HTTPCallError) -> Response {
-        if let body, body.readableBytes > Self.longBody {
-            return try await callAlone(
-                method, endpoint, path, headers: headers, body: body, timeout: timeout, responseLimit: responseLimit)
-        }
-        let start = NIODeadline.now()
-        let response = try await execute(
-            method, endpoint, path, headers: headers, body: body.map { .bytes($0) }, timeout: timeout)
-        if let length = response.headers.first(name: "content-length").flatMap({ Int($0) }), length > responseLimit,
-            method != .head
+        let response = try await open(
+            method, endpoint, path, headers: headers, body: body, limit: .total(TimeAmount(timeout)))
+        if let length = response.head.headers.first(name: "content-length").flatMap({ Int($0) }),
+            length > responseLimit, method != .head
         {
             throw .responseTooLarge(endpoint, limit: responseLimit)
         }
-        let left = TimeAmount(timeout) - (NIODeadline.now() - start)
-        let arriving = ArrivingBody(response.body, endpoint: endpoint, loop: transport.eventLoops.any())
-        arriving.limit(.total(max(left, .milliseconds(1))))
         var whole = ByteBuffer()
         do {
-            while var piece = try await arriving.next() {
+            while var piece = try await response.exchange.body.next() {
                 guard piece.readableBytes <= responseLimit - whole.readableBytes else {
                     throw HTTPCallError.responseTooLarge(endpoint, limit: responseLimit)
                 }
@@ -98,42 +87,8 @@ public final class HTTPCaller: Sendable {
             throw HTTPCallError(error, endpoint: endpoint, connected: true)
         }
         return Response(
-            status: .init(code: Int(response.status.code)), headers: HTTPFields(response.headers), bytes: whole)
-    }
-
-    /// Bodies above this many bytes go over a connection of their own.
-    private static let longBody = 1 << 20
-
-    /// A call with a long body, which a server may refuse before it has read it: it answers, and closes. The client
-    /// library loses that answer when the connection ends under its feet.
-    private func callAlone(
-        _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields, body: ByteBuffer,
-        timeout: Duration, responseLimit: Int
-    ) async throws(HTTPCallError) -> Response {
-        let slice = 64 << 10
-        let rest = Mutex(body)
-        let pieces = GatewayBody {
-            rest.withLock { $0.readSlice(length: min($0.readableBytes, slice)) }.flatMap {
-                $0.readableBytes > 0 ? $0 : nil
-            }
-        }
-        let streamed = try await duplex(method, endpoint, path, headers: headers, body: pieces, headTimeout: timeout)
-        do {
-            let bytes = try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
-                defer { group.cancelAll() }
-                group.addTask { try await streamed.body.collect(upTo: responseLimit) }
-                group.addTask {
-                    try await Task.sleep(for: timeout)
-                    throw HTTPCallError.timedOut(endpoint)
-                }
-                return try await group.next() ?? ByteBuffer()
-            }
-            return Response(status: streamed.status, headers: streamed.headers, bytes: bytes)
-        } catch is GatewayError {
-            throw .responseTooLarge(endpoint, limit: responseLimit)
-        } catch {
-            throw HTTPCallError(error, endpoint: endpoint, connected: true)
-        }
+            status: .init(code: Int(response.head.status.code)), headers: HTTPFields(response.head.headers),
+            bytes: whole)
     }
 
     /// Makes a call whose response is read while it arrives, for as long as it takes.
@@ -152,16 +107,15 @@ public final class HTTPCaller: Sendable {
         _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields = [:],
         body: ByteBuffer? = nil, headTimeout: Duration = .seconds(30), idleTimeout: Duration? = nil
     ) async throws(HTTPCallError) -> StreamedResponse {
-        let response = try await execute(
-            method, endpoint, path, headers: headers, body: body.map { .bytes($0) }, timeout: headTimeout)
-        return streamed(response, endpoint, idleTimeout: idleTimeout)
+        let limit = ClientExchange.Limit.head(TimeAmount(headTimeout), idle: idleTimeout.map { TimeAmount($0) })
+        let response = try await open(method, endpoint, path, headers: headers, body: body, limit: limit)
+        return StreamedResponse(response)
     }
 
     /// Makes a call whose request is still being sent while its response is read. The server must answer with a head
     /// of status 200 to 299 before it has read the request. Each such call has a connection of its own.
     ///
-    /// The client library is not used for these: it takes a request's body as fast as it is produced, whatever the
-    /// connection does, and a relay must not hold what an operator cannot read.
+    /// The body is taken only as fast as the connection takes it: a relay must not hold what an operator cannot read.
     ///
     /// - Parameters:
     ///   - method: the method.
@@ -177,75 +131,92 @@ public final class HTTPCaller: Sendable {
         _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields = [:],
         body: GatewayBody, headTimeout: Duration = .seconds(30)
     ) async throws(HTTPCallError) -> StreamedResponse {
-        try check(path)
-        return try await DialledCall.open(
-            method, endpoint, path, headers: headers, body: body, transport: transport,
-            connectTimeout: connectTimeout, headTimeout: headTimeout)
-    }
-
-    private func streamed(
-        _ response: HTTPClientResponse, _ endpoint: Endpoint, idleTimeout: Duration?
-    ) -> StreamedResponse {
-        let arriving = ArrivingBody(response.body, endpoint: endpoint, loop: transport.eventLoops.any())
-        if let idleTimeout { arriving.limit(.idle(TimeAmount(idleTimeout))) }
-        return StreamedResponse(
-            status: .init(code: Int(response.status.code)), headers: HTTPFields(response.headers),
-            body: GatewayBody { try await arriving.next() })
-    }
-
-    private func execute(
-        _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields,
-        body: HTTPClientRequest.Body?, timeout: Duration
-    ) async throws(HTTPCallError) -> HTTPClientResponse {
-        var request = HTTPClientRequest(url: try url(endpoint, path))
-        request.method = HTTPMethod(rawValue: method.rawValue)
-        request.headers = HTTPHeaders(headers)
-        if endpoint.port == nil { request.headers.replaceOrAdd(name: "host", value: "localhost") }
-        request.body = body
+        let limit = ClientExchange.Limit.head(TimeAmount(headTimeout), idle: nil)
+        var request = try head(method, endpoint, path, headers)
+        request.headers.replaceOrAdd(name: "host", value: Self.host(endpoint))
+        request.headers.replaceOrAdd(name: "connection", value: "close")
+        request.headers.add(name: "transfer-encoding", value: "chunked")
         do {
-            return try await client.execute(request, timeout: TimeAmount(timeout))
+            let connection = try await pool.open(endpoint, within: headTimeout)
+            return StreamedResponse(
+                try await connection.exchange(request, body: nil, pieces: body, duplex: true, limit: limit))
         } catch {
             throw HTTPCallError(error, endpoint: endpoint)
         }
     }
 
-    private func check(_ path: String) throws(HTTPCallError) {
-        let legal = path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
-        guard path.hasPrefix("/"), legal else { throw .badPath(path) }
+    /// Bodies above this many bytes go piece by piece over a connection of their own: a server may refuse them before
+    /// it has read them.
+    private static let longBody = 1 << 20
+
+    /// Sends a request whose body is there, over a kept connection if there is one, and waits for the response's head.
+    private func open(
+        _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields, body: ByteBuffer?,
+        limit: ClientExchange.Limit
+    ) async throws(HTTPCallError) -> ClientResponse {
+        var request = try head(method, endpoint, path, headers)
+        if body != nil || method == .post || method == .put || method == .patch {
+            request.headers.add(name: "content-length", value: String(body?.readableBytes ?? 0))
+        }
+        let long = body.map { $0.readableBytes > Self.longBody } ?? false
+        if long { request.headers.add(name: "connection", value: "close") }
+        let start = NIODeadline.now()
+        do {
+            while !long, let kept = try pool.take(endpoint) {
+                do {
+                    return try await kept.exchange(request, body: body, pieces: nil, duplex: false, limit: limit)
+                } catch let stale as StaleConnection {
+                    // The server may have closed it just now; what was not seen may be sent again, once.
+                    if stale.nothingSent { continue }
+                    guard Self.safe.contains(method) else { throw stale }
+                    break
+                }
+            }
+            let connection = try await pool.open(endpoint, within: .nanoseconds(limit.first.nanoseconds))
+            return try await connection.exchange(
+                request, body: long ? nil : body, pieces: long ? body.map { Self.slices($0) } : nil, duplex: false,
+                limit: limit.less(NIODeadline.now() - start))
+        } catch {
+            throw HTTPCallError(error, endpoint: endpoint)
+        }
     }
 
-    private func url(_ endpoint: Endpoint, _ path: String) throws(HTTPCallError) -> String {
-        try check(path)
-        switch endpoint {
-        case .tcp: return "\(transport.scheme.rawValue)://\(endpoint)\(path)"
-        case .unix(let socket):
-            let host = socket.utf8.map { byte -> String in
-                let plain = (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte)
-                let digits = String(byte, radix: 16, uppercase: true)
-                return plain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + digits
+    /// Methods that change nothing.
+    private static let safe: Set<HTTPRequest.Method> = [.get, .head, .options]
+
+    private static func slices(_ body: ByteBuffer) -> GatewayBody {
+        let rest = Mutex(body)
+        return GatewayBody {
+            rest.withLock { $0.readSlice(length: min($0.readableBytes, 64 << 10)) }.flatMap {
+                $0.readableBytes > 0 ? $0 : nil
             }
-            return "http+unix://\(host.joined())\(path)"
         }
+    }
+
+    private static func host(_ endpoint: Endpoint) -> String {
+        endpoint.port == nil ? "localhost" : endpoint.description
+    }
+
+    private func head(
+        _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, _ fields: HTTPFields
+    ) throws(HTTPCallError) -> HTTPRequestHead {
+        let legal = path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
+        guard path.hasPrefix("/"), legal else { throw .badPath(path) }
+        var headers = HTTPHeaders(fields)
+        for name in connectionFields { headers.remove(name: name.canonicalName) }
+        headers.remove(name: "content-length")
+        if endpoint.port == nil || !headers.contains(name: "host") {
+            headers.replaceOrAdd(name: "host", value: Self.host(endpoint))
+        }
+        return HTTPRequestHead(
+            version: .http1_1, method: HTTPMethod(rawValue: method.rawValue), uri: path, headers: headers)
     }
 }
 
-extension HTTPClient.Configuration {
-    /// The client's share of the one transport seam: what protects connections is decided by the scheme, here and
-    /// nowhere else.
-    fileprivate static func protected(
-        by scheme: Transport.Scheme, connectTimeout: Duration
-    ) -> HTTPClient.Configuration {
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: TimeAmount(connectTimeout), read: nil))
-        switch scheme {
-        case .plain: configuration.tlsConfiguration = nil
-        }
-        configuration.httpVersion = .http1Only
-        configuration.connectionPool.idleTimeout = .seconds(60)
-        // Streams hold a connection each, so the pool's own idea of politeness would block calls beside them.
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 4096
-        // A refused connection is an answer, which callers with their own back-off want to see at once.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return configuration
+extension HTTPCaller.StreamedResponse {
+    init(_ response: ClientResponse) {
+        self.init(
+            status: .init(code: Int(response.head.status.code)), headers: HTTPFields(response.head.headers),
+            body: GatewayBody { try await response.exchange.body.next() }, lifetime: response.exchange.lifetime)
     }
 }

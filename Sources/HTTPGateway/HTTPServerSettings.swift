@@ -7,6 +7,12 @@ public struct HTTPServerSettings: Sendable {
     public var headBytesLimit = 64 << 10
     /// Header fields of a request; more is answered with 431.
     public var headFieldsLimit = 128
+    /// Requests that one HTTP/2 connection may have open at once; a client that knows opens no more.
+    public var streamLimit = 128
+    /// Requests that one HTTP/2 connection may take back within ten seconds; more closes it.
+    public var resetLimit = 100
+    /// PING, SETTINGS and PRIORITY frames of one HTTP/2 connection within ten seconds; more closes it.
+    public var controlFrameLimit = 500
     /// Time for the first request head of a connection, however slowly it drips.
     public var headTimeout = Duration.seconds(10)
     /// Time a kept connection may idle, including the arrival of its next request head.

@@ -8,38 +8,89 @@ internal import StateStore
 extension MasterNode {
     /// Answers one request to the master's port; the handler of every listener.
     ///
+    /// - Parameters:
+    ///   - request: what is asked for.
+    ///   - isLocal: whether it came over a unix socket that only root may open; whoever shows no credential there is root.
+    /// - Returns: the answer.
     /// - Throws: ``GatewayError`` with the status and a message that says what to do.
-    public func handle(_ request: GatewayRequest) async throws -> GatewayResponse {
-        do {
-            return try await route(request)
-        } catch {
-            let refusal: GatewayError
-            switch error {
-            case let error as GatewayError: refusal = error
-            case let error as StoreError: refusal = Driver.refusal(for: error)
-            case let error as MasterNodeError: refusal = GatewayError(.internalServerError, error.description)
-            default: throw error
-            }
-            metrics.refused(refusal.status.code)
-            if request.target.segments.first == "rondo" { return RondoFacade.failure(refusal) }
-            throw refusal
+    public func handle(_ request: GatewayRequest, isLocal: Bool = false) async throws -> GatewayResponse {
+        let refusal: GatewayError
+        do { return try await answer(request, isLocal: isLocal) } catch {
+            guard let known = Self.refusal(for: error) else { throw error }
+            refusal = known
+        }
+        metrics.refused(refusal.status.code)
+        switch request.target.segments.first {
+        case "rondo": return RondoFacade.failure(refusal)
+        case "acs": return DCOSUserFacade.failure(refusal)
+        default: throw refusal
         }
     }
 
-    private func route(_ request: GatewayRequest) async throws -> GatewayResponse {
-        guard let route = Route(request.target) else { throw Self.nothing(at: request.path) }
-        let methods = route.methods
+    private static func refusal(for error: any Error) -> GatewayError? {
+        switch error {
+        case let error as GatewayError: error
+        case let error as StoreError: Driver.refusal(for: error)
+        case let error as MasterNodeError: GatewayError(.internalServerError, error.description)
+        default: nil
+        }
+    }
+
+    /// Finds out who asks, whether that one may, and writes down what is changed or refused.
+    private func answer(_ request: GatewayRequest, isLocal: Bool) async throws -> GatewayResponse {
+        let route = Route(request.target)
+        let need = route?.requirement(request.method) ?? .known
+        let visitor: Visitor
+        do {
+            visitor = try await authentication.visitor(
+                request, certificates: request.peerCertificates, isLocal: isLocal, forgives: need == .open)
+        } catch let error as GatewayError {
+            await trail.refused(request, error, source: Authentication.source(of: request, isLocal: isLocal))
+            throw error
+        }
+        do {
+            try Self.check(visitor, need)
+            guard let route else { throw Self.nothing(at: request.path) }
+            try Self.check(request, route.methods)
+            if route.isChange(request.method) {
+                visitor.noteChange(request.method.rawValue, request.path)
+                try await trail.check(visitor)
+            }
+            let response = try await answer(route, request, visitor)
+            await trail.record(visitor, request, status: response.status.code)
+            return response
+        } catch {
+            let refusal = Self.refusal(for: error)
+            await trail.record(visitor, request, status: refusal?.status.code ?? 500, reason: refusal?.message)
+            throw error
+        }
+    }
+
+    private static func check(_ visitor: Visitor, _ need: Requirement) throws {
+        switch need {
+        case .open: break
+        case .known: if visitor.mode == .enforced, !visitor.isKnown { throw Visitor.unknown }
+        case .right(let action): try visitor.require(action)
+        }
+    }
+
+    private static func check(_ request: GatewayRequest, _ methods: [HTTPRequest.Method]) throws {
         guard methods.contains(request.method) else {
             let allowed = methods.map(\.rawValue).joined(separator: ", ")
             throw GatewayError(
                 .methodNotAllowed, "\(request.path) does not take \(request.method.rawValue); use \(allowed)",
                 headers: [.allow: allowed])
         }
-        try Self.refuseForeignPages(request)
+        try refuseForeignPages(request)
+    }
+
+    private func answer(
+        _ route: Route, _ request: GatewayRequest, _ visitor: Visitor
+    ) async throws -> GatewayResponse {
         switch route {
-        case .scheduler: return try await SchedulerFacade(node: self).respond(to: request)
-        case .agent: return try await AgentFacade(node: self).respond(to: request)
-        default: return try await apart { try await self.answer(route, request) }
+        case .scheduler: return try await SchedulerFacade(node: self, visitor: visitor).respond(to: request)
+        case .agent: return try await AgentFacade(node: self, visitor: visitor).respond(to: request)
+        default: return try await apart { try await self.answerApart(route, request, visitor) }
         }
     }
 
@@ -57,21 +108,34 @@ extension MasterNode {
         return response
     }
 
-    private func answer(_ route: Route, _ request: GatewayRequest) async throws -> GatewayResponse {
+    private func answerApart(
+        _ route: Route, _ request: GatewayRequest, _ visitor: Visitor
+    ) async throws -> GatewayResponse {
+        let login = LoginFacade(node: self, visitor: visitor)
         switch route {
         case .scheduler, .agent: throw Self.nothing(at: request.path)
-        case .agentStream(let id): return try await AgentFacade(node: self).takeStream(id, request)
+        case .agentStream(let id): return try await AgentFacade(node: self, visitor: visitor).takeStream(id, request)
         case .agentProxy(let agent, let target): return try await relay(request, to: agent, target)
-        case .operatorCalls: return try await OperatorFacade(node: self).respond(to: request)
-        case .document(let document): return try await ReadFacade(node: self).document(document, request)
+        case .operatorCalls: return try await OperatorFacade(node: self, visitor: visitor).respond(to: request)
+        case .document(let document):
+            return try await ReadFacade(node: self, visitor: visitor).document(document, request)
         case .file(let action): return try LogFile(path: settings.logPath).respond(action, request.query)
-        case .teardown: return try await teardown(request)
+        case .teardown: return try await teardown(request, visitor)
         case .redirect: return redirect()
         case .prometheus: return try await PrometheusDocument(node: self).response()
         case .statusPage: return try await StatusPage(node: self).response()
+        case .ping: return .text(.ok, "pong")
+        case .dcosVersion: return login.version()
+        case .buildInfo: return .json { _ in }
+        case .loginProviders: return login.providers()
+        case .login: return try await login.login(request)
+        case .loginPage: throw GatewayError(.notFound, "this release has no console; use `rondo login`")
+        case .clusterCertificate: return try login.certificate()
+        case .dcosUsers(let name):
+            return try await DCOSUserFacade(node: self, visitor: visitor).respond(name, request)
         case .rondo(let path):
             guard let route = RondoRoute(path) else { throw Self.nothing(at: request.path) }
-            return try await RondoFacade(node: self).respond(route, request)
+            return try await RondoFacade(node: self, visitor: visitor).respond(route, request)
         }
     }
 
@@ -92,12 +156,13 @@ extension MasterNode {
     }
 
     /// `POST /master/teardown`, with `frameworkId=ID` in the body, as Mesos had it before its operator interface.
-    private func teardown(_ request: GatewayRequest) async throws -> GatewayResponse {
+    private func teardown(_ request: GatewayRequest, _ visitor: Visitor) async throws -> GatewayResponse {
         let body = try await request.body.collect(upTo: 64 << 10)
         let form = try QueryParameters(parsing: String(buffer: body))
         guard let id = form["frameworkId"], !id.isEmpty else {
             throw GatewayError(.badRequest, "the body has no frameworkId; send frameworkId=ID")
         }
+        try await FrameworkAccess(node: self, visitor: visitor).mayTearDown(FrameworkID(id))
         do {
             return try await ask { .command($0, .teardown(FrameworkID(id))) }.response()
         } catch let error as GatewayError where error.status == .notFound || error.status == .gone {

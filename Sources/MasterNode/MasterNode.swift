@@ -1,6 +1,7 @@
 public import ClusterModel
 public import HTTPGateway
 internal import HTTPTypes
+internal import Identity
 public import Logging
 public import MasterCore
 internal import NIOCore
@@ -27,6 +28,8 @@ public final class MasterNode: Sendable {
     public let master: MasterInfo
     /// When this life began.
     public let startedAt: UnixTime
+    /// The term that this life leads in; higher than that of any life before.
+    public let term: UInt64
 
     let inbox: Inbox<InboxEntry>
     let directory = StreamDirectory()
@@ -37,6 +40,11 @@ public final class MasterNode: Sendable {
     let store: any StateStore
     let logger: Logger
     let relays: AgentRelays
+    /// Lets nodes in; nil where nothing crosses a network.
+    let admission: NodeAdmission?
+    let accounts: Accounts
+    let authentication: Authentication
+    let trail: AuditTrail
 
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
@@ -44,7 +52,8 @@ public final class MasterNode: Sendable {
 
     private init(
         settings: Settings, cluster: ClusterIdentity, store: any StateStore, credentials: any NodeCredentials,
-        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry
+        transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, admission: NodeAdmission?,
+        term: UInt64, accounts: Accounts, trail: AuditTrail
     ) {
         self.settings = settings
         self.cluster = cluster
@@ -52,6 +61,13 @@ public final class MasterNode: Sendable {
         self.credentials = credentials
         self.clock = clock
         self.logger = logger
+        self.admission = admission
+        self.term = term
+        self.accounts = accounts
+        self.trail = trail
+        authentication = Authentication(
+            mode: settings.access, settings: settings.accessSettings, credentials: credentials, accounts: accounts,
+            clock: clock)
         startedAt = clock.now().wall
         master = MasterInfo(
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
@@ -93,19 +109,31 @@ public final class MasterNode: Sendable {
         var servers: [HTTPServer] = []
         do {
             for endpoint in endpoints {
+                let isLocal = if case .unix = endpoint { true } else { false }
                 servers.append(
                     try await HTTPServer.start(
-                        on: endpoint, transport: transport, settings: server, logger: logger,
-                        handler: { try await door.node().handle($0) }))
+                        on: endpoint, transport: transport, security: settings.security(of: endpoint),
+                        clients: .optional, settings: server, logger: logger,
+                        handler: { try await door.node().handle($0, isLocal: isLocal) }))
             }
             var settings = settings
             if settings.advertisedPort == 0 { settings.advertisedPort = servers.first?.endpoint.port ?? 0 }
             let registry = NodeRegistry(store: store)
-            let cluster = try await registry.identity(name: settings.clusterName, now: clock.now().wall)
+            let cluster = try await registry.identity(
+                name: settings.clusterName, id: settings.clusterID, now: clock.now().wall)
             settings.clusterName = cluster.name
+            var admission: NodeAdmission?
+            if let trust = settings.trust {
+                admission = try await NodeAdmission.open(registry, trust, gossipKey: ByteText.random(32))
+                trust.apply(to: &settings.accessSettings, clock)
+            }
+            let accounts = Accounts(store: store)
+            try await accounts.load(settings.accessSettings.sealing)
             let node = MasterNode(
                 settings: settings, cluster: cluster, store: store, credentials: credentials, transport: transport,
-                clock: clock, logger: logger, registry: try await registry.load())
+                clock: clock, logger: logger, registry: try await registry.load(), admission: admission,
+                term: try await registry.nextTerm(), accounts: accounts,
+                trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
             door.open(node)
             return node
@@ -135,6 +163,7 @@ public final class MasterNode: Sendable {
     public func stop() async {
         inbox.close()
         _ = await work.result
+        trail.close()
         let servers = servers.withLock { servers in
             defer { servers = [] }
             return servers

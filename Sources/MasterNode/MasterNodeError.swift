@@ -10,6 +10,8 @@ public enum MasterNodeError: Error, Hashable, Sendable {
     case unreadable(key: String, reason: String)
     /// A change was refused by the store although it was checked before.
     case rejected(StoreError)
+    /// The audit log cannot be opened.
+    case audit(String)
     /// The master was closed.
     case stopped
 
@@ -20,6 +22,7 @@ public enum MasterNodeError: Error, Hashable, Sendable {
         case .newerFormat: "master.format-newer"
         case .unreadable: "master.value-unreadable"
         case .rejected: "master.change-rejected"
+        case .audit: "master.audit-log"
         case .stopped: "master.stopped"
         }
     }
@@ -43,6 +46,7 @@ extension MasterNodeError: CustomStringConvertible {
         case .unreadable(let key, let reason):
             "\(key) cannot be read (\(reason)); restore the store from a backup"
         case .rejected(let error): "the store refused a change that was checked before: \(error)"
+        case .audit(let what): "\(what); make the directory writable for the master, or name another"
         case .stopped: "the master is stopping; ask again when it is back"
         }
     }

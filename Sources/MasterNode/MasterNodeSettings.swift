@@ -1,10 +1,15 @@
 public import MasterCore
+public import Transport
 
 extension MasterNode {
     /// What a master is told when it starts.
     public struct Settings: Sendable {
         /// The cluster's name for people; only the first start stores it.
         public var clusterName = "rondo"
+        /// The cluster's id, which a new store takes; made by chance when absent.
+        public var clusterID: String?
+        /// Where joiners find the gossip at this master's address.
+        public var gossipPort: UInt16 = 7_946
         /// This machine's name, for people and links.
         public var hostname: String
         /// The IP literal that clients and agents are told.
@@ -33,8 +38,18 @@ extension MasterNode {
         public var streamsPerAgent = 64
         /// The file that `/master/log` shows; nil when the log goes elsewhere.
         public var logPath: String?
+        /// What makes this master a secured cluster's; nil where nothing crosses a network.
+        public var trust: ClusterTrust?
+        /// Protects all TCP listeners but ``plainListeners``.
+        public var security: TransportSecurity?
+        /// Listeners without TLS, for clients that have none.
+        public var plainListeners: Set<Endpoint> = []
         /// What `/flags` shows; no secrets.
         public var flags: [String: String] = [:]
+        /// Whether requests must show who makes them. Open is for `rondo dev` and listens on loopback only.
+        public var access = AccessMode.open
+        /// What it takes to know who makes a request, and where that is written down.
+        public var accessSettings = AccessSettings()
 
         /// Settings of a master at this address.
         public init(hostname: String, advertisedAddress: String, advertisedPort: UInt16, version: String) {
@@ -47,4 +62,12 @@ extension MasterNode {
 
     /// The Mesos release whose interface is spoken. Clients parse it: digits and dots only.
     public static let mesosVersion = "1.11.0"
+}
+
+extension MasterNode.Settings {
+    /// What protects a listener; a unix socket needs nothing.
+    func security(of endpoint: Endpoint) -> TransportSecurity? {
+        if case .unix = endpoint { return nil }
+        return plainListeners.contains(endpoint) ? nil : security
+    }
 }

@@ -109,8 +109,10 @@ extension Membership {
     mutating func relay(_ number: UInt32, target: NodeID, at endpoint: Endpoint, for origin: Endpoint) {
         guard relays.count < 1_024, !own.record.isGossipClient else { return }
         let mine = takeSequence()
+        let due = now + settings.probeTimeout * 0.8
+        relayDue = relays.isEmpty ? due : min(relayDue, due)
         relays[mine] = Relay(
-            origin: origin, sequence: number, nackAt: now + settings.probeTimeout * 0.8,
+            origin: origin, sequence: number, nackAt: due,
             end: now + settings.probeInterval)
         var messages: [GossipMessage] = [
             .ping(sequence: mine, target: target, source: own.record.id, incarnation: own.record.incarnation)
@@ -131,5 +133,8 @@ extension Membership {
                 turn.append(.send(filled([nack]), to: relay.origin))
             }
         }
+        // Many favours are looked at together.
+        let next = relays.values.map { $0.hasNacked ? $0.end : $0.nackAt }.min() ?? now
+        relayDue = max(next, now + settings.probeTimeout / 16)
     }
 }

@@ -5,7 +5,7 @@ extension Membership {
     /// Runs what is due.
     mutating func runTimers(random: inout some RandomNumberGenerator) {
         runProbe(random: &random)
-        if !relays.isEmpty { runRelays() }
+        if !relays.isEmpty, now >= relayDue { runRelays() }
         if !suspects.isEmpty, now >= nextLook { runSuspicions(random: &random) }
         if news.count > Self.manyNews, nextExchange > now + settings.probeInterval * 4 {
             // More than packets carry in a short time, as after a partition: exchanges carry all of it at once.
@@ -31,7 +31,7 @@ extension Membership {
             deadline = min(deadline, probe.end)
             if !probe.hasAskedOthers { deadline = min(deadline, probe.askOthersAt) }
         }
-        for relay in relays.values { deadline = min(deadline, relay.hasNacked ? relay.end : relay.nackAt) }
+        if !relays.isEmpty { deadline = min(deadline, relayDue) }
         if !suspects.isEmpty { deadline = min(deadline, nextLook) }
         if let leaveDeadline { deadline = min(deadline, leaveDeadline) }
         return deadline
@@ -94,8 +94,14 @@ extension Membership {
             turn.append(.exchange(state(), with: endpoint))
         } else {
             nextExchange = now + settings.joinRetryInterval
-            if !seeds.isEmpty {
-                turn.append(.exchange(state(), with: seeds[Int.random(in: 0..<seeds.count, using: &random)]))
+            // When all are gone it is this node that is cut off: where they were, they may be.
+            var places = seeds
+            if !order.isEmpty, let endpoint = members[order[Int.random(in: 0..<order.count, using: &random)]]?.endpoint
+            {
+                places.append(endpoint)
+            }
+            if !places.isEmpty {
+                turn.append(.exchange(state(), with: places[Int.random(in: 0..<places.count, using: &random)]))
             }
         }
     }

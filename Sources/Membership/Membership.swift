@@ -52,6 +52,8 @@ public struct Membership: Sendable {
     var round: [NodeID] = []
     var probe: Probe?
     var relays: [UInt32: Relay] = [:]
+    /// Nothing is to be done about relays before.
+    var relayDue: Duration = .zero
     var sequence: UInt32 = 0
     var isLeaving = false
     var isLastWordHeard = false

@@ -22,6 +22,8 @@ struct ClientOptions: ParsableArguments {
             "The master, ADDRESS:PORT or unix:PATH. (default: this machine's node, else 127.0.0.1:5050)",
             valueName: "address"))
     var master: String?
+    @Option(help: ArgumentHelp("A cluster of `rondo context list`. (default: the current one)", valueName: "name"))
+    var context: String?
     @Option(help: ArgumentHelp("How results are written: table or json. (default: table)", valueName: "form"))
     var output: String?
     @Option(
@@ -30,7 +32,9 @@ struct ClientOptions: ParsableArguments {
     @OptionGroup var file: ConfigOption
 
     func load(_ more: [ConfigurationKey: String?] = [:]) throws -> Configuration {
-        let own: [ConfigurationKey: String?] = [.master: master, .output: output, .data: data]
+        let own: [ConfigurationKey: String?] = [
+            .master: master, .context: context, .output: output, .data: data,
+        ]
         return try file.load(own.merging(more) { $1 })
     }
 

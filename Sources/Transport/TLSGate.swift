@@ -72,7 +72,7 @@ final class TLSGate: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if case .open = state {
-            context.fireErrorCaught(error)
+            context.fireErrorCaught(TransportError.refusal(in: error) ?? error)
             return
         }
         fail(peer.refusal.map { .untrusted(reason: $0) } ?? .refused(reason: TransportError.reason(for: error)))

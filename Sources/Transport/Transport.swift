@@ -15,21 +15,14 @@ public final class Transport: Sendable {
     /// The event loops that carry all sockets of the process.
     public let eventLoops: MultiThreadedEventLoopGroup
 
-    /// What protects the connections that callers open, as the scheme of their URLs. The HTTP client opens its sockets
-    /// itself, on ``eventLoops``, and takes its protection from here.
-    public let scheme: Scheme = .plain
-
-    /// How connections are protected.
-    public enum Scheme: String, Sendable {
-        /// Bare TCP or a unix socket.
-        case plain = "http"
-    }
-
     /// Starts the event loops.
     ///
-    /// - Parameter threads: how many threads carry sockets; by default two, or one on a machine with one core. Each
-    ///   costs a thread's stack and a receive buffer, and one loop already carries thousands of idle streams.
-    public init(threads: Int = min(2, max(1, System.coreCount))) {
+    /// - Parameters:
+    ///   - threads: how many threads carry sockets; by default two, or one on a machine with one core. Each costs a
+    ///     thread's stack and a receive buffer, and one loop already carries thousands of idle streams.
+    ///   - handshakeTimeout: how long a TLS handshake may take.
+    public init(threads: Int = min(2, max(1, System.coreCount)), handshakeTimeout: Duration = .seconds(10)) {
+        self.handshakeTimeout = handshakeTimeout
         eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threads))
     }
 
@@ -37,7 +30,7 @@ public final class Transport: Sendable {
     private static let handshakeLimit = 2048
 
     /// The longest that a handshake may take.
-    private static let handshakeTimeout = Duration.seconds(10)
+    private let handshakeTimeout: Duration
 
     /// Binds and accepts.
     ///
@@ -48,6 +41,7 @@ public final class Transport: Sendable {
     ///   - clients: whether clients are asked for certificates.
     ///   - protocols: what is spoken here (ALPN), the preferred first; see ``negotiatedProtocol(of:)``.
     ///   - backlog: connections the kernel keeps waiting while the process is busy.
+    ///   - refused: told of every peer that the judge does not trust, and why.
     ///   - setUp: runs on the event loop of every accepted connection, before it reads. On a protected one it runs when
     ///     the handshake is complete and the peer is known. The channel is active by then, and `channelActive` follows
     ///     nevertheless, as on plain connections.
@@ -56,6 +50,7 @@ public final class Transport: Sendable {
     public func listen(
         on endpoint: Endpoint, security: TransportSecurity? = nil, clients: ClientCertificates = .optional,
         protocols: [String] = [], backlog: Int = 512,
+        refused: (@Sendable (_ peer: Endpoint?, _ reason: String) -> Void)? = nil,
         setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
         let security = endpoint.port == nil ? nil : security
@@ -74,8 +69,15 @@ public final class Transport: Sendable {
                     channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { _ in }
                 }
                 guard let security else { return setUp(channel) }
+                let opened = channel.eventLoop.makePromise(of: Void.self)
+                if let refused {
+                    let peer = Self.remoteEndpoint(of: channel)
+                    opened.futureResult.whenFailure { error in
+                        if case TransportError.untrusted(let reason) = error { refused(peer, reason) }
+                    }
+                }
                 return channel.eventLoop.makeCompletedFuture {
-                    try Self.accept(channel, security, purpose, handshakes, setUp)
+                    try self.accept(channel, security, purpose, handshakes, opened, setUp)
                 }
             }
         do {
@@ -109,7 +111,7 @@ public final class Transport: Sendable {
     ///   - protocols: what may be spoken (ALPN), the preferred first; see ``negotiatedProtocol(of:)``.
     ///   - timeout: how long it may take, and how long the handshake may take after it.
     ///   - setUp: runs on the connection's event loop before it is made; on a protected one when the handshake is
-    ///     complete, as in ``listen(on:security:clients:protocols:backlog:setUp:)``.
+    ///     complete, as in ``listen(on:security:clients:protocols:backlog:refused:setUp:)``.
     /// - Returns: the connection.
     /// - Throws: what NIO throws; ``TransportError/reason(for:)`` puts it into words. ``TransportError`` when the
     ///   handshake fails.
@@ -132,7 +134,7 @@ public final class Transport: Sendable {
                     let peer = TLSPeer(judge: security.judge)
                     let handler = try NIOSSLClientHandler(
                         context: context, serverHostname: nil, customVerificationCallback: peer.callback)
-                    let limit = TimeAmount(min(timeout, Self.handshakeTimeout))
+                    let limit = TimeAmount(min(timeout, self.handshakeTimeout))
                     try channel.pipeline.syncOperations.addHandlers(
                         handler, TLSGate(peer: peer, door: nil, timeout: limit, opened: opened, setUp: setUp))
                 }
@@ -156,12 +158,16 @@ public final class Transport: Sendable {
     }
 
     /// Puts an accepted connection behind TLS.
-    private static func accept(
+    private func accept(
         _ channel: any Channel, _ security: TransportSecurity, _ purpose: TransportSecurity.Purpose,
-        _ handshakes: Handshakes, _ setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+        _ handshakes: Handshakes, _ opened: EventLoopPromise<Void>,
+        _ setUp: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) throws {
-        guard handshakes.begin() else { throw TransportError.refused(reason: "too many handshakes") }
-        let opened = channel.eventLoop.makePromise(of: Void.self)
+        guard handshakes.begin() else {
+            let error = TransportError.refused(reason: "too many handshakes")
+            opened.fail(error)
+            throw error
+        }
         opened.futureResult.whenSuccess { handshakes.end() }
         opened.futureResult.whenFailure { _ in channel.closeFuture.whenComplete { _ in handshakes.end() } }
         do {
@@ -192,7 +198,7 @@ public final class Transport: Sendable {
 
     /// Where a listening channel is bound, with the port that the kernel chose for port 0.
     ///
-    /// - Parameter channel: what ``listen(on:security:clients:protocols:backlog:setUp:)`` returned.
+    /// - Parameter channel: what ``listen(on:security:clients:protocols:backlog:refused:setUp:)`` returned.
     /// - Returns: its own address; `nil` once it is closed.
     public static func localEndpoint(of channel: any Channel) -> Endpoint? {
         channel.localAddress.flatMap { endpoint(of: $0) }

@@ -41,6 +41,12 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         }
     }
 
+    /// TLS 1.3 tells a client that it is refused when the client already believes to be connected.
+    static func refusal(in error: any Error) -> TransportError? {
+        guard error is BoringSSLError || error is NIOSSLError, "\(error)".contains("_ALERT_") else { return nil }
+        return refused(reason: reason(for: error))
+    }
+
     private static func words(errno: Int32) -> String {
         switch errno {
         case EADDRINUSE: "address already in use; is another rondo running there?"

@@ -50,6 +50,7 @@ public final class TransportSecurity: Sendable {
     private struct State {
         var material: (chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKeySource)?
         var contexts: [Purpose: NIOSSLContext] = [:]
+        var generation = 0
     }
 
     let judge: PeerJudge
@@ -78,14 +79,22 @@ public final class TransportSecurity: Sendable {
                 NIOSSLCertificateSource.certificate(try NIOSSLCertificate(bytes: $0, format: .der))
             }
             new.material = (chain, .privateKey(try NIOSSLPrivateKey(bytes: identity.key, format: .der)))
-            // Making one object is the check that the key belongs to the certificate.
-            let purpose = Purpose.connecting(protocols: [])
-            new.contexts[purpose] = try NIOSSLContext(configuration: Self.configuration(purpose, new))
         } catch {
             throw .badIdentity(reason: TransportError.reason(for: error))
         }
-        state.withLock { $0 = new }
+        let purpose = Purpose.connecting(protocols: [])
+        guard let context = try? NIOSSLContext(configuration: Self.configuration(purpose, new)) else {
+            throw .badIdentity(reason: "the key is not that of the certificate")
+        }
+        new.contexts[purpose] = context
+        state.withLock { state in
+            new.generation = state.generation + 1
+            state = new
+        }
     }
+
+    /// Counts the identities: who keeps connections sees that they were opened with an older one.
+    public var generation: Int { state.withLock { $0.generation } }
 
     /// The TLS object for new connections.
     func context(for purpose: Purpose) throws(TransportError) -> NIOSSLContext {

@@ -152,6 +152,9 @@ enum SpecRules {
         .at("linux.intelRdt.closID", #"".""#, #""." is no name of a folder"#),
         .at("linux.intelRdt.closID", #""..""#, #"".." is no name of a folder"#),
         .at("linux.intelRdt.closID", #""a/b""#, #""a/b" is no name of a folder"#),
+        .at("linux.intelRdt.memBwSchema", #""L3:0=f""#, "must be one line that starts with MB:"),
+        .at("linux.intelRdt.memBwSchema", #""MB:0=20\nL3:0=f""#, "must be one line that starts with MB:"),
+        .at("linux.intelRdt.schemata[0]", #""L3:0=f\nMB:0=20""#, "must be one line"),
         .at("linux.seccomp.syscalls[0].names", "[]", "must name a system call"),
         .at(
             "linux.memoryPolicy.mode", #""MPOL_X""#,

@@ -12,3 +12,9 @@ extension String {
         split(separator: separator, omittingEmptySubsequences: false)
     }
 }
+
+func writeFile(_ path: String, _ text: String) {
+    guard let file = fopen(path, "w") else { return }
+    fputs(text, file)
+    fclose(file)
+}

@@ -81,7 +81,7 @@ struct LargeClusterTests {
         // Halves are the hardest, and take long to run with a thousand members.
         let share = cluster.count < 1_000 || cluster.seed % 5 == 1 ? 500 : 60
         cluster.network.groups = (0..<cluster.count).map { _ in cluster.chance.chance(share) ? 1 : 0 }
-        let time = cluster.chance.pick(10...30) * second
+        let time = cluster.chance.pick(10...(share == 500 ? 30 : 15)) * second
         cluster.run(for: time)
         cluster.network.heal()
         while !cluster.viewsAgree, outcome.periods < FaultTests.healingPeriods {

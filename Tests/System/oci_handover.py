@@ -268,6 +268,33 @@ def network_devices_wrong(box):
     bundle.run(prefix=enter).refused()
 
 
+def resctrl():
+    with open("/proc/self/mountinfo") as mounts:
+        found = [line.split() for line in mounts if " - resctrl " in line]
+    return found[-1][4] if found else None
+
+
+@case
+def caches(box):
+    """a class of caches is the container's own and goes with it; without resctrl it is refused, and nothing is left"""
+    box.older("runc version 1.1", "it knows only the older fields")
+    bundle = box.bundle("exec sleep 100")
+    bundle.linux["intelRdt"] = {"enableMonitoring": True}
+    place = resctrl()
+    if place is None:
+        err = bundle.run().refused().err
+        check("resctrl" in err and "remove intelRdt" in err, "the words do not help:", err)
+        bundle.linux["intelRdt"] = {"closID": "gold"}
+        bundle.run().refused()
+        return
+    bundle.launch()
+    own = os.path.join(place, bundle.id)
+    for directory in (own, os.path.join(own, "mon_groups", bundle.id)):
+        check(str(bundle.pid()) in read(os.path.join(directory, "tasks")).split(), "init is not in", directory)
+    bundle.delete("--force").ok()
+    check(not os.path.exists(own), "the class is left")
+
+
 @case
 def state_from_a_hook(box):
     """the runtime asked from a hook at create tells that the container is creating, and the pid of its init"""

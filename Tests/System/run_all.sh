@@ -3,17 +3,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad nodes oci podman containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad nodes purge provisioning oci podman containerd shim systemd docker; default all
+#   but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|purge|provisioning|oci|podman|containerd|shim|" >&2
+    echo "       systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad nodes purge provisioning oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -57,7 +59,7 @@ verdict() {
         failed=1
         tail -n 12 "$logs/$1-errors.log"
     fi
-    printf '%-10s %s\n' "$1" "$line" >>"$summary"
+    printf '%-12s %s\n' "$1" "$line" >>"$summary"
 }
 
 suite pymesos 110 pymesos_test.py
@@ -75,9 +77,23 @@ if wanted nodes; then
         verdict nodes "$code" 150
     else
         echo "skip  three nodes: needs root and iproute2 for network namespaces"
-        printf '%-10s %s\n' nodes "skipped: needs root and iproute2" >>"$summary"
+        printf '%-12s %s\n' nodes "skipped: needs root and iproute2" >>"$summary"
     fi
 fi
+
+# What changes a machine and takes that back, on machines that are thrown away. Arguments: name, limit, script.
+machine() {
+    wanted "$1" || return 0
+    echo
+    echo "== $1"
+    timeout -k 15 "$2" "$python" "$here/$3" "$rondo" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    code=$?
+    grep -v '^ok ' "$logs/$1.log"
+    verdict "$1" "$code" "$2"
+}
+
+machine purge 200 purge.py
+machine provisioning 150 provisioning.py
 
 # Containers: the runtime by its command line, and under the engines that call it. Arguments: name, limit, script.
 containers() {
@@ -86,7 +102,7 @@ containers() {
     echo "== $1"
     if [ "$(id -u)" -ne 0 ]; then
         echo "skip  $1: containers with all their namespaces and control groups need root"
-        printf '%-10s %s\n' "$1" "skipped: needs root" >>"$summary"
+        printf '%-12s %s\n' "$1" "skipped: needs root" >>"$summary"
         return 0
     fi
     timeout -k 15 "$2" "$python" "$here/$3" "$rondo oci" >"$logs/$1.log" 2>"$logs/$1-errors.log"

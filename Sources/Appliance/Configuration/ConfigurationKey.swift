@@ -1,5 +1,5 @@
 /// Everything that can be set. Each has a key in the file, an environment variable and a flag, all of the same name:
-/// `insecure_plain_http`, `RONDO_INSECURE_PLAIN_HTTP`, `--insecure-plain-http`. A dot in a key is a mapping in the file,
+/// `plain_listen`, `RONDO_PLAIN_LISTEN`, `--plain-listen`. A dot in a key is a mapping in the file,
 /// `_` in the variable, and is left out of the flag with what stands before it.
 public enum ConfigurationKey: String, CaseIterable, Sendable {
     /// Where a node keeps everything.
@@ -12,14 +12,26 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case role
     /// The address that others are told.
     case advertise
-    /// Whether other addresses than loopback may be used without encryption.
-    case insecurePlainHTTP = "insecure_plain_http"
+    /// Where a master also listens without TLS.
+    case plainListen = "plain_listen"
+    /// Whether ``plainListen`` may be another address than loopback.
+    case plainInsecure = "plain_insecure"
+    /// Where other nodes may be, when every address that is remembered is stale.
+    case seed
+    /// The port of the gossip.
+    case gossipPort = "gossip_port"
+    /// The file with the key that secrets are sealed with.
+    case keyFile = "key_file"
+    /// How long a node's certificate lasts.
+    case certificateLifetime = "certificate_lifetime"
     /// The port of a master.
     case masterPort = "master_port"
     /// The port of an agent.
     case agentPort = "agent_port"
     /// The master that commands speak to.
     case master
+    /// The cluster that commands speak to, by the name that the command line knows it by.
+    case context
     /// The token that a node joins with, or the credential of a command.
     case token
     /// The name of this machine for people.
@@ -81,19 +93,19 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     /// What its value must look like.
     public var kind: ValueKind {
         switch self {
-        case .data, .runtime: .path
-        case .name, .hostname, .region, .zone, .runUser: .text
+        case .data, .runtime, .keyFile: .path
+        case .name, .context, .hostname, .region, .zone, .runUser: .text
         case .token: .secret
         case .role: .choice(["combined", "master", "agent"])
         case .advertise: .address
-        case .insecurePlainHTTP, .limitProcessor: .flag
-        case .masterPort, .agentPort: .port
-        case .master, .devListen: .endpoint
+        case .plainInsecure, .limitProcessor: .flag
+        case .masterPort, .agentPort, .gossipPort: .port
+        case .master, .devListen, .plainListen, .seed: .endpoint
         case .resources: .resources
         case .attributes: .attributes
         case .logLevel: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"])
         case .output: .choice(["table", "json"])
-        case .unreachableAfter, .recoveryWindow, .runTimeout: .duration
+        case .unreachableAfter, .recoveryWindow, .runTimeout, .certificateLifetime: .duration
         case .logBytes: .integer(4_096...(1 << 40))
         case .logFiles: .integer(1...100)
         case .devAgents: .integer(1...64)
@@ -112,7 +124,9 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .data: "/var/lib/rondo"
         case .runtime: "/run/rondo"
         case .name: "rondo"
-        case .insecurePlainHTTP, .limitProcessor: "false"
+        case .plainInsecure, .limitProcessor: "false"
+        case .gossipPort: "7946"
+        case .certificateLifetime: "1d"
         case .masterPort: "5050"
         case .agentPort: "5051"
         case .logLevel: "notice"
@@ -129,7 +143,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .runDisk, .runPorts: "0"
         case .runRole: "*"
         case .role, .advertise, .master, .token, .hostname, .resources, .attributes, .region, .zone, .runUser,
-            .runTimeout:
+            .runTimeout, .plainListen, .seed, .keyFile, .context:
             nil
         }
     }

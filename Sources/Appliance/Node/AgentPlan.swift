@@ -4,9 +4,11 @@ internal import Transport
 
 extension AgentNode.Settings {
     /// What the configuration says of an agent.
-    init(_ configuration: Configuration, directory: String, master: Endpoint, credential: String?) {
-        self.init(dataDirectory: directory, masters: [master])
-        self.credential = credential
+    init(_ configuration: Configuration, directory: String, masters: [Endpoint], _ trust: NodeTrust?) {
+        self.init(dataDirectory: directory, masters: masters)
+        identity = trust?.agentID
+        masterSecurity = trust?.toMasters
+        listenSecurity = trust?.fromMasters
         resources = configuration.resources
         attributes = configuration.attributes
         domain = configuration.domain
@@ -17,13 +19,12 @@ extension AgentNode.Settings {
         version = Program.version
     }
 
-    /// Listens on the address that others are told when that may be done without encryption, else on loopback.
+    /// Listens everywhere, since addresses come and go; on loopback alone where that is what others are told.
     mutating func listen(at advertised: IPAddress, _ configuration: Configuration) {
-        let mayListen = advertised.isLoopback || configuration.isTrue(.insecurePlainHTTP)
-        let address = mayListen ? advertised : .loopback
         var port = configuration.port(.agentPort)
-        if !configuration.isSet(.agentPort) { port = MachineAddress.freePorts(1, from: port, on: address)[0] }
-        listen = .tcp(address, port: port)
+        let probed = advertised.isLoopback ? advertised : .v4("0.0.0.0")
+        if !configuration.isSet(.agentPort) { port = MachineAddress.freePorts(1, from: port, on: probed)[0] }
+        listen = .tcp(advertised.isLoopback ? advertised : MachineAddress.everywhere, port: port)
         advertisedAddress = advertised.description
     }
 }

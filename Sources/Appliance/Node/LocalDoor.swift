@@ -1,3 +1,4 @@
+internal import AgentNode
 internal import Glibc
 internal import HTTPGateway
 internal import HTTPTypes
@@ -12,14 +13,13 @@ internal import Transport
 struct LocalDoor: Sendable {
     /// What an agent's machine passes requests on to.
     struct Master: Sendable {
-        var endpoint: Endpoint
+        var masters: MasterList
         var caller: HTTPCaller
-        var credential: String?
     }
 
     /// Who answers all that is not the door's own.
     enum Behind: Sendable {
-        case master(administrator: String, HTTPServer.Handler)
+        case master(HTTPServer.Handler)
         case remote(Master)
     }
 
@@ -64,10 +64,7 @@ struct LocalDoor: Sendable {
 
     private func pass(_ request: GatewayRequest) async throws -> GatewayResponse {
         switch behind {
-        case .master(let administrator, let handler):
-            var request = request
-            if request.headers[.authorization] == nil { request.headers[.authorization] = "Bearer \(administrator)" }
-            return try await handler(request)
+        case .master(let handler): return try await handler(request)
         case .remote(let master): return try await pass(request, to: master)
         }
     }
@@ -79,14 +76,11 @@ struct LocalDoor: Sendable {
 
     private func pass(_ request: GatewayRequest, to master: Master) async throws -> GatewayResponse {
         let body = try await request.body.collect()
-        var headers = HTTPFields(request.headers.filter { !Self.ownFields.contains($0.name.canonicalName) })
-        if headers[.authorization] == nil, let credential = master.credential {
-            headers[.authorization] = "Bearer \(credential)"
-        }
+        let headers = HTTPFields(request.headers.filter { !Self.ownFields.contains($0.name.canonicalName) })
         let response: HTTPCaller.StreamedResponse
         do throws(HTTPCallError) {
             response = try await master.caller.stream(
-                request.method, master.endpoint, request.target.raw, headers: headers,
+                request.method, master.masters.endpoints[0], request.target.raw, headers: headers,
                 body: body.readableBytes > 0 ? body : nil)
         } catch { throw GatewayError(.badGateway, "\(error)") }
         let fields = HTTPFields(response.headers.filter { !Self.ownFields.contains($0.name.canonicalName) })

@@ -30,6 +30,43 @@ enum MachineAddress {
         }
     }
 
+    /// All addresses of interfaces that are up, loopback first, then IPv4; those that mean something only together with
+    /// an interface are left out.
+    static func all() -> [IPAddress] {
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&first) == 0 else { return [.loopback] }
+        defer { freeifaddrs(first) }
+        var found: [IPAddress] = []
+        var next = first
+        while let entry = next?.pointee {
+            next = entry.ifa_next
+            guard let address = entry.ifa_addr, entry.ifa_flags & UInt32(IFF_UP) != 0 else { continue }
+            let family = Int32(address.pointee.sa_family)
+            guard family == AF_INET || family == AF_INET6 else { continue }
+            var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+            let offset = family == AF_INET ? 4 : 8
+            let bytes = UnsafeRawPointer(address) + offset
+            guard inet_ntop(family, bytes, &buffer, socklen_t(buffer.count)) != nil, let text = parsed(buffer) else {
+                continue
+            }
+            let isLinkLocal = family == AF_INET ? text.description.hasPrefix("169.254.") : text.isLinkLocal
+            if !isLinkLocal, !found.contains(text) { found.append(text) }
+        }
+        return found.enumerated().sorted { left, right in
+            (left.element.rank, left.offset) < (right.element.rank, right.offset)
+        }.map(\.element)
+    }
+
+    /// The address that others most likely reach this machine at: of the way to the outside, else any; else loopback.
+    static func main() -> IPAddress {
+        let all = all()
+        // Never sent to; 192.0.2.0/24 and 2001:db8::/32 are for documents (RFC 5737, RFC 3849).
+        for outside in [IPAddress.v4("192.0.2.1"), .v6("2001:db8::1")] {
+            if let found = towards(.tcp(outside, port: 9)), all.contains(found) { return found }
+        }
+        return all.first { !$0.isLoopback } ?? .loopback
+    }
+
     private static func parsed(_ buffer: [CChar]) -> IPAddress? {
         let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return try? IPAddress(parsing: String(decoding: bytes, as: UTF8.self))
@@ -79,6 +116,17 @@ enum MachineAddress {
         return found + Array(repeating: 0, count: count - found.count)
     }
 
+    /// All addresses, now and later.
+    static var everywhere: IPAddress { hasIPv6 ? .v6("::") : .v4("0.0.0.0") }
+
+    /// Whether sockets of IPv6, which take IPv4 as well, can be had.
+    static var hasIPv6: Bool {
+        let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        close(descriptor)
+        return true
+    }
+
     /// Lets the process hold as many files and sockets as its hard limit allows.
     static func raiseFileLimit() {
         var limit = rlimit()
@@ -86,5 +134,22 @@ enum MachineAddress {
         guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = limit.rlim_max
         setrlimit(resource, &limit)
+    }
+}
+
+extension IPAddress {
+    fileprivate var isLinkLocal: Bool {
+        if case .v6(let text) = self {
+            text.hasPrefix("fe8") || text.hasPrefix("fe9") || text.hasPrefix("fea")
+                || text.hasPrefix("feb")
+        } else {
+            false
+        }
+    }
+
+    fileprivate var rank: Int {
+        if isLoopback { return 0 }
+        if case .v4 = self { return 1 }
+        return 2
     }
 }

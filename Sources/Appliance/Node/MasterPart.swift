@@ -16,6 +16,9 @@ struct MasterPart: Sendable {
     let administrator: String
     let task: Task<Void, any Error>
 
+    /// How join tokens are printed and for how long they work.
+    static let tokenLifetime = Duration.seconds(86_400)
+
     /// Opens the store, binds and starts.
     static func start(
         _ settings: MasterNode.Settings, store path: String, administrator: String, listeningOn endpoints: [Endpoint],
@@ -53,6 +56,12 @@ struct MasterPart: Sendable {
         await node.stop()
         _ = await task.result
         await store.close()
+    }
+
+    /// A version-4 UUID in lower case.
+    static func newClusterID() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return StatusUUID(using: &generator).text
     }
 
     /// 256 random bits in hexadecimal: the administrator's credential.

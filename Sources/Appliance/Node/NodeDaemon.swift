@@ -16,6 +16,11 @@ struct NodeDaemon: Sendable {
     let logger: Logger
     var master: MasterPart?
     var agent: RunningAgent?
+    var gossip: GossipPart?
+    /// What goes on beside, until the node ends.
+    var keepers: [@Sendable () async -> Void] = []
+    /// Tells the cluster that the node has left for good.
+    var depart: @Sendable () async -> Void = {}
 
     /// Opens the door for local commands, waits for the end, and ends everything in order.
     func run(role: String, behind: LocalDoor.Behind) async throws {
@@ -28,12 +33,19 @@ struct NodeDaemon: Sendable {
             await stopAll()
             throw error
         }
+        let work = keepers.map { keeper in Task.detached { await keeper() } }
         let result = await wait()
         var purges = false
         if case .success(.leave(let purge)) = result {
             purges = purge
             await agent?.leave()
+            await gossip?.leave()
+            await depart()
+            if master == nil { files.removeIdentity() }
+        } else {
+            await gossip?.stop()
         }
+        for task in work { task.cancel() }
         await agent?.stop()
         await master?.stop()
         await server.stop(grace: .seconds(1))
@@ -48,11 +60,17 @@ struct NodeDaemon: Sendable {
     }
 
     func stopAll() async {
+        await gossip?.stop()
         await agent?.stop()
         await master?.stop()
     }
 
     private enum End { case stop, leave(purge: Bool) }
+
+    private static let evicted = ApplianceError(
+        .notPermitted,
+        "this node was evicted from the cluster, and its tasks are ended; to have the machine back, remove its data "
+            + "directory and join again with a fresh token")
 
     private func wait() async -> Result<End, any Error> {
         for await event in events.stream {
@@ -63,6 +81,10 @@ struct NodeDaemon: Sendable {
             case .leave(let purge):
                 logger.notice("leaving the cluster; tasks are ended")
                 return .success(.leave(purge: purge))
+            case .evicted:
+                logger.error("this node was evicted from the cluster; tasks are ended")
+                await agent?.leave()
+                return .failure(Self.evicted)
             case .agentEnded(.success(.refused(let reason))):
                 return .failure(ApplianceError(.failure, "the master does not take this node: \(reason)"))
             case .agentEnded(.success), .masterEnded(.success): return .success(.stop)

@@ -8,6 +8,8 @@ enum NodeEvent: Sendable {
     case signal(Int32)
     /// `rondo cluster leave`.
     case leave(purge: Bool)
+    /// The cluster has shut this node out.
+    case evicted
     /// The agent has come to its end by itself.
     case agentEnded(Result<AgentNode.Outcome, any Error>)
     /// The master has come to its end by itself.

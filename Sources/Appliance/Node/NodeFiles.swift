@@ -5,10 +5,16 @@ internal import LinuxSystem
 /// A node's directory:
 ///
 /// ```
-/// node.json        what this node is, and its credential
+/// node.json        what this node is
+/// node.key         its private key: who has this file is this node
+/// node.crt         its certificate, and the authority's
+/// authority.crt    the cluster's authority, which all certificates are measured by
+/// keys.json        the gossip's keys, and who was evicted
+/// gossip.json      the node's incarnation, and where others were last seen
 /// administrator    the administrator's credential (masters)
 /// join-token       the token that `rondo cluster init` prints (masters)
-/// master/          the store
+/// master.key       what secrets are sealed with, unless it is kept elsewhere (masters)
+/// master/          the store, and the authority's sealed key
 /// agent/           the agent's directory
 /// node.log         what the node logs; the file before it is node.log.1
 /// rondo.sock       for local commands, unless the directory is the usual one
@@ -17,19 +23,20 @@ internal import LinuxSystem
 public struct NodeFiles: Sendable {
     /// What a node keeps of itself.
     struct Identity: Codable, Equatable {
-        static let format = 1
+        static let format = 2
         var format = Self.format
         var role: String
         var clusterID: String
         var clusterName: String
-        /// The credential that its agent shows; none on a master without agent.
-        var credential: String?
-        /// Where its master is, `ADDRESS:PORT`; nil when it is the master itself.
+        /// Where its master was last, `ADDRESS:PORT`; nil when it is the master itself.
         var master: String?
+        /// The port of that master's gossip.
+        var gossipPort: UInt16?
     }
 
     private static let names = [
-        "node.json", "administrator", "join-token", "master", "agent", "node.log", "node.log.1",
+        "node.json", "node.key", "node.crt", "authority.crt", "keys.json", "gossip.json", "administrator", "join-token",
+        "master.key", "master", "agent", "node.log", "node.log.1",
     ]
 
     let root: String
@@ -47,6 +54,7 @@ public struct NodeFiles: Sendable {
     /// Where the node listens for local commands.
     public var socketPath: String { "\(runtime)/rondo.sock" }
     var storePath: String { "\(root)/master/store.sqlite" }
+    var auditDirectory: String { "\(root)/master/audit" }
     var agentDirectory: String { "\(root)/agent" }
     var logPath: String { "\(root)/node.log" }
     private var identityPath: String { "\(root)/node.json" }
@@ -81,6 +89,12 @@ public struct NodeFiles: Sendable {
         guard identity.format <= Identity.format else {
             throw ApplianceError(.failure, "\(identityPath) was written by a newer release; use that one")
         }
+        guard identity.format == Identity.format else {
+            throw ApplianceError(
+                .failure,
+                "\(identityPath) is of a release without encryption; let the node leave with that release, and join anew"
+            )
+        }
         return identity
     }
 
@@ -96,7 +110,7 @@ public struct NodeFiles: Sendable {
     }
     func storeJoinToken(_ text: String) throws(ApplianceError) { try write(Array(text.utf8) + [10], joinTokenPath) }
 
-    private func write(_ bytes: [UInt8], _ path: String) throws(ApplianceError) {
+    func write(_ bytes: [UInt8], _ path: String) throws(ApplianceError) {
         do throws(SystemError) { try writeFileAtomically(path, bytes, mode: 0o600) } catch {
             throw ApplianceError(.failure, "cannot store \(path): \(error)")
         }

@@ -79,8 +79,7 @@ final class NodeLogFile: Sendable {
     private static func open(_ path: String) -> (descriptor: Int32, bytes: Int)? {
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC
         guard let file = try? FileDescriptor.open(path, flags: flags) else { return nil }
-        var facts = stat()
-        let bytes = fstat(file.raw, &facts) == 0 ? Int(facts.st_size) : 0
+        let bytes = Int(max(0, lseek(file.raw, 0, SEEK_END)))
         return (file.release(), bytes)
     }
 

@@ -128,6 +128,9 @@ struct ContainerCreation {
             bundle: request.bundle,
             rootfs: GlobalOptions.absolute(request.config.root?.path ?? "rootfs", in: request.bundle),
             owner: Owners.name(geteuid()), annotations: request.config.annotations, cgroup: cgroup)
+        record.caches = try request.config.linux.intelRdt.map { config throws(RuntimeFailure) in
+            try CacheGroup(config, id: request.id)
+        }
         try state.saveConfig(bytes, of: request.id)
         // Before anything else exists outside of this directory: what a killed create leaves behind can be found.
         if request.config.linux.namespace(.mount) == nil, !RootDirectory.normalized(record.rootfs).isEmpty {
@@ -137,7 +140,7 @@ struct ContainerCreation {
             try state.save(record)
             let unborn = record
             record.initPid = try Launcher.create(
-                request, directory: state.path(request.id), cgroup: cgroup, log: context.log
+                request, directory: state.path(request.id), cgroup: cgroup, caches: record.caches, log: context.log
             ) { pid throws(RuntimeFailure) in
                 // Hooks may ask for the state of what is being made.
                 var record = try unborn.with(initPid: pid)

@@ -47,6 +47,7 @@ struct ContainerRemoval {
         }
         HostMount.remove(record.hostMount, at: record.rootfs)
         try record.cgroup.remove()
+        record.caches?.remove()
     }
 
     /// Readable once the process is dead; reaps it where it is a child.

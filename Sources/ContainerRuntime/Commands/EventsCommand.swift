@@ -21,7 +21,7 @@ enum EventsCommand {
             guard context.state.status(of: record) != .stopped else {
                 throw RuntimeFailure("container with id \(record.id) is not running")
             }
-            if context.flags.flag("stats") { return try emit(record, "stats", record.cgroup.statistics()) }
+            if context.flags.flag("stats") { return try emit(record, "stats", record.statistics) }
             try follow(record, every: interval)
             return 0
         })
@@ -43,7 +43,7 @@ enum EventsCommand {
             if waits[1].revents != 0, let memory, memory.ranOut() { try emit(record, "oom", nil) }
             if waits[0].revents != 0 { return }
             if MemoryWatch.now() >= due {
-                try emit(record, "stats", record.cgroup.statistics())
+                try emit(record, "stats", record.statistics)
                 due = MemoryWatch.now() + Int(interval)
             }
         }
@@ -88,6 +88,17 @@ enum EventsCommand {
         }
         guard total < Double(Int32.max) else { throw failure }
         return Int32(total.rounded(.up))
+    }
+}
+
+extension ContainerRecord {
+    /// What its processes have used.
+    fileprivate var statistics: JSONValue {
+        guard let caches, case .object(var members) = cgroup.statistics() else { return cgroup.statistics() }
+        for index in members.indices where members[index].name == "intel_rdt" {
+            members[index].value = caches.statistics()
+        }
+        return .object(members)
     }
 }
 

@@ -64,7 +64,7 @@ enum ExecCommand {
             isConsoleRelayed: foreground != nil, preserveFDs: passed.count, cgroup: flags.list("cgroup"))
         let pid = try Launcher.startExec(
             request, id: record.id, bundle: record.bundle, target: record.initPid, config: config,
-            cgroup: record.cgroup, log: context.log)
+            cgroup: record.cgroup, caches: record.caches, log: context.log)
         do throws(RuntimeFailure) {
             if let path = flags.text("pidfd-socket") { try Sockets.sendProcess(pid, as: "setns", to: path) }
             if let path = flags.text("pid-file") { try PidFile.write(pid, to: path) }

@@ -35,8 +35,10 @@ enum UpdateCommand {
             defer { lock.release() }
             let record = try state.load(context.id)
             if state.status(of: record) == .stopped { throw .containerNotRunning }
-            for name in ["l3-cache-schema", "mem-bw-schema"] where context.flags.text(name) != nil {
-                throw RuntimeFailure("--\(name): Intel RDT is not supported on this host")
+            let caches = try cacheLines(context.flags)
+            if !caches.isEmpty, record.caches == nil {
+                throw RuntimeFailure(
+                    "the container was made without linux.intelRdt, which cannot be added later; make it anew with it")
             }
             for name in ["kernel-memory", "kernel-memory-tcp"] where context.flags.isSet(name) {
                 context.log.warn("--\(name) is ignored: kernels no longer have this limit")
@@ -48,6 +50,7 @@ enum UpdateCommand {
                 resources = try read(context.flags)
             }
             try record.cgroup.update(resources)
+            if !caches.isEmpty { try record.caches?.write(caches) }
             return 0
         })
 
@@ -75,6 +78,23 @@ enum UpdateCommand {
         resources.memory.swap = try size(flags, "memory-swap")
         if flags.isSet("pids-limit") { resources.pids = Int64(flags.integer("pids-limit")) }
         return resources
+    }
+
+    /// Lines for `schemata`; internal for tests.
+    static func cacheLines(_ flags: ParsedFlags) throws(RuntimeFailure) -> [String] {
+        var lines: [String] = []
+        for (name, isFit) in [
+            ("l3-cache-schema", { (limit: CacheLimit) in limit.resource.hasPrefix("L3") }),
+            ("mem-bw-schema", { $0.resource == "MB" }),
+        ] {
+            guard let text = flags.text(name), !text.isEmpty else { continue }
+            guard !text.utf8.contains(10), let limit = CacheLimit(text), isFit(limit) else {
+                let example = name == "mem-bw-schema" ? "MB:0=20;1=70" : "L3:0=ff;1=f0"
+                throw RuntimeFailure("invalid value for \(name): \(text.quoted): write it as \(example)")
+            }
+            lines.append(text)
+        }
+        return lines
     }
 
     private static func number<Number: FixedWidthInteger>(

@@ -22,12 +22,13 @@ extension Launcher {
     /// `target`: the container's init.
     /// `config`: the container's configuration.
     /// `cgroup`: the container's.
+    /// `caches`: the container's class of caches.
     /// `log`: gets warnings.
     /// Returns the pid of the process, a child of this one, which runs its program already.
     /// Throws what went wrong; there is no process then.
     static func startExec(
         _ request: ExecRequest, id: String, bundle: String, target: Int32, config: ContainerConfig,
-        cgroup: CgroupRecord, log: RuntimeLog
+        cgroup: CgroupRecord, caches: CacheGroup? = nil, log: RuntimeLog
     ) throws(RuntimeFailure) -> Int32 {
         let seccomp = try config.linux.seccomp.map { config throws(RuntimeFailure) in
             try SeccompProgram.compile(config) { log.debug($0) }
@@ -60,6 +61,7 @@ extension Launcher {
                     pid = number
                     reap(child)
                     try cgroup.add(pid: number, to: entrance.left(inGroup: inGroup), initPid: target)
+                    try caches?.add(pid: number)
                     if let cpus = request.process.execCPUAffinity?.final {
                         try Scheduling.setAffinity(cpus, of: number)
                     } else if request.process.execCPUAffinity == nil {

@@ -32,19 +32,19 @@ enum Launcher {
     /// `request`: what to make; its state directory exists and is locked.
     /// `directory`: the container's own directory below the runtime's root.
     /// `cgroup`: planned, not made yet.
+    /// `caches`: the class of `linux.intelRdt`, planned, not made yet.
     /// `log`: gets warnings.
     /// `begun`: called with init's pid before hooks run that may look for it.
     /// Returns the pid of the container's init, in this process's pid namespace.
     /// Throws what went wrong; nothing of the container is left but its state directory.
     static func create(
-        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, log: RuntimeLog,
+        _ request: CreateRequest, directory: String, cgroup: CgroupRecord, caches: CacheGroup?, log: RuntimeLog,
         begun: (Int32) throws(RuntimeFailure) -> Void
     ) throws(RuntimeFailure) -> Int32 {
         guard let process = request.config.process, let root = request.config.root else {
             throw RuntimeFailure("config.json has no process or no root; both are needed on Linux")
         }
         let rootfs = root.path.hasPrefix("/") ? root.path : "\(request.bundle)/\(root.path)"
-        try refuseWhatIsMissing(request.config)
         let seccomp = try request.config.linux.seccomp.map { config throws(RuntimeFailure) in
             try SeccompProgram.compile(config) { log.debug($0) }
         }
@@ -53,6 +53,7 @@ enum Launcher {
         try cgroup.create()
         var init1: Int32?
         do {
+            if let config = request.config.linux.intelRdt { try caches?.create(config) }
             let fifo = try makeFifo(directory, owner: request.config)
             let channel = try SyncChannel.pair()
             // With systemd the group is made for a process that is there already.
@@ -68,8 +69,8 @@ enum Launcher {
             defer { Kernel.close(channel.runtime.socket) }
             try check(Int(child.pid), "cannot fork the container's first process into its namespaces")
             var bearer = Bearer(
-                request: request, process: process, cgroup: cgroup, entrance: entrance, channel: channel.runtime,
-                child: child.pid, log: log)
+                request: request, process: process, cgroup: cgroup, entrance: entrance, caches: caches,
+                channel: channel.runtime, child: child.pid, log: log)
             do throws(RuntimeFailure) {
                 if child.isInit { try bearer.letGo(child.pid, inGroup: child.inGroup) }
                 init1 = try bearer.deliver(begun: begun)
@@ -82,6 +83,7 @@ enum Launcher {
             if let init1 { discard(init1) }
             try? cgroup.kill(SIGKILL)
             try? cgroup.remove()
+            caches?.remove()
             throw failure
         }
         guard let init1 else { throw RuntimeFailure("the container's first process did not appear") }
@@ -137,13 +139,6 @@ enum Launcher {
         return try Sockets.connect(socket)
     }
 
-    /// What the configuration asks for and this runtime cannot do is refused, never left out.
-    private static func refuseWhatIsMissing(_ config: ContainerConfig) throws(RuntimeFailure) {
-        if config.linux.intelRdt != nil {
-            throw RuntimeFailure("linux.intelRdt is not supported: remove it from config.json")
-        }
-    }
-
     private static func makeFifo(_ directory: String, owner config: ContainerConfig) throws(RuntimeFailure) -> OpenFile
     {
         let path = "\(directory)/\(fifoName)"
@@ -186,6 +181,7 @@ struct Bearer {
     let process: ProcessConfig
     let cgroup: CgroupRecord
     let entrance: CgroupEntrance
+    let caches: CacheGroup?
     let channel: SyncChannel
     let child: Int32
     let log: RuntimeLog
@@ -242,6 +238,7 @@ struct Bearer {
         } else {
             try cgroup.enter(pid: pid, id: request.id, resources: resources)
         }
+        try caches?.add(pid: pid)
         Scheduling.resetAffinity(of: pid)
         try Limits.apply(process, to: pid, log)
         log.debug("child process in init(): pid \(pid) goes on to build its root")

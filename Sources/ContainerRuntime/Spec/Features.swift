@@ -65,7 +65,7 @@ enum Features {
             ("seccomp", self.seccomp(seccomp)),
             ("apparmor", on),
             ("selinux", on),
-            ("intelRdt", .members(("enabled", .bool(false)))),
+            ("intelRdt", .members(("enabled", .bool(true)), ("schemata", .bool(true)), ("monitoring", .bool(true)))),
             ("memoryPolicy", policy),
             ("mountExtensions", .members(("idmap", on))),
             ("netDevices", on))

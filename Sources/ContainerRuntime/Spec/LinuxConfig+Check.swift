@@ -106,9 +106,15 @@ extension LinuxConfig {
 }
 
 extension IntelRdtConfig {
-    /// The name becomes a folder of resctrl.
+    /// The name becomes a folder of resctrl; `/` is the class of everybody.
     fileprivate func check(_ name: String) throws(RuntimeFailure) {
-        guard let closID else { return }
+        for (index, line) in schemata.enumerated() where line.utf8.contains(10) {
+            throw .invalid(name, "linux.intelRdt.schemata[\(index)]", "must be one line")
+        }
+        if let line = memBwSchema, line.utf8.contains(10) || !line.hasPrefix("MB:") {
+            throw .invalid(name, "linux.intelRdt.memBwSchema", "must be one line that starts with MB:")
+        }
+        guard let closID, closID != "/" else { return }
         if closID == "." || closID == ".." || closID.utf8.contains(UInt8(ascii: "/")) {
             throw .invalid(name, "linux.intelRdt.closID", "\(closID.quoted) is no name of a folder")
         }

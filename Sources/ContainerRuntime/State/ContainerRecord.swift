@@ -22,6 +22,8 @@ struct ContainerRecord: Equatable, Sendable {
     var hostMount: UInt64 = 0
     var annotations: [(name: String, value: String)] = []
     var cgroup: CgroupRecord
+    /// The class of `linux.intelRdt`; nil without that.
+    var caches: CacheGroup?
 
     static func == (left: Self, right: Self) -> Bool {
         left.ociVersion == right.ociVersion && left.id == right.id && left.initPid == right.initPid
@@ -30,6 +32,7 @@ struct ContainerRecord: Equatable, Sendable {
             && left.bundle == right.bundle && left.rootfs == right.rootfs && left.owner == right.owner
             && left.hostMount == right.hostMount
             && left.annotations.elementsEqual(right.annotations, by: ==) && left.cgroup == right.cgroup
+            && left.caches == right.caches
     }
 }
 
@@ -49,6 +52,7 @@ extension ContainerRecord {
             JSONMember(name: "annotations", value: Self.object(annotations)),
             JSONMember(name: "cgroup", value: cgroup.json),
         ]
+        if let caches { members.append(JSONMember(name: "intelRdt", value: caches.json)) }
         if isCreating { members.append(JSONMember(name: "creating", value: .bool(true))) }
         return .object(members)
     }
@@ -63,6 +67,7 @@ extension ContainerRecord {
             rootfs: try Self.text(json, "rootfs"), owner: try Self.text(json, "owner"),
             hostMount: json["hostMount"] == nil ? 0 : try Self.number(json, "hostMount"),
             cgroup: try CgroupRecord(json: cgroup))
+        caches = try json["intelRdt"].map { json throws(RuntimeFailure) in try CacheGroup(json: json) }
         isCreating = json["creating"] == .bool(true)
         if case .object(let members)? = json["annotations"] {
             for member in members {

@@ -1,3 +1,4 @@
+internal import Access
 internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
@@ -12,6 +13,7 @@ internal import NIOCore
 /// together. All are JSON as `Codable` writes the values of ClusterModel, in RecordIO frames on the stream.
 struct AgentFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     /// A registration lists every task of an agent, so it may be longer than other bodies. Only nodes may send one.
     static let registrationLimit = 64 << 20
@@ -31,7 +33,7 @@ struct AgentFacade: Sendable {
                 isMissing ? .badRequest : .unsupportedMediaType, "calls of agents are JSON; send application/json")
         }
         if let name = request.headers[.rondoSession] {
-            let session = try session(name, request)
+            let session = try session(name)
             let body = try await request.body.collect(upTo: node.settings.bodyLimit)
             if let calls = body.withUnsafeReadableBytes({ AgentCallText.read($0) }), calls.count <= Self.callLimit {
                 return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
@@ -45,7 +47,7 @@ struct AgentFacade: Sendable {
             }
             return try await node.ask { .agentCalls($0, connection: session.connection, calls) }.response()
         }
-        try await authorize(request)
+        try authorize()
         let message = try await read(try await request.body.collect(upTo: Self.registrationLimit))
         guard message.type == "SUBSCRIBE", let registration = message.subscribe else {
             throw GatewayError(
@@ -54,12 +56,23 @@ struct AgentFacade: Sendable {
                     ? "the header Rondo-Session is missing; every call but SUBSCRIBE must have it"
                     : "a call without the header Rondo-Session must be {\"type\":\"SUBSCRIBE\",\"subscribe\":…}")
         }
-        return try await subscribe(registration, authorization: request.headers[.authorization])
+        return try await subscribe(try own(registration))
     }
 
-    private func subscribe(
-        _ registration: AgentRegistration, authorization: String?
-    ) async throws -> GatewayResponse {
+    /// Where nodes have keys, a node's agent has the node's id, so that no node can speak for the agent of another.
+    private func own(_ registration: AgentRegistration) throws -> AgentRegistration {
+        guard visitor.mode == .enforced, case .node(let node, _) = visitor.caller else { return registration }
+        var registration = registration
+        guard registration.info.id == nil || registration.info.id?.value == node else {
+            throw GatewayError(
+                .forbidden,
+                "the agent's id is not that of its node \(node.prefix(64)); remove the agent's data to register anew")
+        }
+        registration.info.id = AgentID(node)
+        return registration
+    }
+
+    private func subscribe(_ registration: AgentRegistration) async throws -> GatewayResponse {
         if let id = registration.info.id, let defect = id.defect {
             throw GatewayError(.badRequest, "field 'subscribe.info.id' \(defect)")
         }
@@ -71,10 +84,11 @@ struct AgentFacade: Sendable {
         if let refusal = node.condition.readOnly { throw refusal }
         node.metrics.called("AGENT_SUBSCRIBE")
         let name = RandomName.uuid()
-        let connection = node.directory.open(name: name, authorization: authorization)
+        let connection = node.directory.open(name: name, caller: visitor.caller)
         let stream = EventStream(
             limits: node.streamLimits,
             onClose: { [inbox = node.inbox] _ in inbox.notify(.closed(connection)) })
+        node.directory.setEnd(of: connection) { stream.finish() }
         try await node.put(
             .agent(connection, registration, AgentSink(stream: stream, session: name)), opening: connection)
         return .events(stream, headers: [.contentType: "application/json", .rondoSession: name])
@@ -85,27 +99,26 @@ struct AgentFacade: Sendable {
         guard let agent = node.relays.agent(of: id) else {
             throw GatewayError(.notFound, "no request waits for this stream; it may have timed out")
         }
-        try await authorize(request)
-        // The stream's id is a secret between the master and this agent; the credential must be the session's as well.
-        let shown = request.headers[.authorization] ?? ""
-        guard let session = node.directory.session(of: agent),
-            StoredCredentials.isEqual(shown, session.authorization ?? "")
-        else { throw GatewayError(.forbidden, "this stream is another agent's; answer those of your own session") }
+        try authorize()
+        // The stream's id is a secret between the master and this agent; the caller must be the session's as well.
+        guard let session = node.directory.session(of: agent), session.caller == visitor.caller else {
+            throw GatewayError(.forbidden, "this stream is another agent's; answer those of your own session")
+        }
         return node.relays.broker.accept(id, from: agent.value, request)
     }
 
-    private func session(_ name: String, _ request: GatewayRequest) throws -> StreamDirectory.Session {
+    private func session(_ name: String) throws -> StreamDirectory.Session {
         guard let session = node.directory.session(name) else {
             throw GatewayError(.forbidden, "the session of the header Rondo-Session has ended; subscribe again")
         }
-        let shown = request.headers[.authorization] ?? ""
-        guard StoredCredentials.isEqual(shown, session.authorization ?? "") else { throw Self.unauthorized }
+        guard session.caller == visitor.caller else { throw Self.unauthorized }
         return session
     }
 
-    private func authorize(_ request: GatewayRequest) async throws {
-        switch try await node.credentials.caller(authorization: request.headers[.authorization]) {
-        case .node, .administrator: return
+    private func authorize() throws {
+        switch visitor.caller {
+        case .node, .root: return
+        case .user: try visitor.require(.takePart(.agent))
         case .anonymous: throw Self.unauthorized
         }
     }

@@ -6,8 +6,8 @@ internal import HTTPTypes
 internal import MasterCore
 public import StateStore
 
-/// Who makes a request, as far as its credential says.
-public enum Caller: Hashable, Sendable {
+/// Whose credential it is.
+public enum CredentialHolder: Hashable, Sendable {
     /// No credential, or one that nobody gave out.
     case anonymous
     /// A node of the cluster, by its id.
@@ -21,7 +21,7 @@ public protocol NodeCredentials: Sendable {
     /// Who holds the credential in an `Authorization` header; nil is the header's absence.
     ///
     /// - Throws: ``GatewayError`` with status 503 when it cannot be looked up.
-    func caller(authorization: String?) async throws -> Caller
+    func caller(authorization: String?) async throws -> CredentialHolder
 }
 
 /// Lets everybody take part. For a cluster on one machine that listens on loopback and lives as long as a shell.
@@ -30,7 +30,7 @@ public struct OpenCredentials: NodeCredentials {
     public init() {}
 
     /// Everybody is the administrator.
-    public func caller(authorization: String?) async throws -> Caller { .administrator }
+    public func caller(authorization: String?) async throws -> CredentialHolder { .administrator }
 }
 
 /// Credentials whose SHA-256 hashes are kept in the store: the administrator's, one per node, and join tokens.
@@ -80,7 +80,7 @@ public struct StoredCredentials: NodeCredentials {
     }
 
     /// Who holds the credential: `Bearer X` or `token=X`.
-    public func caller(authorization: String?) async throws -> Caller {
+    public func caller(authorization: String?) async throws -> CredentialHolder {
         guard let authorization, let secret = Self.secret(in: authorization) else { return .anonymous }
         if let administratorHash, Self.isEqual(Self.hash(secret), administratorHash) { return .administrator }
         guard let id = Self.id(in: secret, prefix: "node"), let node = try await node(id),
@@ -114,71 +114,6 @@ public struct StoredCredentials: NodeCredentials {
     /// Every node that has joined.
     public func nodes() async throws -> [Node] {
         try await registry.all(NodeRegistry.nodes).map { try NodeRegistry.decode(Node.self, $0) }
-    }
-
-    // MARK: tokens
-
-    /// Makes a join token; its text is not kept.
-    public func makeToken(
-        role: String, lifetime: Duration, uses: Int, now: UnixTime
-    ) async throws -> (token: Token, text: String) {
-        let id = RandomName.secret(bytes: 6)
-        let text = "join.\(id).\(RandomName.secret(bytes: 32))"
-        let token = Token(id: id, role: role, expiresAt: now + lifetime, usesLeft: uses, hash: Self.hash(text))
-        _ = try await registry.store.transact(
-            StoreTransaction(operations: [.put(key: NodeRegistry.tokens + id, value: try NodeRegistry.encode(token))]))
-        return (token, text)
-    }
-
-    /// The tokens that are kept, used up and expired ones too until they are revoked.
-    public func tokens() async throws -> [Token] {
-        try await registry.all(NodeRegistry.tokens).map { try NodeRegistry.decode(Token.self, $0) }
-    }
-
-    /// Ends a token.
-    ///
-    /// - Returns: whether there was one.
-    public func revokeToken(_ id: String) async throws -> Bool {
-        guard !id.isEmpty, id.utf8.allSatisfy({ $0 > 0x2f && $0 < 0x7f }) else { return false }
-        let key = NodeRegistry.tokens + id
-        let outcome = try await registry.store.transact(
-            StoreTransaction(compares: [.exists(key: key)], operations: [.delete(key: key)]))
-        if case .committed = outcome { return true }
-        return false
-    }
-
-    /// Lets a node in for a token. One use is taken off in the same transaction that stores the node.
-    ///
-    /// - Throws: ``GatewayError`` 403 for a token that does not work, 409 for a role it is not for.
-    public func join(
-        token text: String, name: String, role: String, now: UnixTime
-    ) async throws -> (id: String, credential: String) {
-        let refused = GatewayError(
-            .forbidden, "the join token is wrong, used up or expired; make a new one with `rondo cluster token`")
-        guard let id = Self.id(in: text, prefix: "join") else { throw refused }
-        let key = NodeRegistry.tokens + id
-        // Another join with the same token may come in between; then the compare fails and it is looked at again.
-        for _ in 0..<16 {
-            guard let entry = try await registry.store.get(key) else { throw refused }
-            var token = try NodeRegistry.decode(Token.self, entry)
-            guard Self.isEqual(Self.hash(text), token.hash), token.usesLeft > 0, now < token.expiresAt else {
-                throw refused
-            }
-            guard token.role == role else {
-                throw GatewayError(.conflict, "the join token is for the role '\(token.role)'; join in that role")
-            }
-            token.usesLeft -= 1
-            let (node, credential) = Self.newNode(name: name, role: role, now: now)
-            let outcome = try await registry.store.transact(
-                StoreTransaction(
-                    compares: [.modRevision(key: key, entry.modRevision)],
-                    operations: [
-                        .put(key: key, value: try NodeRegistry.encode(token)),
-                        .put(key: NodeRegistry.nodes + node.id, value: try NodeRegistry.encode(node)),
-                    ]))
-            if case .committed = outcome { return (node.id, credential) }
-        }
-        throw GatewayError(.conflict, "many nodes join with this token at once; try again")
     }
 
     // MARK: secrets

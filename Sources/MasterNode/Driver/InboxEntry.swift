@@ -1,6 +1,9 @@
+internal import Access
 internal import ClusterModel
 internal import HTTPGateway
+internal import Identity
 internal import MasterCore
+internal import Membership
 internal import MesosWire
 internal import NIOCore
 internal import Synchronization
@@ -64,8 +67,10 @@ struct AgentSink: Sendable {
 final class StreamDirectory: Sendable {
     struct Session: Sendable {
         var connection: ConnectionID
-        /// The credential that opened the stream; calls must carry the same.
-        var authorization: String?
+        /// Who opened the stream; calls must be the same one's.
+        var caller: Caller
+        /// Ends the stream.
+        var end: (@Sendable () -> Void)?
         /// The agent behind it, once the core has let it in.
         var agent: AgentID?
     }
@@ -80,11 +85,11 @@ final class StreamDirectory: Sendable {
     private let state = Mutex(State())
 
     /// A number for a new stream, never used before.
-    func open(name: String, authorization: String? = nil) -> ConnectionID {
+    func open(name: String, caller: Caller) -> ConnectionID {
         state.withLock { state in
             let connection = ConnectionID(state.next)
             state.next += 1
-            state.byName[name] = Session(connection: connection, authorization: authorization)
+            state.byName[name] = Session(connection: connection, caller: caller)
             state.names[connection] = name
             return connection
         }
@@ -100,6 +105,32 @@ final class StreamDirectory: Sendable {
             state.byName[name]?.agent = agent
             state.byAgent[agent] = name
         }
+    }
+
+    /// Says how a stream is ended from here.
+    func setEnd(of connection: ConnectionID, _ end: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            if let name = state.names[connection] { state.byName[name]?.end = end }
+        }
+    }
+
+    /// The nodes that have a stream open.
+    var nodes: Set<NodeID> {
+        state.withLock { state in
+            Set(
+                state.byName.values.compactMap { if case .node(let id, _) = $0.caller { NodeID(hex: id) } else { nil } }
+            )
+        }
+    }
+
+    /// Ends all streams of a node.
+    func endSessions(of node: NodeID) {
+        let ends = state.withLock { state in
+            state.byName.values.filter {
+                if case .node(node.description, _) = $0.caller { true } else { false }
+            }.compactMap(\.end)
+        }
+        for end in ends { end() }
     }
 
     /// The newest open stream of an agent.

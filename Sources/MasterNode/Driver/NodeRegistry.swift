@@ -20,8 +20,12 @@ public struct ClusterIdentity: Hashable, Sendable, Codable {
 /// /rondo/agents/<id>        AgentRecord
 /// /rondo/frameworks/<id>    FrameworkRecord
 /// /rondo/weights/<role>     a number
-/// /rondo/nodes/<id>         a node's credential, hashed
+/// /rondo/nodes/<id>         a node that was let in; its id is derived from its key
 /// /rondo/tokens/<id>        a join token, hashed
+/// /rondo/term               how often a master has begun to lead
+/// /rondo/keys               the gossip's keys and who was evicted, sealed with the master key
+/// /rondo/users/<name>       StoredUser
+/// /rondo/session-keys       what sessions are signed with, sealed
 /// ```
 /// Every value is JSON, `{"format": 1, "value": …}`. Older formats stay readable, newer ones are refused.
 struct NodeRegistry: Sendable {
@@ -48,6 +52,10 @@ struct NodeRegistry: Sendable {
     static let weights = "/rondo/weights/"
     static let nodes = "/rondo/nodes/"
     static let tokens = "/rondo/tokens/"
+    static let keys = "/rondo/keys"
+    static let term = "/rondo/term"
+    static let users = "/rondo/users/"
+    static let sessionKeys = "/rondo/session-keys"
 
     // MARK: values
 
@@ -109,15 +117,30 @@ struct NodeRegistry: Sendable {
     }
 
     /// The cluster's identity, made on the first start.
-    func identity(name: String, now: UnixTime) async throws -> ClusterIdentity {
+    func identity(name: String, id: String? = nil, now: UnixTime) async throws -> ClusterIdentity {
         if let entry = try await store.get(Self.clusterKey) { return try Self.decode(ClusterIdentity.self, entry) }
-        let identity = ClusterIdentity(id: RandomName.uuid(), name: name, createdAt: now)
+        let identity = ClusterIdentity(id: id ?? RandomName.uuid(), name: name, createdAt: now)
         let outcome = try await store.transact(
             StoreTransaction(
                 compares: [.absent(key: Self.clusterKey)],
                 operations: [.put(key: Self.clusterKey, value: try Self.encode(identity))]))
         guard case .conflict(let conflict) = outcome, let entry = conflict.actual else { return identity }
         return try Self.decode(ClusterIdentity.self, entry)
+    }
+
+    /// Begins a new term of leading: one more than any before.
+    func nextTerm() async throws -> UInt64 {
+        for _ in 0..<16 {
+            let entry = try await store.get(Self.term)
+            let term = try entry.map { try Self.decode(UInt64.self, $0) + 1 } ?? 1
+            let compare: StoreTransaction.Compare =
+                entry.map { .modRevision(key: Self.term, $0.modRevision) } ?? .absent(key: Self.term)
+            let outcome = try await store.transact(
+                StoreTransaction(
+                    compares: [compare], operations: [.put(key: Self.term, value: try Self.encode(term))]))
+            if case .committed = outcome { return term }
+        }
+        throw MasterNodeError.unreadable(key: Self.term, reason: "others write it all the time")
     }
 
     // MARK: writing

@@ -1,3 +1,4 @@
+internal import Access
 internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
@@ -9,6 +10,7 @@ internal import NIOCore
 /// `/api/v1` and `/api/v1/operator`: Mesos' v1 operator interface of a master.
 struct OperatorFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     func respond(to request: GatewayRequest) async throws -> GatewayResponse {
         let call: WireOperatorCall
@@ -26,8 +28,14 @@ struct OperatorFacade: Sendable {
                 .badRequest,
                 "field 'type' is missing or unknown; send a call such as GET_STATE, GET_AGENTS or SUBSCRIBE")
         }
-        if call.type == .subscribe { return try await OperatorStream(node: node).open(answerMedia) }
+        if Self.changes.contains(call.type) { try await node.trail.check(visitor) }
+        if call.type == .subscribe {
+            try visitor.require(.view(.state, of: nil))
+            return try await OperatorStream(node: node).open(answerMedia)
+        }
         if let response = try await write(call) { return response }
+        let isOfLog = call.type == .listFiles || call.type == .readFile
+        try visitor.require(.view(isOfLog ? .logs : .state, of: nil))
         let answer = try await read(call)
         return .complete(
             .ok, headers: [.contentType: answerMedia.headerValue],
@@ -36,15 +44,20 @@ struct OperatorFacade: Sendable {
 
     // MARK: calls that change something
 
+    private static let changes: Set<WireOperatorCall.TypeEnum> = [.markAgentGone, .teardown, .updateWeights]
+
     private func write(_ call: WireOperatorCall) async throws -> GatewayResponse? {
         switch call.type {
         case .markAgentGone:
             guard call.hasMarkAgentGone else { throw Self.missing("mark_agent_gone") }
             let id = AgentID(call.markAgentGone.agentID.value)
+            visitor.noteChange(.changeNode(.markGone, id.value))
+            try visitor.require(.changeNode(.markGone, id.value))
             return try await node.ask { .command($0, .markAgentGone(id)) }.response()
         case .teardown:
             guard call.hasTeardown else { throw Self.missing("teardown") }
             let id = FrameworkID(call.teardown.frameworkID.value)
+            try await FrameworkAccess(node: node, visitor: visitor).mayTearDown(id)
             return try await node.ask { .command($0, .teardown(id)) }.response()
         case .updateWeights: return try await updateWeights(call)
         default: break
@@ -72,6 +85,8 @@ struct OperatorFacade: Sendable {
         guard infos.count <= 100 else {
             throw GatewayError(.badRequest, "field 'update_weights.weight_infos' has more than 100 entries; send fewer")
         }
+        visitor.noteChange("role.weight", infos.map { "\($0.role)=\($0.weight)" }.joined(separator: " "))
+        for info in infos { try visitor.require(.setWeight(RoleName(info.role))) }
         for (index, info) in infos.enumerated() {
             let path = "update_weights.weight_infos[\(index)]"
             guard info.hasRole else { throw Self.missing(path + ".role") }

@@ -8,6 +8,7 @@ internal import Scheduling
 /// Mesos' read endpoints: `/state`, `/state-summary`, `/slaves`, `/tasks`, `/frameworks`, `/roles`, `/version` and so on.
 struct ReadFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     func document(_ document: Route.Document, _ request: GatewayRequest) async throws -> GatewayResponse {
         switch document {
@@ -20,15 +21,13 @@ struct ReadFacade: Sendable {
         let view = ClusterView(core)
         switch document {
         case .state:
-            let shows = try await showsEnvironment(request)
-            return .json(capacity: 64 << 10) { state(view, showsEnvironment: shows, into: &$0) }
+            return .json(capacity: 64 << 10) { state(view, into: &$0) }
         case .stateSummary: return .json(capacity: 16 << 10) { summary(view, into: &$0) }
         case .agents: return try agents(view, request.query)
-        case .tasks: return try await tasks(view, request)
+        case .tasks: return try tasks(view, request)
         case .frameworks:
-            let shows = try await showsEnvironment(request)
             return .json(capacity: 64 << 10) { json in
-                frameworks(view, showsEnvironment: shows, into: &json)
+                frameworks(view, into: &json)
                 json.listField("unregistered_frameworks") { _ in }
             }
         case .roles: return roles(view)
@@ -40,11 +39,8 @@ struct ReadFacade: Sendable {
         }
     }
 
-    /// Commands' environments often hold secrets, so they are for those only who have a credential.
-    private func showsEnvironment(_ request: GatewayRequest) async throws -> Bool {
-        guard let authorization = request.headers[.authorization] else { return false }
-        return try await node.credentials.caller(authorization: authorization) != .anonymous
-    }
+    /// Commands' environments often hold secrets, so they are for those only who may see them.
+    private func showsEnvironment(_ task: TaskRecord) -> Bool { visitor.showsEnvironment(of: task.launch.role) }
 
     // MARK: /version, /flags
 
@@ -68,7 +64,7 @@ struct ReadFacade: Sendable {
 
     // MARK: /state
 
-    private func state(_ view: ClusterView, showsEnvironment: Bool, into json: inout JSONWriter) {
+    private func state(_ view: ClusterView, into json: inout JSONWriter) {
         head(view, into: &json)
         json.listField("slaves") { json in
             for agent in view.agents where agent.isListed {
@@ -89,7 +85,7 @@ struct ReadFacade: Sendable {
                 }
             }
         }
-        frameworks(view, showsEnvironment: showsEnvironment, into: &json)
+        frameworks(view, into: &json)
         json.listField("orphan_tasks") { _ in }
         json.listField("unregistered_frameworks") { _ in }
     }
@@ -127,37 +123,37 @@ struct ReadFacade: Sendable {
         }
     }
 
-    private func frameworks(_ view: ClusterView, showsEnvironment: Bool, into json: inout JSONWriter) {
+    private func frameworks(_ view: ClusterView, into json: inout JSONWriter) {
         json.listField("frameworks") { json in
             for framework in view.frameworks {
-                self.framework(framework, view, showsEnvironment: showsEnvironment, into: &json)
+                self.framework(framework, view, into: &json)
             }
         }
         json.listField("completed_frameworks") { json in
             for framework in view.core.completedFrameworks {
-                self.framework(framework, view, showsEnvironment: showsEnvironment, into: &json)
+                self.framework(framework, view, into: &json)
             }
         }
     }
 
     private func framework(
-        _ framework: FrameworkState, _ view: ClusterView, showsEnvironment: Bool, into json: inout JSONWriter
+        _ framework: FrameworkState, _ view: ClusterView, into json: inout JSONWriter
     ) {
         json.object { json in
             json.frameworkFields(framework, view)
             let tasks = view.tasks(of: framework)
             json.listField("tasks") { json in
                 for task in tasks where task.state != .unreachable {
-                    json.task(task, showsEnvironment: showsEnvironment)
+                    json.task(task, showsEnvironment: showsEnvironment(task))
                 }
             }
             json.listField("unreachable_tasks") { json in
                 for task in tasks where task.state == .unreachable {
-                    json.task(task, showsEnvironment: showsEnvironment)
+                    json.task(task, showsEnvironment: showsEnvironment(task))
                 }
             }
             json.listField("completed_tasks") { json in
-                for task in framework.completedTasks { json.task(task, showsEnvironment: showsEnvironment) }
+                for task in framework.completedTasks { json.task(task, showsEnvironment: showsEnvironment(task)) }
             }
             json.listField("executors") { _ in }
             json.listField("offers") { json in
@@ -244,14 +240,13 @@ struct ReadFacade: Sendable {
     }
 
     /// `?limit&offset&order&task_id&framework_id`: newest first unless `order=asc`; limit 100, -1 for all.
-    private func tasks(_ view: ClusterView, _ request: GatewayRequest) async throws -> GatewayResponse {
+    private func tasks(_ view: ClusterView, _ request: GatewayRequest) throws -> GatewayResponse {
         let query = request.query
         let limit = try Self.number(query["limit"], "limit", least: -1) ?? 100
         let offset = try Self.number(query["offset"], "offset", least: 0) ?? 0
         if let order = query["order"], order != "asc", order != "des", order != "desc" {
             throw GatewayError(.badRequest, "parameter 'order' is '\(order.prefix(20))'; send asc or des")
         }
-        let shows = try await showsEnvironment(request)
         var tasks: [TaskRecord] = []
         for framework in view.frameworks + view.core.completedFrameworks
         where query["framework_id"] == nil || framework.id.value == query["framework_id"] {
@@ -268,7 +263,7 @@ struct ReadFacade: Sendable {
         let page = begun.dropFirst(offset).prefix(limit < 0 ? Int.max : limit)
         return .json(capacity: 64 << 10) { json in
             json.listField("tasks") { json in
-                for entry in page { json.task(entry.task, showsEnvironment: shows) }
+                for entry in page { json.task(entry.task, showsEnvironment: showsEnvironment(entry.task)) }
             }
         }
     }

@@ -10,14 +10,23 @@ internal import Scheduling
 /// Documentation/openapi.yaml.
 struct RondoFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
         switch route {
         case .health: return health()
-        case .killTask(let key): return try await done(.killTask(key))
-        case .teardown(let id): return try await done(.teardown(id))
-        case .join: return try await join(request)
-        case .tokens, .token: return try await TokenFacade(node: node).respond(route, request)
+        case .killTask(let key):
+            try await FrameworkAccess(node: node, visitor: visitor).mayKill(key)
+            return try await done(.killTask(key))
+        case .teardown(let id):
+            try await FrameworkAccess(node: node, visitor: visitor).mayTearDown(id)
+            return try await done(.teardown(id))
+        case .join, .certificate, .keys, .leave, .members, .rotateKeys, .evict:
+            return try await AdmissionFacade(node: node, visitor: visitor).respond(route, request)
+        case .tokens, .token: return try await TokenFacade(node: node, visitor: visitor).respond(route, request)
+        case .users, .user, .userTokens, .userToken:
+            return try await UserFacade(node: node, visitor: visitor).respond(route, request)
+        case .audit: return try AuditFacade(trail: node.trail).respond(request.query)
         default: break
         }
         let core = try await node.snapshot()
@@ -25,7 +34,7 @@ struct RondoFacade: Sendable {
         switch route {
         case .cluster: return cluster(view)
         case .tasks: return try tasks(view, request.query)
-        case .task(let path): return try await task(path, view, request)
+        case .task(let path): return try task(path, view)
         case .nodes:
             return .json { json in
                 json.listField("nodes") { json in
@@ -44,7 +53,7 @@ struct RondoFacade: Sendable {
         case .framework(let id): return try framework(id, view)
         case .roles: return roles(view)
         case .why(let name): return try why(name, core)
-        case .health, .killTask, .teardown, .join, .tokens, .token: return health()
+        default: return health()
         }
     }
 
@@ -72,6 +81,7 @@ struct RondoFacade: Sendable {
         case 413: "request.too-large"
         case 414: "request.target-too-long"
         case 415: "request.media-type"
+        case 429: "request.too-many"
         case 501: "request.not-supported"
         case 503: "master.unavailable"
         case 507: "master.storage-full"
@@ -166,9 +176,7 @@ struct RondoFacade: Sendable {
     }
 
     /// `TASK` or `FRAMEWORK/TASK`.
-    private func task(
-        _ path: [String], _ view: ClusterView, _ request: GatewayRequest
-    ) async throws -> GatewayResponse {
+    private func task(_ path: [String], _ view: ClusterView) throws -> GatewayResponse {
         let id = TaskID(path.last ?? "")
         if let defect = id.defect { throw GatewayError(.badRequest, "the id of the task \(defect)") }
         var found: [TaskRecord] = []
@@ -185,10 +193,7 @@ struct RondoFacade: Sendable {
             let names = found.prefix(5).map { "\($0.launch.frameworkID)/\(id)" }.joined(separator: ", ")
             throw GatewayError(.conflict, "\(found.count) frameworks have a task '\(id)'; ask for one of \(names)")
         }
-        var shows = false
-        if let authorization = request.headers[.authorization] {
-            shows = try await node.credentials.caller(authorization: authorization) != .anonymous
-        }
+        let shows = visitor.showsEnvironment(of: task.launch.role)
         return .json { json in
             json.taskSummary(task, view)
             json.labels(task.launch.task.labels)
@@ -269,44 +274,9 @@ struct RondoFacade: Sendable {
         }
     }
 
-    // MARK: joining
+    // MARK: reading requests
 
-    private struct JoinRequest: Decodable {
-        var token: String
-        var name: String
-        var role: String
-    }
-
-    private func join(_ request: GatewayRequest) async throws -> GatewayResponse {
-        let wanted = try await Self.body(JoinRequest.self, of: request)
-        guard let stored = node.credentials as? StoredCredentials else {
-            throw GatewayError(.conflict, "this cluster takes no further nodes; start one with `rondo cluster init`")
-        }
-        if let problem = Self.defect(ofName: wanted.name) {
-            throw GatewayError(.badRequest, "field 'name' \(problem)")
-        }
-        guard ["agent", "master"].contains(wanted.role) else {
-            throw GatewayError(.badRequest, "field 'role' must be agent or master")
-        }
-        if wanted.role == "master" {
-            throw GatewayError(.conflict, "this cluster has one master (SQLite); several need etcd")
-        }
-        let (id, credential) = try await stored.join(
-            token: wanted.token, name: wanted.name, role: wanted.role, now: node.clock.now().wall)
-        return .json(.created) { json in
-            json.field("nodeID", id)
-            json.field("credential", credential)
-            json.field("clusterID", node.cluster.id)
-            json.field("clusterName", node.settings.clusterName)
-            json.objectField("master") { json in
-                json.field("id", node.master.id.value)
-                json.field("address", node.settings.advertisedAddress)
-                json.field("port", node.settings.advertisedPort)
-            }
-        }
-    }
-
-    private static func defect(ofName name: String) -> String? {
+    static func defect(ofName name: String) -> String? {
         if name.isEmpty || name.utf8.count > 255 { return "must have 1 to 255 bytes" }
         let isPrintable = name.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7f }
         return isPrintable ? nil : "must not contain white space or control characters"

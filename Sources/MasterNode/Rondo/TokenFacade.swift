@@ -1,10 +1,13 @@
+internal import Access
 internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
+internal import Identity
 
 /// `/rondo/v1/tokens`: join tokens, for the administrator.
 struct TokenFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     private struct NewToken: Decodable {
         var role: String?
@@ -16,25 +19,22 @@ struct TokenFacade: Sendable {
     static let lifetimeLimit = 2_592_000.0
 
     func respond(_ route: RondoRoute, _ request: GatewayRequest) async throws -> GatewayResponse {
-        switch try await node.credentials.caller(authorization: request.headers[.authorization]) {
-        case .administrator: break
+        switch visitor.caller {
+        case .root: break
+        case .user: try visitor.require(.manageJoinTokens(.agent))
         case .node: throw GatewayError(.forbidden, "join tokens are the administrator's; use that credential")
-        case .anonymous:
-            throw GatewayError(
-                .unauthorized, "the administrator's credential is missing or wrong; run this on the master's machine",
-                headers: [.wwwAuthenticate: "Bearer"])
+        case .anonymous: throw Visitor.unknown
         }
-        guard let stored = node.credentials as? StoredCredentials else {
-            throw GatewayError(.conflict, "this cluster takes no further nodes; start one with `rondo cluster init`")
-        }
+        let admission = try AdmissionFacade(node: node, visitor: visitor).admission
         if case .token(let id) = route {
-            guard try await stored.revokeToken(id) else {
+            visitor.noteChange("tokens.revoke", id)
+            guard try await admission.revokeToken(id) else {
                 throw GatewayError(.notFound, "no join token '\(id.prefix(64))'")
             }
             return .complete(.noContent)
         }
-        if request.method == .post { return try await make(stored, request) }
-        let tokens = try await stored.tokens()
+        if request.method == .post { return try await make(admission, request) }
+        let tokens = try await admission.tokens()
         return .json { json in
             json.listField("tokens") { json in
                 for token in tokens { json.object { $0.token(token) } }
@@ -42,10 +42,9 @@ struct TokenFacade: Sendable {
         }
     }
 
-    private func make(_ stored: StoredCredentials, _ request: GatewayRequest) async throws -> GatewayResponse {
+    private func make(_ admission: NodeAdmission, _ request: GatewayRequest) async throws -> GatewayResponse {
         let wanted = try await RondoFacade.body(NewToken.self, of: request)
-        let role = wanted.role ?? "agent"
-        guard role == "agent" || role == "master" else {
+        guard let role = JoinToken.Role(rawValue: wanted.role ?? "agent") else {
             throw GatewayError(.badRequest, "field 'role' must be agent or master")
         }
         let seconds = wanted.lifetimeSeconds ?? 3_600
@@ -56,7 +55,9 @@ struct TokenFacade: Sendable {
         guard (1...10_000).contains(uses) else {
             throw GatewayError(.badRequest, "field 'uses' must be from 1 to 10000")
         }
-        let made = try await stored.makeToken(
+        visitor.noteChange("tokens.create", "\(role.rawValue), \(uses) uses, \(Int(seconds)) s")
+        if case .user = visitor.caller, role == .master { try visitor.require(.manageJoinTokens(.master)) }
+        let made = try await admission.makeToken(
             role: role, lifetime: .clamped(seconds: seconds), uses: uses, now: node.clock.now().wall)
         return .json(.created) { json in
             json.token(made.token)

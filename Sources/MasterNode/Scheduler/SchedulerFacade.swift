@@ -8,6 +8,7 @@ internal import NIOCore
 /// `/api/v1/scheduler`: Mesos' v1 scheduler interface.
 struct SchedulerFacade: Sendable {
     let node: MasterNode
+    let visitor: Visitor
 
     /// Bytes of a stream id; Mesos' clients keep that many.
     static let streamIDLimit = 128
@@ -26,7 +27,13 @@ struct SchedulerFacade: Sendable {
         }
         let streamID = request.headers[.mesosStreamID]
         switch call {
-        case .subscribe(let subscription):
+        case .subscribe(var subscription):
+            let info = subscription.info
+            visitor.noteChange(
+                "framework.subscribe",
+                "\(info.name) (\(info.id?.value ?? "new")) in \(info.roles.prefix(16).map(\.value).joined(separator: " "))",
+                work: true)
+            subscription.info = try await FrameworkAccess(node: node, visitor: visitor).admitted(info)
             return try await subscribe(subscription, request.headers[.accept], streamID)
         case .call(let framework, let call):
             node.metrics.called(call.name)
@@ -54,7 +61,7 @@ struct SchedulerFacade: Sendable {
         if let refusal = node.condition.readOnly { throw refusal }
         node.metrics.called("SUBSCRIBE")
         let name = RandomName.uuid()
-        let connection = node.directory.open(name: name)
+        let connection = node.directory.open(name: name, caller: visitor.caller)
         let tooSlow = EventEncoding.error(
             "the stream was read too slowly and is closed; read events as they come, then subscribe again", as: media)
         let stream = EventStream(
@@ -81,9 +88,50 @@ struct SchedulerFacade: Sendable {
                 "field 'update_framework.framework_info' is larger than \(NodeRegistry.recordLimit) bytes; "
                     + "shorten its labels")
         }
-        let connection = node.directory.session(streamID)?.connection
-        let reply = try await node.ask { .call($0, framework: framework, connection: connection, call) }
+        let session = node.directory.session(streamID)
+        if visitor.mode == .enforced, let session, session.caller != visitor.caller {
+            throw GatewayError(.forbidden, "this stream is another user's; send the credential that subscribed it")
+        }
+        noteWork(call, framework)
+        let checked = try await checked(call, framework)
+        let reply = try await node.ask { .call($0, framework: framework, connection: session?.connection, checked) }
         return try reply.response()
+    }
+
+    /// The call as the caller may make it.
+    private func checked(_ call: SchedulerCall, _ framework: FrameworkID) async throws -> SchedulerCall {
+        guard visitor.mode == .enforced else { return call }
+        let access = FrameworkAccess(node: node, visitor: visitor)
+        switch call {
+        case .accept(let offers, let operations, let filters):
+            return .accept(offers: offers, operations: access.checked(operations), filters: filters)
+        case .updateFramework(var info, let suppressed):
+            info.id = framework
+            return .updateFramework(try await access.admitted(info), suppressedRoles: suppressed)
+        default: return call
+        }
+    }
+
+    /// What a framework does goes to the part of the audit log that only frameworks fill. Declining, acknowledging and
+    /// asking change nothing that lasts.
+    private func noteWork(_ call: SchedulerCall, _ framework: FrameworkID) {
+        guard node.trail.work != nil else { return }
+        switch call {
+        case .accept(_, let operations, _):
+            let tasks = operations.flatMap { operation in
+                switch operation {
+                case .launch(let tasks), .launchGroup(_, let tasks): tasks.map(\.taskID.value)
+                case .unsupported: [String]()
+                }
+            }
+            if tasks.isEmpty { return }
+            let names = tasks.prefix(8).joined(separator: " ")
+            visitor.noteChange("task.launch", "\(framework): \(tasks.count) tasks: \(names)", work: true)
+        case .kill(let task, _, _): visitor.noteChange("task.kill", "\(framework)/\(task)", work: true)
+        case .teardown, .updateFramework, .shutdown:
+            visitor.noteChange("framework.\(call.name.lowercased())", framework.value, work: true)
+        default: break
+        }
     }
 }
 

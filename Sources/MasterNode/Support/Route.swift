@@ -20,6 +20,18 @@ enum Route: Hashable, Sendable {
     case prometheus
     case statusPage
     case rondo([String])
+    /// `pong`.
+    case ping
+    /// The release of DC/OS that its command line is to expect.
+    case dcosVersion
+    /// What the command line of DC/OS looks at to see whether it has to log in.
+    case buildInfo
+    case loginProviders
+    case login
+    case loginPage
+    case clusterCertificate
+    /// Users in DC/OS' shapes: all of them, or one.
+    case dcosUsers(String?)
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -39,6 +51,10 @@ enum Route: Hashable, Sendable {
         if segments.first == "rondo" {
             guard segments.dropFirst().first == "v1" else { return nil }
             self = .rondo(Array(segments.dropFirst(2)))
+            return
+        }
+        if let route = Self.dcos(target.segments) {
+            self = route
             return
         }
         if segments.first == "mesos" { segments = segments.dropFirst() }
@@ -75,6 +91,24 @@ enum Route: Hashable, Sendable {
         return nil
     }
 
+    /// The paths of DC/OS' front end, which are nobody else's.
+    private static func dcos(_ segments: [String]) -> Route? {
+        switch segments {
+        case ["ping"]: return .ping
+        case ["dcos-metadata", "dcos-version.json"]: return .dcosVersion
+        case ["pkgpanda", "active.buildinfo.full.json"]: return .buildInfo
+        case ["ca", "dcos-ca.crt"]: return .clusterCertificate
+        case ["acs", "api", "v1", "auth", "providers"]: return .loginProviders
+        case ["acs", "api", "v1", "auth", "login"]: return .login
+        case ["acs", "api", "v1", "users"]: return .dcosUsers(nil)
+        default: break
+        }
+        if segments.count == 5, Array(segments.prefix(4)) == ["acs", "api", "v1", "users"] {
+            return .dcosUsers(segments[4])
+        }
+        return segments.count >= 2 && segments[0] == "ui" && segments[1] == "login" ? .loginPage : nil
+    }
+
     private static func withoutSuffix(_ name: String) -> String {
         name.hasSuffix(".json") ? String(name.dropLast(5)) : name
     }
@@ -98,7 +132,11 @@ enum Route: Hashable, Sendable {
     var methods: [HTTPRequest.Method] {
         switch self {
         case .scheduler, .agent, .agentStream, .operatorCalls, .teardown: [.post]
-        case .document, .file, .prometheus, .statusPage: [.get, .head]
+        case .document, .file, .prometheus, .statusPage, .ping, .dcosVersion, .buildInfo, .loginProviders, .loginPage,
+            .clusterCertificate:
+            [.get, .head]
+        case .login: [.post]
+        case .dcosUsers(let name): name == nil ? [.get, .head] : [.get, .head, .put, .patch, .delete]
         case .redirect: [.get, .head, .post]
         case .agentProxy: [.get, .head, .post, .put, .delete]
         case .rondo(let path): RondoRoute(path)?.methods ?? [.get]
@@ -121,8 +159,19 @@ enum RondoRoute: Hashable, Sendable {
     case roles
     case why(String)
     case join
+    case certificate
+    case keys
+    case rotateKeys
+    case leave
+    case members
+    case evict(String)
     case tokens
     case token(String)
+    case users
+    case user(String)
+    case userTokens(String)
+    case userToken(String, id: String)
+    case audit
 
     init?(_ path: [String]) {
         switch (path.first, path.count) {
@@ -141,18 +190,32 @@ enum RondoRoute: Hashable, Sendable {
         case ("why", 2): self = .why(path[1])
         case ("why", 3): self = .why(path[1] + "/" + path[2])
         case ("join", 1): self = .join
+        case ("certificate", 1): self = .certificate
+        case ("keys", 1): self = .keys
+        case ("keys", 2) where path[1] == "rotate": self = .rotateKeys
+        case ("leave", 1): self = .leave
+        case ("members", 1): self = .members
+        case ("members", 3) where path[2] == "evict": self = .evict(path[1])
         case ("tokens", 1): self = .tokens
         case ("tokens", 2): self = .token(path[1])
+        case ("users", 1): self = .users
+        case ("users", 2): self = .user(path[1])
+        case ("users", 3) where path[2] == "tokens": self = .userTokens(path[1])
+        case ("users", 4) where path[2] == "tokens": self = .userToken(path[1], id: path[3])
+        case ("audit", 1): self = .audit
         default: return nil
         }
     }
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why: [.get, .head]
-        case .killTask, .teardown, .join: [.post]
-        case .tokens: [.get, .head, .post]
-        case .token: [.delete]
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .audit, .keys,
+            .members:
+            [.get, .head]
+        case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict: [.post]
+        case .tokens, .users, .userTokens: [.get, .head, .post]
+        case .token, .userToken: [.delete]
+        case .user: [.get, .head, .patch, .delete]
         }
     }
 }

@@ -1,6 +1,5 @@
 internal import Appliance
 internal import FoundationEssentials
-internal import Glibc
 internal import HTTPGateway
 internal import HTTPTypes
 internal import NIOCore
@@ -13,19 +12,15 @@ struct ClusterClient: Sendable {
     let caller: HTTPCaller
     private let transport: Transport
 
-    init(_ configuration: Configuration) {
-        self.configuration = configuration
-        endpoint = Self.endpoint(configuration)
-        transport = Transport(threads: 1)
-        caller = HTTPCaller(transport: transport)
-    }
+    private let token: String?
 
-    /// What was named; else the socket of this machine's node when there is one that may be opened; else loopback.
-    static func endpoint(_ configuration: Configuration) -> Endpoint {
-        if let named = configuration.endpoint(.master) { return named }
-        let socket = NodeFiles(configuration).socketPath
-        if access(socket, R_OK | W_OK) == 0, let endpoint = try? Endpoint(unixPath: socket) { return endpoint }
-        return .tcp(.loopback, port: 5_050)
+    init(_ configuration: Configuration) throws {
+        self.configuration = configuration
+        let target = try ClusterTarget.of(configuration)
+        endpoint = target.endpoint
+        token = target.token
+        transport = Transport(threads: 1)
+        caller = HTTPCaller(transport: transport, security: target.security)
     }
 
     func close() async {
@@ -37,7 +32,7 @@ struct ClusterClient: Sendable {
 
     /// The credential that goes with every request, if any is set.
     var authorization: HTTPFields {
-        configuration.text(.token).map { [.authorization: "Bearer \($0)"] } ?? [:]
+        token.map { [.authorization: "Bearer \($0)"] } ?? [:]
     }
 
     /// Makes a request and returns the body of a 2xx answer.
@@ -75,13 +70,16 @@ struct ClusterClient: Sendable {
         }
     }
 
+    /// A refusal; DC/OS' interface has another word for it.
     private struct Failure: Decodable {
-        var message: String
+        var message: String?
+        var description: String?
     }
 
     static func refusal(_ status: Int, _ answer: [UInt8]) -> ApplianceError {
         let plain = String(decoding: answer.prefix(2_000), as: UTF8.self)
-        let words = (try? JSONDecoder().decode(Failure.self, from: Data(answer)))?.message ?? plain
+        let failure = try? JSONDecoder().decode(Failure.self, from: Data(answer))
+        let words = failure?.message ?? failure?.description ?? plain
         let message = words.split(separator: "\n").joined(separator: " ")
         return ApplianceError(
             status == 401 || status == 403 ? .notPermitted : .failure,
@@ -97,6 +95,27 @@ struct ClusterClient: Sendable {
             throw ApplianceError(
                 .failure, "\(endpoint) does not answer as a master of release \(Program.version) does; check --master")
         }
+    }
+
+    /// Reads an answer line by line, for as long as it goes on.
+    func lines(_ path: String, _ each: ([UInt8]) throws -> Void) async throws {
+        let response = try await caller.stream(.get, endpoint, path, headers: authorization)
+        guard response.status.code == 200 else {
+            let text = try await response.body.collect(upTo: 64 << 10)
+            throw Self.refusal(response.status.code, [UInt8](text.readableBytesView))
+        }
+        var line: [UInt8] = []
+        for try await piece in response.body {
+            for byte in piece.readableBytesView {
+                guard byte == 10 else {
+                    line.append(byte)
+                    continue
+                }
+                try each(line)
+                line = []
+            }
+        }
+        if !line.isEmpty { try each(line) }
     }
 
     /// Shows a document: as it is for programs, or as text for people.

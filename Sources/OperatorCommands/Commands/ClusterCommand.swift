@@ -10,7 +10,7 @@ struct ClusterCommand: AsyncParsableCommand {
         abstract: "Make a cluster, join one, look at it, leave it.",
         discussion: """
             rondo cluster init
-            rondo cluster join 10.0.0.1:5050 --token … --insecure-plain-http
+            rondo cluster join 10.0.0.1:5050 --token …
             rondo cluster status
             rondo cluster leave --purge
 
@@ -27,10 +27,16 @@ struct ClusterCommand: AsyncParsableCommand {
             help: ArgumentHelp("Where the socket for local commands is. (default: /run/rondo)", valueName: "directory"))
         var runtime: String?
         @Option(
-            help: ArgumentHelp("The address that others reach this machine at. (default: loopback)", valueName: "ip"))
+            help: ArgumentHelp(
+                "The address that others reach this machine at; a loopback address keeps it to this machine. (default: "
+                    + "the one towards the outside)", valueName: "ip"))
         var advertise: String?
-        @Flag(help: "Use other addresses than loopback, without encryption (experimental).")
-        var insecurePlainHttp = false
+        @Option(help: ArgumentHelp("The gossip's port. (default: 7946, or the next that is free)", valueName: "port"))
+        var gossipPort: String?
+        @Option(
+            help: ArgumentHelp(
+                "Where another node may be when all remembered addresses are stale.", valueName: "address"))
+        var seed: String?
         @Option(help: ArgumentHelp("The agent's port. (default: 5051, or the next that is free)", valueName: "port"))
         var agentPort: String?
         @Option(help: ArgumentHelp("This machine's name for people.", valueName: "name")) var hostname: String?
@@ -50,8 +56,8 @@ struct ClusterCommand: AsyncParsableCommand {
 
         func load(_ more: [ConfigurationKey: String?]) throws -> Configuration {
             let own: [ConfigurationKey: String?] = [
-                .data: data, .runtime: runtime, .advertise: advertise,
-                .insecurePlainHTTP: insecurePlainHttp ? "true" : nil, .agentPort: agentPort, .hostname: hostname,
+                .data: data, .runtime: runtime, .advertise: advertise, .gossipPort: gossipPort, .seed: seed,
+                .agentPort: agentPort, .hostname: hostname,
                 .resources: resources, .attributes: attributes, .region: region, .zone: zone,
                 .limitProcessor: limitCpu ? "true" : nil, .logBytes: logBytes, .logFiles: logFiles,
                 .logLevel: logLevel,
@@ -67,7 +73,7 @@ struct ClusterCommand: AsyncParsableCommand {
                 Runs in the foreground. Prints the address to look at and the line that adds a machine.
 
                   rondo cluster init
-                  rondo cluster init --advertise 10.0.0.1 --insecure-plain-http
+                  rondo cluster init --advertise 10.0.0.1
                   rondo cluster init --role master --data /srv/rondo --name laboratory
                 """)
 
@@ -81,12 +87,29 @@ struct ClusterCommand: AsyncParsableCommand {
         @Option(
             help: ArgumentHelp("How long a restarted master waits for its agents. (default: 30s)", valueName: "time"))
         var recoveryWindow: String?
+        @Option(
+            help: ArgumentHelp(
+                "Listen here without TLS as well, for clients that have none, such as 127.0.0.1:5055.",
+                valueName: "address"))
+        var plainListen: String?
+        @Flag(help: "Let --plain-listen be an address that others can reach, unencrypted.") var plainInsecure = false
+        @Option(
+            help: ArgumentHelp(
+                "The file with the key that secrets are sealed with, 32 bytes in hexadecimal. (default: master.key in "
+                    + "the data directory)", valueName: "file"))
+        var keyFile: String?
+        @Option(
+            help: ArgumentHelp(
+                "How long a node's certificate lasts before it is renewed. (default: 1d)", valueName: "time"))
+        var certificateLifetime: String?
         @OptionGroup var node: NodeOptions
 
         func run() async throws {
             let configuration = try node.load([
                 .role: role, .name: name, .masterPort: masterPort, .unreachableAfter: unreachableAfter,
-                .recoveryWindow: recoveryWindow,
+                .recoveryWindow: recoveryWindow, .plainListen: plainListen,
+                .plainInsecure: plainInsecure ? "true" : nil, .keyFile: keyFile,
+                .certificateLifetime: certificateLifetime,
             ])
             try await ClusterInit(configuration).run(until: StopSignals.listen())
         }
@@ -97,9 +120,9 @@ struct ClusterCommand: AsyncParsableCommand {
             abstract: "Make this machine an agent of a cluster, or start it again, and run it.",
             discussion: """
                 The line to paste is printed by `rondo cluster init` and `rondo cluster token create`. A machine that has
-                joined keeps its own credential and needs no token, and no address, the next time.
+                joined keeps its own key and needs no token, and no address, the next time.
 
-                  rondo cluster join 10.0.0.1:5050 --token … --insecure-plain-http
+                  rondo cluster join 10.0.0.1:5050 --token …
                   rondo cluster join
                 """)
 

@@ -98,7 +98,7 @@ struct RunCommand: AsyncParsableCommand {
         let settings = try settings()
         let order = try order(settings)
         let signals = StopSignals.listen()
-        let client = ClusterClient(settings)
+        let client = try ClusterClient(settings)
         let output = RunOutput(isPrefixed: order.instances > 1, isForPrograms: client.isJSON)
         let account = try? AccountDatabase().user("\(geteuid())")
         var session = RunSession(order, client: client, output: output, user: account?.name ?? "root")

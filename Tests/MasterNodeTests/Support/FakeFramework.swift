@@ -9,24 +9,26 @@ import Testing
 struct FakeFramework {
     let fixture: MasterFixture
     let media: MediaType
+    /// Sent with every call, for a credential.
+    var headers: HTTPFields
     private(set) var streamID: String
     private(set) var id: FrameworkID
     var reader: RecordReader
 
     static func subscribe(
-        to fixture: MasterFixture, _ info: FrameworkInfo, as media: MediaType = .json
+        to fixture: MasterFixture, _ info: FrameworkInfo, as media: MediaType = .json, headers: HTTPFields = [:]
     ) async throws -> FakeFramework {
         let call = WireSchedulerCall(.subscribe(Subscription(info: info)))
         let response = try await fixture.caller.stream(
             .post, fixture.endpoint, "/api/v1/scheduler",
-            headers: [.contentType: media.headerValue, .accept: media.headerValue],
+            headers: headers + [.contentType: media.headerValue, .accept: media.headerValue],
             body: ByteBuffer(bytes: try WireCodec.encode(call, as: media)), idleTimeout: .seconds(20))
         #expect(response.status == .ok)
         #expect(response.headers[.contentType] == media.headerValue)
         let streamID = try #require(response.headers[.streamID])
         #expect((1...128).contains(streamID.utf8.count))
         var framework = FakeFramework(
-            fixture: fixture, media: media, streamID: streamID, id: FrameworkID(""),
+            fixture: fixture, media: media, headers: headers, streamID: streamID, id: FrameworkID(""),
             reader: RecordReader(response.body))
         guard case .subscribed(let id, _, _) = try await framework.next() else {
             Issue.record("the first event is not SUBSCRIBED")
@@ -68,7 +70,7 @@ struct FakeFramework {
         let body = try WireCodec.encode(WireSchedulerCall(.call(id, call)), as: media)
         return try await fixture.caller.call(
             .post, fixture.endpoint, "/api/v1/scheduler",
-            headers: [.contentType: media.headerValue, .streamID: streamID ?? self.streamID],
+            headers: headers + [.contentType: media.headerValue, .streamID: streamID ?? self.streamID],
             body: ByteBuffer(bytes: body))
     }
 
@@ -77,6 +79,14 @@ struct FakeFramework {
         let response = try await self.call(call)
         #expect(response.status == .accepted, "\(String(buffer: response.bytes))")
         #expect(response.headers[.contentLength] == "0")
+    }
+}
+
+extension HTTPFields {
+    static func + (left: HTTPFields, right: HTTPFields) -> HTTPFields {
+        var all = left
+        for field in right { all.append(field) }
+        return all
     }
 }
 

@@ -21,7 +21,7 @@ struct MasterFixture {
     /// Runs a test against a master and takes everything down afterwards.
     static func with<Result>(
         store: any StateStore = MemoryStore(), credentials: any NodeCredentials = OpenCredentials(),
-        change: (inout MasterNode.Settings) -> Void = { _ in },
+        clock: any NodeClock = SystemClock(), change: (inout MasterNode.Settings) -> Void = { _ in },
         _ test: (MasterFixture) async throws -> Result
     ) async throws -> Result {
         let transport = Transport(threads: 1)
@@ -36,7 +36,7 @@ struct MasterFixture {
         do {
             node = try await MasterNode.start(
                 settings, listeningOn: [.tcp(.loopback, port: 0)], transport: transport, store: store,
-                credentials: credentials, logger: logger)
+                credentials: credentials, clock: clock, logger: logger)
         } catch {
             await caller.shutDown()
             await transport.shutDown()
@@ -70,6 +70,15 @@ struct MasterFixture {
         var headers = headers
         if let type { headers[.contentType] = type }
         return try await caller.call(.post, endpoint, path, headers: headers, body: ByteBuffer(string: body))
+    }
+
+    func send(
+        _ method: HTTPRequest.Method, _ path: String, _ body: String = "", headers: HTTPFields = [:]
+    ) async throws -> HTTPCaller.Response {
+        var headers = headers
+        if !body.isEmpty { headers[.contentType] = "application/json" }
+        return try await caller.call(
+            method, endpoint, path, headers: headers, body: body.isEmpty ? nil : ByteBuffer(string: body))
     }
 
     func json(_ path: String, headers: HTTPFields = [:]) async throws -> JSONNode {

@@ -148,7 +148,9 @@ public final class MembershipSimulation {
 
     public func join(_ index: Int, to other: Int) { input(.join([nodes[other].endpoint]), to: index) }
     public func stop(_ index: Int) { nodes[index].isRunning = false }
-    public func stall(_ index: Int, for time: Int) { nodes[index].stalledUntil = now + time }
+    public func stall(_ index: Int, for time: Int) {
+        nodes[index].stalledUntil = max(nodes[index].stalledUntil, now + time)
+    }
     public func stepClock(_ index: Int, by step: Duration) { nodes[index].clock += step }
     public func isStalled(_ index: Int) -> Bool { nodes[index].isRunning && nodes[index].stalledUntil > now }
     public func isRunning(_ index: Int) -> Bool { nodes[index].isRunning }

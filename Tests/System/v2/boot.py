@@ -3,10 +3,10 @@
     python3 Tests/System/v2/boot.py [--binary FILE] [--limit S] [--fetch FOLDER] --script FILE [ARGUMENT ...]
     python3 Tests/System/v2/boot.py [--binary FILE] [--limit S] [--fetch FOLDER] -- COMMAND [ARGUMENT ...]
 
-The command runs as root in /job, where Tests/System and Tests/Clients are copied to; each --binary is in /job/bin,
-which is first on PATH. Output comes as it is made, and the exit status is the command's (124: it took too long; 125:
-the machine did not start or did not end well). What it puts into /job/out is unpacked in --fetch's folder. The machine
-has no network, works on a copy of its disk, and needs neither KVM nor root, only qemu-system-x86 and what
+The command runs as root in /job, where Tests/System, Tests/Clients and Provisioning are copied to; each --binary is in
+/job/bin, which is first on PATH. Output comes as it is made, and the exit status is the command's (124: it took too
+long; 125: the machine did not start or did not end well). What it puts into /job/out is unpacked in --fetch's folder.
+The machine has no network, works on a copy of its disk, and needs neither KVM nor root, only qemu-system-x86 and what
 build_root.sh made.
 """
 
@@ -79,7 +79,7 @@ def pack(path, options):
         entry = tarfile.TarInfo("job.json")
         entry.size = len(job)
         archive.addfile(entry, io.BytesIO(job))
-        for folder in ("Tests/System", "Tests/Clients"):
+        for folder in ("Tests/System", "Tests/Clients", "Provisioning"):
             archive.add(os.path.join(options.tests, folder), folder, filter=plain)
         if options.script:
             archive.add(options.script, "script", filter=plain)

@@ -2,17 +2,21 @@
 # The tests that need a machine with cgroup version 2 alone and systemd: makes one, and runs them there with the built
 # program. Builds nothing of Rondo's.
 #
-#   usage: run_all.sh path/to/rondo [suite ...]      suites: doctor agent oci oci-systemd podman podman-systemd
+#   usage: run_all.sh path/to/rondo [suite ...]
+#   suites: doctor agent service oci oci-systemd podman podman-systemd
 #
 # Each suite has a machine of its own; two run at a time. Prints what failed, and a closing line for each.
 set -uo pipefail
 
-usage() { echo "usage: $0 path/to/rondo [doctor|agent|oci|oci-systemd|podman|podman-systemd ...]" >&2; exit 64; }
+usage() {
+    echo "usage: $0 path/to/rondo [doctor|agent|service|oci|oci-systemd|podman|podman-systemd ...]" >&2
+    exit 64
+}
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$1
 shift
 suites=("$@")
-[ $# -gt 0 ] || suites=(oci oci-systemd agent podman podman-systemd doctor)
+[ $# -gt 0 ] || suites=(oci oci-systemd agent service podman podman-systemd doctor)
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../../.." && pwd)
 logs=$root/.build/test-v2-logs
@@ -27,6 +31,7 @@ command_of() {
     doctor) echo 60 'rondo doctor' ;;
     agent) echo 200 'python3 Tests/System/dev_cluster.py /job/bin/rondo --agents 2 --log /job/out/cluster.log --' \
         'python3 Tests/System/v2/agent_tasks.py /job/bin/rondo' ;;
+    service) echo 400 'RONDO_TEST_PATIENCE=3 python3 Tests/System/v2/service.py /job/bin/rondo' ;;
     oci) echo 900 'python3 Tests/System/oci_runtime.py "rondo oci"' ;;
     oci-systemd) echo 900 'python3 Tests/System/oci_runtime.py "rondo oci --systemd-cgroup"' ;;
     podman) echo 600 "python3 Tests/System/oci_podman.py 'rondo oci'" ;;

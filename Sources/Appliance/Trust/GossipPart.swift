@@ -1,0 +1,162 @@
+internal import ClusterModel
+internal import Glibc
+internal import Gossip
+internal import Identity
+internal import Logging
+internal import MasterNode
+internal import Membership
+internal import Synchronization
+internal import Transport
+
+/// A node's part in the gossip, as this process runs it: who is here, who leads, at which addresses.
+struct GossipPart: Sendable {
+    let node: GossipNode
+    private let work: Task<Void, Never>
+
+    /// What others do with what gossip learns.
+    struct Listener: Sendable {
+        /// Addresses at which a master answers gossip, the likeliest first.
+        var mastersMoved: @Sendable ([IPAddress]) -> Void = { _ in }
+        /// A member died or left, by its id.
+        var isGone: @Sendable (NodeID) -> Void = { _ in }
+    }
+
+    /// The port to use: the one that is set, else the usual one or the next that is free.
+    static func port(_ configuration: Configuration, _ address: IPAddress) -> UInt16 {
+        let port = configuration.port(.gossipPort)
+        if configuration.isSet(.gossipPort) { return port }
+        return MachineAddress.freePorts(1, from: port, on: address.isLoopback ? address : .v4("0.0.0.0"))[0]
+    }
+
+    /// - Parameters:
+    ///   - configuration: `seed` and `advertise` count.
+    ///   - trust: who this node is.
+    ///   - role: what it does.
+    ///   - port: for packets and streams.
+    ///   - files: keep its incarnation, and where others were.
+    ///   - hints: where others may be, beside those that are kept.
+    static func start(
+        _ configuration: Configuration, _ trust: NodeTrust, role: String, port: UInt16, files: NodeFiles,
+        hints: [MemberEndpoint], transport: Transport, logger: Logger, listener: Listener
+    ) async throws -> GossipPart {
+        let roles = NodeRoles(role: role)
+        var memory = files.gossipMemory()
+        var settings = GossipSettings(cluster: trust.authority.clusterID, port: port)
+        if let address = configuration.address(.advertise), address.isLoopback {
+            // Several nodes on one machine, each on a loopback address of its own.
+            settings.listen = [address]
+            settings.membership = .loopback
+            settings.beacon = nil
+            settings.advertised = nil
+        }
+        guard let ring = KeyRing(trust.keys) else {
+            throw ApplianceError(.failure, "the cluster's gossip keys cannot be used; join again with a token")
+        }
+        let identity = GossipIdentity(
+            id: trust.id, roles: roles, attestation: trust.attestation, version: Program.version,
+            incarnation: memory.incarnation + 1)
+        memory.incarnation += 1
+        try files.store(memory)
+        var known = memory.hints.compactMap { MemberEndpoint(text: $0) } + hints
+        if case .tcp(let address, let port)? = configuration.endpoint(.seed),
+            let endpoint = MemberEndpoint(address, port: port)
+        {
+            known.append(endpoint)
+        }
+        let node = try await GossipNode.start(
+            settings, identity: identity, proofs: trust.proofs.proofs, keys: ring, hints: known, transport: transport,
+            security: trust.amongNodes, logger: logger)
+        let work = Task.detached {
+            await Self.follow(node, files, roles, logger, listener)
+        }
+        return GossipPart(node: node, work: work)
+    }
+
+    /// Uses newer keys from now on.
+    func take(_ keys: ClusterKeys, _ trust: NodeTrust) async {
+        trust.take(keys)
+        if let ring = KeyRing(keys) { await node.update(ring) }
+    }
+
+    /// Tells that this node leads.
+    func lead(in term: UInt64) async { await node.leadership(term: term) }
+
+    /// Shows a newer word of the authority.
+    func attested(_ attestation: [UInt8], role: String) async {
+        await node.attested(roles: NodeRoles(role: role), attestation: attestation)
+    }
+
+    /// Ends it without a word: the node is restarted soon.
+    func stop() async {
+        work.cancel()
+        await node.stop()
+    }
+
+    /// Tells the others that the node leaves.
+    func leave() async {
+        await node.leave()
+        await stop()
+    }
+
+    private static func follow(
+        _ node: GossipNode, _ files: NodeFiles, _ roles: NodeRoles, _ logger: Logger, _ listener: Listener
+    ) async {
+        for await report in node.reports {
+            if Task.isCancelled { return }
+            tell(report, logger)
+            switch report {
+            case .died(let id, _), .departed(let id): listener.isGone(id)
+            default: break
+            }
+            var memory = files.gossipMemory()
+            let before = memory
+            memory.incarnation = await node.incarnation
+            memory.hints = await node.hints.prefix(64).map(\.text)
+            if memory != before { try? files.store(memory) }
+            guard !roles.contains(.master) else { continue }
+            listener.mastersMoved(await node.masters)
+        }
+    }
+
+    private static func tell(_ report: Membership.Report, _ logger: Logger) {
+        switch report {
+        case .joined(let id): logger.info("gossip: node \(id) is here")
+        case .suspected(let id, let accuser): logger.info("gossip: \(accuser) gets no answer from \(id)")
+        case .recovered(let id): logger.info("gossip: node \(id) answers again")
+        case .died(let id, let accusers):
+            logger.warning("gossip: node \(id) is dead, as \(accusers.map(\.description).joined(separator: ", ")) say")
+        case .departed(let id): logger.notice("gossip: node \(id) has left")
+        case .becameStale(let id): logger.warning("gossip: nothing is heard from node \(id)")
+        case .addressesChanged(let id, _, let now):
+            logger.notice("gossip: node \(id) is at \(now.map(\.text).joined(separator: ", ")) now")
+        case .duplicateIdentity(let addresses):
+            let places = addresses.map(\.text).joined(separator: ", ")
+            let advice = "its data directory was copied; remove the copy and let that machine join with a token"
+            logger.error("another machine (\(places)) runs with this node's key: \(advice)")
+        case .leaderChanged(let id, let term):
+            logger.info("gossip: \(id.map(\.description) ?? "nobody") leads in term \(term)")
+        case .stalled(let time): logger.notice("this process stood still for \(time)")
+        case .updated, .forgotten, .addressContested, .refuted, .leaveCompleted, .refused: break
+        }
+    }
+}
+
+extension KeyRing {
+    /// The keys of a cluster, the one that seals first; nil when none of them is a key.
+    init?(_ keys: ClusterKeys) {
+        let all = keys.gossip.compactMap { GossipKey(bytes: $0) }
+        guard let first = all.first else { return nil }
+        self.init(first)
+        for key in all.dropFirst() { try? add(key) }
+    }
+}
+
+extension GossipNode {
+    /// Where masters are, one that leads first.
+    fileprivate var masters: [IPAddress] {
+        let leader = leader.id
+        return members.filter { $0.record.roles.contains(.master) && !$0.record.isLeaving }
+            .sorted { ($0.record.id == leader ? 0 : 1) < ($1.record.id == leader ? 0 : 1) }
+            .flatMap(\.record.addresses).compactMap(\.networkAddress)
+    }
+}

@@ -1,0 +1,71 @@
+internal import Access
+internal import ClusterModel
+internal import HTTPTypes
+
+/// What a route asks of its visitor before anything else.
+enum Requirement: Hashable, Sendable {
+    /// Nothing: it answers everybody.
+    case open
+    /// To be known; what more it takes depends on the body, and the facade asks for it.
+    case known
+    /// A right.
+    case right(Action)
+}
+
+/// The one table of who may ask for what. It has no default case on purpose: a new route does not compile without a line
+/// here.
+extension Route {
+    func requirement(_ method: HTTPRequest.Method) -> Requirement {
+        let reads = method == .get || method == .head
+        switch self {
+        // Open: what clients need to find out where they are and to log in, and nothing else.
+        case .document(.version), .ping, .dcosVersion, .loginProviders, .login, .clusterCertificate, .loginPage:
+            return .open
+        // The body says what it takes.
+        case .scheduler, .operatorCalls, .teardown, .buildInfo: return .known
+        case .agent, .agentStream: return .right(.takePart(.agent))
+        case .document, .prometheus, .statusPage, .redirect: return .right(.view(.state, of: nil))
+        case .file: return .right(.view(.logs, of: nil))
+        case .agentProxy: return .right(reads ? .view(.files, of: nil) : .execute(nil))
+        case .dcosUsers(let name): return Self.users(name, reads: reads)
+        case .rondo(let path): return RondoRoute(path)?.requirement(method) ?? .known
+        }
+    }
+
+    /// Whether a request changes something, as far as its line says; for the others their facades know.
+    func isChange(_ method: HTTPRequest.Method) -> Bool {
+        switch self {
+        case .scheduler, .agent, .agentStream, .operatorCalls, .redirect, .login: false
+        default: method != .get && method != .head
+        }
+    }
+
+    fileprivate static func users(_ name: String?, reads: Bool) -> Requirement {
+        if let name, reads { return .right(.manageAccount(name)) }
+        return .right(.manageUsers)
+    }
+}
+
+extension RondoRoute {
+    func requirement(_ method: HTTPRequest.Method) -> Requirement {
+        let reads = method == .get || method == .head
+        switch self {
+        // Its token is its credential.
+        case .join: return .open
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why:
+            return .right(.view(.state, of: nil))
+        // What it takes depends on the task's or framework's role, or on the body.
+        case .killTask, .teardown, .tokens, .token: return .known
+        case .certificate, .keys, .leave: return .right(.takePart(.agent))
+        case .members: return .right(.view(.state, of: nil))
+        case .rotateKeys: return .right(.manageKeys)
+        case .evict(let id): return .right(.changeNode(.evict, id))
+        case .users: return .right(.manageUsers)
+        // Users may change their own password; the facade tells that from other changes.
+        case .user(let name):
+            return reads || method == .patch ? .right(.manageAccount(name)) : .right(.manageUsers)
+        case .userTokens(let name), .userToken(let name, _): return .right(.manageAccount(name))
+        case .audit: return .right(.readAudit)
+        }
+    }
+}
