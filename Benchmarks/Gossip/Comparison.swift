@@ -89,6 +89,9 @@ struct Comparison {
         }
         emit("join_all_s", seconds(since: start))
         if !isComplete { emit("join_all_timeout", 1) }
+        var failures = 0
+        for node in nodes { failures += await node.counters.streamsFailed }
+        emit("streams_failed", Double(failures))
         emit("false_deaths_during_join", Double(board.state.withLock { $0.died.count }))
     }
 

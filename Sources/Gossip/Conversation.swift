@@ -27,6 +27,8 @@ final class StreamGate: Sendable {
     private let open = Atomic<Int>(0)
 
     func number() -> UInt64 { last.add(1, ordering: .relaxed).newValue }
+    /// Streams of others that are open.
+    var count: Int { open.load(ordering: .relaxed) }
     func enter() -> Int { open.add(1, ordering: .relaxed).newValue }
     func leave() -> Int { open.subtract(1, ordering: .relaxed).newValue }
 }

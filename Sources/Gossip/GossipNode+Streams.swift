@@ -12,9 +12,9 @@ extension GossipNode {
         return try await transport.listen(on: .tcp(address, port: port), security: security, clients: .required) {
             channel in
             // Beyond the limit connections wait in the kernel; a few that were accepted before that are let in.
-            if gate.enter() >= limit { node.tellAcceptance(false) }
+            if gate.enter() >= limit { node.acceptOrWait() }
             channel.closeFuture.whenComplete { _ in
-                if gate.leave() < limit { node.tellAcceptance(true) }
+                if gate.leave() == limit - 1 { node.acceptOrWait() }
             }
             return channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(FrameHandler(node: node, stream: gate.number()))
@@ -22,9 +22,11 @@ extension GossipNode {
         }
     }
 
-    private nonisolated func tellAcceptance(_ accepts: Bool) {
+    private nonisolated func acceptOrWait() {
         loop.execute {
             self.assumeIsolated { node in
+                // Asked here, because those who call this from other threads may come in any order.
+                let accepts = node.gate.count < node.settings.inboundStreams
                 for listener in node.listeners {
                     listener.setOption(.autoRead, value: accepts).whenFailure { _ in }
                 }

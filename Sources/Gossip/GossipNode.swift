@@ -39,7 +39,7 @@ public actor GossipNode {
     /// What was sent last, by counter.
     var sent: [SentPacket?] = Array(repeating: nil, count: 256)
     /// Hellos that may still be sent in this second.
-    var hellosLeft = 0
+    var hellosLeft = 256
     var conversations: [UInt64: Conversation] = [:]
     /// When something authentic was received last.
     var lastHeard: Duration

@@ -25,7 +25,6 @@ extension Membership {
         // A newcomer does not repeat to everybody what everybody knows.
         let isFirst = presentCount == 0 && exchange == nil
         let isNewcomer = isFirst || host == sender && exchange == nil
-        let before = members.count
         let answer = exchange.map { Effect.answer(self.state(), exchange: $0) }
         heard(state.source)
         if exchange == nil {
@@ -34,17 +33,17 @@ extension Membership {
         }
         for entry in state.entries { merge(entry, from: sender, isNewcomer: isNewcomer) }
         if let answer { turn.append(answer) }
-        if isNewcomer { settle(with: sender, isFirst: isFirst, isNews: members.count > before) }
+        if isNewcomer { settle(with: sender, isFirst: isFirst) }
     }
 
     /// A newcomer is seldom alone: the news of those who come after it would need many packets to reach it. So it asks
-    /// its host again soon, and as long as that tells of others, after longer pauses.
-    private mutating func settle(with sender: Endpoint, isFirst: Bool, isNews: Bool) {
-        guard !isPlain, isNews, isFirst || settlingPause < settings.joinRetryInterval else { return host = nil }
+    /// its host a few more times, after longer and longer pauses.
+    mutating func settle(with endpoint: Endpoint, isFirst: Bool) {
+        settlingPause = isFirst ? settings.gossipInterval : settlingPause * 2
+        guard !isPlain, settlingPause < settings.joinRetryInterval else { return host = nil }
+        host = endpoint
         // Spread by what is chance already, the id.
         let part = 0.75 + Double(own.record.id.low % 256) / 512
-        settlingPause = isFirst ? settings.gossipInterval : settlingPause * 2
-        host = sender
         nextExchange = now + settlingPause * part
     }
 

@@ -163,7 +163,7 @@ public struct Membership: Sendable {
         case .packet(let messages, let sender): receive(messages, from: sender)
         case .state(let state, let sender, let exchange): receive(state, from: sender, exchange: exchange)
         case .exchangeFailed(let endpoint):
-            if endpoint == host { host = nil }
+            if endpoint == host { settle(with: endpoint, isFirst: false) }
             isExchangeBroken = true
             nextExchange = min(nextExchange, self.now + settings.joinRetryInterval)
         case .addressesChanged(let addresses):

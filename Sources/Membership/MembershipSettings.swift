@@ -17,7 +17,7 @@ public struct MembershipSettings: Sendable {
     public var retransmitFactor: Int
     /// The shortest time to answer an accusation is this · max(1, log₁₀ members) probe intervals. Longer makes mistakes
     /// rarer and failures known later.
-    public var suspicionFactor: Int
+    public var suspicionFactor: Double
     /// The time to answer an accusation that nobody else confirms is this many times the shortest.
     public var suspicionStretch: Int
     /// Independent confirmations that shorten the time to answer to its shortest.
@@ -61,7 +61,7 @@ public struct MembershipSettings: Sendable {
     /// For machines of one site; the default.
     public static let lan = MembershipSettings(
         probeInterval: .seconds(1), probeTimeout: .milliseconds(500), indirectProbes: 3,
-        gossipInterval: .milliseconds(150), gossipFanout: 3, retransmitFactor: 4, suspicionFactor: 3,
+        gossipInterval: .milliseconds(150), gossipFanout: 3, retransmitFactor: 4, suspicionFactor: 2.5,
         suspicionStretch: 6, suspicionConfirmations: 3, localHealthLimit: 8, exchangeInterval: .seconds(30),
         reconnectInterval: .seconds(1), joinRetryInterval: .seconds(2), reclaimAfter: .seconds(86_400),
         clientInterval: .seconds(15), clientStaleAfter: .seconds(60), stallThreshold: .seconds(2),
@@ -88,7 +88,7 @@ public struct MembershipSettings: Sendable {
 
     /// The shortest time to answer an accusation in a cluster of that size.
     func shortestSuspicion(members: Int) -> Duration {
-        probeInterval * (Double(suspicionFactor) * max(1, Logarithm.base10(Double(max(1, members)))))
+        probeInterval * (suspicionFactor * max(1, Logarithm.base10(Double(max(1, members)))))
     }
 
     /// The time between two exchanges in a cluster of that size.

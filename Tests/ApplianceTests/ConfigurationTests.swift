@@ -38,8 +38,8 @@ struct ConfigurationTests {
             #expect(key.flag.hasPrefix("--"))
             #expect(!key.flag.contains("_") && !key.environment.contains("."))
         }
-        #expect(ConfigurationKey.insecurePlainHTTP.environment == "RONDO_INSECURE_PLAIN_HTTP")
-        #expect(ConfigurationKey.insecurePlainHTTP.flag == "--insecure-plain-http")
+        #expect(ConfigurationKey.plainInsecure.environment == "RONDO_PLAIN_INSECURE")
+        #expect(ConfigurationKey.plainInsecure.flag == "--plain-insecure")
         #expect(ConfigurationKey.devAgents.environment == "RONDO_DEV_AGENTS")
         #expect(ConfigurationKey.devAgents.flag == "--agents")
         #expect(Set(ConfigurationKey.allCases.map(\.environment)).count == ConfigurationKey.allCases.count)
@@ -55,7 +55,7 @@ struct ConfigurationTests {
         let text = """
             # a comment
             data: "/srv/rondo/"
-            insecure_plain_http: true
+            plain_insecure: true
             agent:
               unreachable_after: 1.5m
               log_files: 5
@@ -71,7 +71,7 @@ struct ConfigurationTests {
         try withFile(text) { path in
             let configuration = try Configuration(file: path)
             #expect(configuration.path(.data) == "/srv/rondo")
-            #expect(configuration.isTrue(.insecurePlainHTTP))
+            #expect(configuration.isTrue(.plainInsecure))
             #expect(configuration.duration(.unreachableAfter) == .seconds(90))
             #expect(configuration.integer(.devAgents) == 4)
             #expect(configuration.attributes.map(\.name) == ["rack", "disk"])
@@ -129,9 +129,9 @@ struct ConfigurationTests {
         (.role, "leader", "combined"), (.role, "", "combined"), (.role, "Combined", "combined"),
         (.advertise, "10.0.0", "address"), (.advertise, "example.org", "address"),
         (.advertise, "10.0.0.1:5050", "address"),
-        (.advertise, "", "address"), (.insecurePlainHTTP, "yes", "true or false"),
-        (.insecurePlainHTTP, "1", "true or false"),
-        (.insecurePlainHTTP, "TRUE", "true or false"), (.insecurePlainHTTP, "", "true or false"),
+        (.advertise, "", "address"), (.plainInsecure, "yes", "true or false"),
+        (.plainInsecure, "1", "true or false"),
+        (.plainInsecure, "TRUE", "true or false"), (.plainInsecure, "", "true or false"),
         (.master, "127.0.0.1", "port"), (.master, "127.0.0.1:", "port"), (.master, "host:5050", "address"),
         (.master, "::1:5050", "bracket"), (.master, "[::1:5050", "bracket"), (.master, "unix:", "unix"),
         (.master, "", "port"), (.token, "", "bytes"), (.token, "a\nb", "control"),

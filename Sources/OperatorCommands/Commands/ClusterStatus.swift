@@ -80,10 +80,9 @@ extension ClusterCommand {
                     if client.isJSON { return Console.out(String(decoding: bytes, as: UTF8.self)) }
                     let made = try JSONDecoder().decode(NewTokenDocument.self, from: Data(bytes))
                     let leader = try await client.document(ClusterDocument.self, "/rondo/v1/cluster").0.leader
-                    let insecure = leader.address.hasPrefix("127.") ? "" : " --insecure-plain-http"
                     Console.out(
                         """
-                        rondo cluster join \(leader.address):\(leader.port) --token \(made.token)\(insecure)
+                        rondo cluster join \(leader.address):\(leader.port) --token \(made.token)
                         """)
                     Console.note("works until \(Words.time(made.expiresAt) ?? "-"), \(made.usesLeft) times")
                 }
