@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from footprint import marked  # noqa: E402
-from harness import TESTS, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from harness import TESTS, Failed, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 from netns import Network, ip  # noqa: E402
 
 COUNT = 3
@@ -72,7 +72,10 @@ class Node:
         place = words.index("--") if "--" in words else len(words)
         words = [*words[:place], "--data", self.data, *words[place:]]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.run(self.command(words), text=True, timeout=timeout, **quiet)
+        try:
+            return subprocess.run(self.command(words), text=True, timeout=timeout, **quiet)
+        except subprocess.TimeoutExpired:
+            raise Failed("no end of rondo %s after %d s" % (" ".join(words), timeout))
 
     def output(self):
         with open(self.log, errors="replace") as file:
@@ -287,7 +290,7 @@ def end():
             try:
                 each.run("cluster", "leave", "--purge", "--force", timeout=20)
                 each.process.wait(10)
-            except subprocess.TimeoutExpired:
+            except (subprocess.TimeoutExpired, Failed):
                 each.process.kill()
                 each.process.wait()
     for number in range(1, COUNT + 1):
