@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from footprint import marked  # noqa: E402
-from harness import TESTS, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from harness import TESTS, Failed, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 from netns import Network, ip  # noqa: E402
 
 COUNT = 3
@@ -72,7 +72,10 @@ class Node:
         place = words.index("--") if "--" in words else len(words)
         words = [*words[:place], "--data", self.data, *words[place:]]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.run(self.command(words), text=True, timeout=timeout, **quiet)
+        try:
+            return subprocess.run(self.command(words), text=True, timeout=timeout, **quiet)
+        except subprocess.TimeoutExpired:
+            raise Failed("no end of rondo %s after %d s" % (" ".join(words), timeout))
 
     def output(self):
         with open(self.log, errors="replace") as file:
@@ -106,15 +109,20 @@ def listed():
     return {each["address"]: each["state"] for each in json.loads(result.stdout)["nodes"]}
 
 
-def healthy(addresses):
-    """All machines take part at their addresses of now, and every one of them does new work."""
+def healthy():
+    """All machines take part and do new work."""
     for each in nodes:
         check(each.process.poll() is None, "node", each.number, "ended:", each.output()[-300:])
     now = listed()
-    good = sorted(now) == sorted(addresses) and set(now.values()) <= set(GOOD)
-    check(good, "nodes at", addresses, "are listed as", now)
+    check(len(now) == COUNT and set(now.values()) <= set(GOOD), "nodes are listed as", now)
     result = nodes[0].run("run", "--instances", str(2 * COUNT), "--timeout", "20s", "--", "sh", "-c", "echo ok")
     equal((result.returncode, result.stdout.count("ok")), (0, 2 * COUNT), "new work (%s)" % result.stderr[-300:])
+    return True
+
+
+def known(addresses):
+    """Machines are listed at the addresses that they have."""
+    equal(sorted(listed()), sorted(addresses), "addresses of nodes")
     return True
 
 
@@ -188,9 +196,10 @@ def survive(addresses, act):
         certificates = [each.certificates() for each in nodes]
         began = time.monotonic()
         act()
-        eventually(lambda: healthy(addresses), HEALTHY, "a healthy cluster", pause=0.5)
+        eventually(healthy, HEALTHY, "a healthy cluster", pause=0.5)
         print("      healthy after %.1f s" % (time.monotonic() - began))
         workload.expect_undisturbed()
+        eventually(lambda: known(addresses), 5, "a list of nodes with their addresses")
         equal([each.certificates() for each in nodes], certificates, "the nodes' certificates")
     finally:
         workload.end()
@@ -209,7 +218,8 @@ def formed():
     for each in nodes[1:]:
         each.start(join_command(line.group(1), line.group(2), each.data))
     addresses = [network.address(number) for number in range(1, COUNT + 1)]
-    eventually(lambda: healthy(addresses), 30, "a healthy cluster", pause=0.5)
+    eventually(healthy, 30, "a healthy cluster", pause=0.5)
+    known(addresses)
 
 
 @test
@@ -269,7 +279,8 @@ def while_off():
     certificates = [each.certificates() for each in nodes]
     for each in reversed(nodes):
         each.start(start_command(each.number, each.data))
-    eventually(lambda: healthy(addresses), HEALTHY, "a healthy cluster", pause=0.5)
+    eventually(healthy, HEALTHY, "a healthy cluster", pause=0.5)
+    eventually(lambda: known(addresses), 5, "a list of nodes with their addresses")
     equal([each.certificates() for each in nodes], certificates, "the nodes' certificates")
 
 
@@ -279,7 +290,7 @@ def end():
             try:
                 each.run("cluster", "leave", "--purge", "--force", timeout=20)
                 each.process.wait(10)
-            except subprocess.TimeoutExpired:
+            except (subprocess.TimeoutExpired, Failed):
                 each.process.kill()
                 each.process.wait()
     for number in range(1, COUNT + 1):

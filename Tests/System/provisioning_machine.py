@@ -179,8 +179,8 @@ def upgrade(machine):
     newer = Release(os.path.join(work, "newer-service"), release.file)
     newer.change()
     shutil.copytree(newer.folder, machine.path(HOME + "/newer"))
-    words = ["run", "--master", ADDRESS + ":5050", "--data", Master.DATA]
-    task = machine.spawn([PROGRAM, *words, "--", "sh", "-c", "echo begun; sleep 3; echo ended"], log)
+    words = ["run", "--data", Master.DATA, "--", "sh", "-c", "echo begun; sleep 3; echo ended"]
+    task = machine.spawn([PROGRAM, *words], log)
     eventually(lambda: "begun" in read(log), 15, "a running task")
     machine.asked()
     succeeds(machine.install(RONDO_FILE=HOME + "/newer/rondo-linux-amd64"), "/usr/local/bin/rondo")
