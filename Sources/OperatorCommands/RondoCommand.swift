@@ -31,8 +31,8 @@ struct RondoCommand: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, ClusterCommand.self, RunCommand.self, TaskCommand.self, NodeCommand.self,
             FrameworkCommand.self, RoleCommand.self, SecretCommand.self, WhyCommand.self, LoginCommand.self,
-            ContextCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, ConfigCommand.self, DoctorCommand.self,
-            CompletionsCommand.self,
+            ContextCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, ConfigCommand.self,
+            DoctorCommand.self, CompletionsCommand.self,
         ])
 }
 
