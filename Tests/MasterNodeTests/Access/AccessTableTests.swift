@@ -31,6 +31,9 @@ struct AccessTableTests {
         "/rondo/v1/frameworks/f/teardown", "/rondo/v1/roles", "/rondo/v1/why/x", "/rondo/v1/join",
         "/rondo/v1/tokens", "/rondo/v1/tokens/t", "/rondo/v1/users", "/rondo/v1/users/alice",
         "/rondo/v1/users/alice/tokens", "/rondo/v1/users/alice/tokens/t", "/rondo/v1/audit",
+        "/rondo/v1/certificate", "/rondo/v1/keys", "/rondo/v1/keys/rotate", "/rondo/v1/leave", "/rondo/v1/members",
+        "/rondo/v1/members/m/evict", "/secrets/v1/secret/default/a/b", "/secrets/v1/secret/default?list=true",
+        "/secrets/v1/seal-status/default",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -63,6 +66,8 @@ struct AccessTableTests {
         case .loginPage: 17
         case .clusterCertificate: 18
         case .dcosUsers: 19
+        case .secret: 20
+        case .sealStatus: 21
         }
     }
 
@@ -88,6 +93,12 @@ struct AccessTableTests {
         case .userTokens: 17
         case .userToken: 18
         case .audit: 19
+        case .certificate: 20
+        case .keys: 21
+        case .rotateKeys: 22
+        case .leave: 23
+        case .members: 24
+        case .evict: 25
         }
     }
 
@@ -107,8 +118,8 @@ struct AccessTableTests {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...19))
-        #expect(rondo == Set(0...19))
+        #expect(routes == Set(0...21))
+        #expect(rondo == Set(0...25))
     }
 
     @Test func `strangers get 401 with the scheme that clients look for, but for the list`() async throws {
