@@ -15,6 +15,7 @@ struct TaskStart: Sendable {
     /// - Parameters:
     ///   - task: what to start.
     ///   - values: of its secrets, in their order. They go to the command past every file.
+    /// - Throws: why it does not start; nothing runs then.
     func start(_ task: StoredTask, _ values: [[UInt8]]) throws(TaskError) {
         let account = try TaskAccount(for: task.launch)
         var spec = try spec(task, account)
@@ -42,7 +43,8 @@ struct TaskStart: Sendable {
         for variable in task.launch.task.command?.environment ?? [] {
             secrets.variables.removeAll { $0.name == variable.name }
             guard variable.secret != nil, let value = rest.popFirst() else { continue }
-            guard !variable.name.isEmpty, !variable.name.contains("="), !variable.name.contains("\0"), !value.contains(0)
+            guard !variable.name.isEmpty, !variable.name.contains("="), !variable.name.contains("\0"),
+                !value.contains(0)
             else { throw TaskError("a secret cannot be the variable '\(variable.name)'; use a volume for it") }
             secrets.variables.append((variable.name, value))
         }

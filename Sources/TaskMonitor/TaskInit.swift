@@ -30,6 +30,7 @@ public enum TaskInit {
 
     /// The command line that leads to ``runIfAsked(_:count:)``.
     static func commandLine(program: String, report: Int32, secrets: Int32?, spec: MonitorSpec) -> [String] {
-        [program, "task-init", "\(report)" + (secrets.map { ",\($0)" } ?? ""), spec.workingDirectory, spec.executable] + spec.arguments
+        [program, "task-init", "\(report)" + (secrets.map { ",\($0)" } ?? ""), spec.workingDirectory, spec.executable]
+            + spec.arguments
     }
 }

@@ -119,7 +119,8 @@ struct TaskSecretTests {
         try await machine.remove()
     }
 
-    @Test func `an agent does not put a secret outside of the work directory, or over a file of the task`() async throws {
+    @Test func `an agent does not put a secret outside of the work directory, or over a file of the task`() async throws
+    {
         let machine = try await Machine()
         let cases = [("outside", "../key", "path of a secret"), ("taken", "conf", "put the task's secrets in place")]
         for (name, path, words) in cases {

@@ -57,7 +57,9 @@ import Testing
             #expect(try await master.secret(.put, "a/b", longest + [7], type: octets).status == .contentTooLarge)
             #expect(try await master.secret(.put, "a/b", [], type: octets).status == .badRequest)
             #expect(try await master.secret(.put, "a/b", [1], type: "text/plain").status == .unsupportedMediaType)
-            for body in ["{\"value\":7,\"hunter2\":1}", "{\"hunter2\":\"x\"}", "hunter2", "{\"value\":\"hunter2\"", "[]"] {
+            for body in [
+                "{\"value\":7,\"hunter2\":1}", "{\"hunter2\":\"x\"}", "hunter2", "{\"value\":\"hunter2\"", "[]",
+            ] {
                 let refused = try await master.secret(.put, "a/b", Array(body.utf8))
                 #expect(refused.status == .badRequest)
                 #expect(!String(buffer: refused.bytes).contains("hunter2"))

@@ -20,7 +20,8 @@ import Testing
         (launch.secrets ?? []).map { String(decoding: Data(base64Encoded: $0) ?? Data(), as: UTF8.self) }
     }
 
-    private func task(_ name: String, on offer: Offer, _ secrets: [TaskSecret], files: [SecretFile]? = nil) -> TaskInfo {
+    private func task(_ name: String, on offer: Offer, _ secrets: [TaskSecret], files: [SecretFile]? = nil) -> TaskInfo
+    {
         var task = TaskInfo.sleeping(name, on: offer)
         task.command?.environment = [CommandInfo.Variable(name: "PLAIN", value: "p")]
         for (index, secret) in secrets.enumerated() {
@@ -48,9 +49,10 @@ import Testing
                 .accept(offers: [offer.id], operations: [.launch([wanted])], filters: .standard))
             let launch = try await agent.launch()
             #expect(values(launch) == [stored, sent, file])
-            #expect(launch.task.secrets == [
-                TaskSecret(name: "web/password"), launch.task.secrets[1], TaskSecret(name: "web/file"),
-            ])
+            #expect(
+                launch.task.secrets == [
+                    TaskSecret(name: "web/password"), launch.task.secrets[1], TaskSecret(name: "web/file"),
+                ])
             #expect(launch.task.secrets[1].name == nil && launch.task.secrets[1].value == nil)
             _ = try await agent.report(launch, .running)
             for path in ["/state", "/tasks", "/rondo/v1/tasks/t", "/metrics", "/slaves", "/frameworks"] {
@@ -86,10 +88,12 @@ import Testing
                 (task("bytes", on: offer, [TaskSecret(name: "web/bytes")]), "is not text"),
                 (task("long", on: offer, [TaskSecret(value: long)]), "longer than"),
                 (
-                    task("much", on: offer, [], files: [
-                        SecretFile(path: "a", secret: TaskSecret(value: long)),
-                        SecretFile(path: "b", secret: TaskSecret(value: long)),
-                    ]), "more than 262144 bytes"
+                    task(
+                        "much", on: offer, [],
+                        files: [
+                            SecretFile(path: "a", secret: TaskSecret(value: long)),
+                            SecretFile(path: "b", secret: TaskSecret(value: long)),
+                        ]), "more than 262144 bytes"
                 ),
             ]
             let good = task("good", on: offer, [TaskSecret(name: "web/password")])
@@ -125,7 +129,8 @@ import Testing
 
     @Test(arguments: ["/etc/passwd", "../x", "a/../b", "a//b", "", "a/", "./a", "a/\\u0000"])
     func `a volume that leads out of the work directory makes the task an error`(path: String) throws {
-        let volume = #"{"container_path":"\#(path)","mode":"RO","source":{"type":"SECRET","secret":"#
+        let volume =
+            #"{"container_path":"\#(path)","mode":"RO","source":{"type":"SECRET","secret":"#
             + #"{"type":"REFERENCE","reference":{"name":"a/b"}}}}"#
         let read = try read(#""command":{},"container":{"type":"MESOS","volumes":["# + volume + "]}")
         #expect(read.defect?.contains("container.volumes[0].container_path") == true, "\(read.defect ?? "none")")

@@ -88,7 +88,8 @@ struct SecretResolver {
         guard let path = secret.name else { throw Problem(message: "a secret has neither a name nor a value") }
         guard visitor.may(.secret(.read, path: path)) else {
             throw Problem(
-                message: "the framework's user may not read the secret \(path); that takes the rule secret.read:\(path)")
+                message: "the framework's user may not read the secret \(path); that takes the rule secret.read:\(path)"
+            )
         }
         if let known = found[path] { return known.bytes }
         guard let keeper = node.secrets else { throw Problem(message: SecretFacade.unkept.message) }

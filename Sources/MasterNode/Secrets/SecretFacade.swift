@@ -77,7 +77,8 @@ struct SecretFacade: Sendable {
     /// The answer of a master that has no key: a value in the store would be readable there.
     static let unkept = GatewayError(
         .notImplemented,
-        "this master has no key to keep secrets with, as it is of no secured cluster; make one with `rondo cluster init`")
+        "this master has no key to keep secrets with, as it is of no secured cluster; make one with `rondo cluster init`"
+    )
 
     /// Everybody sees what that one may see.
     private func list(_ keeper: SecretKeeper, _ path: String) throws -> GatewayResponse {

@@ -80,7 +80,8 @@ final class SecretKeeper: Sendable {
 
     /// The paths at or below a path, in alphabetical order; all of them below the empty path.
     func paths(below path: String) -> [String] {
-        state.withLock { Array($0.sizes.keys) }.filter { path.isEmpty || $0 == path || $0.hasPrefix(path + "/") }.sorted()
+        state.withLock { Array($0.sizes.keys) }.filter { path.isEmpty || $0 == path || $0.hasPrefix(path + "/") }
+            .sorted()
     }
 
     /// Opens a secret.

@@ -11,7 +11,8 @@ extension TaskSecret {
                 throw .invalidField(path: "reference.key", problem: "is not supported; name the secret by its path")
             }
             // Both forms are in use; the path itself has no slash in front.
-            let name = wire.reference.name.hasPrefix("/") ? String(wire.reference.name.dropFirst()) : wire.reference.name
+            let name =
+                wire.reference.name.hasPrefix("/") ? String(wire.reference.name.dropFirst()) : wire.reference.name
             if let defect = SecretPath.defect(of: name) { throw .invalidField(path: "reference.name", problem: defect) }
             self.init(name: name)
         case .value:

@@ -124,7 +124,9 @@ extension TaskInfo {
             wire.hasCommand
             ? reading("command") { () throws(WireError) in try CommandInfo(wire.command) } : nil
         let files = reading("container") { () throws(WireError) in try SecretFile.files(wire.container) } ?? nil
-        if defect == nil, (command?.environment.count { $0.secret != nil } ?? 0) + (files?.count ?? 0) > Self.secretLimit {
+        if defect == nil,
+            (command?.environment.count { $0.secret != nil } ?? 0) + (files?.count ?? 0) > Self.secretLimit
+        {
             defect = "the task wants more than \(Self.secretLimit) secrets"
         }
         if defect == nil, wire.hasCommand == wire.hasExecutor {
