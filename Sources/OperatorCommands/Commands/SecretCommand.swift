@@ -47,9 +47,9 @@ struct SecretCommand: AsyncParsableCommand {
 
         func run() async throws {
             let value = try value()
-            guard !value.isEmpty else { throw ApplianceError("the value is empty; there is nothing to keep") }
+            guard !value.isEmpty else { throw ApplianceError(.failure, "the value is empty; there is nothing to keep") }
             guard value.count <= SecretCommand.valueLimit else {
-                throw ApplianceError("the value has more than \(SecretCommand.valueLimit) bytes")
+                throw ApplianceError(.failure, "the value has more than \(SecretCommand.valueLimit) bytes")
             }
             try await client.withClient { client in
                 // Text is kept as text, so that clients of either kind can read it.
