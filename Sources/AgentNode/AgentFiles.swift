@@ -12,6 +12,7 @@ internal import LinuxSystem
 /// run/CONTAINER/updates                        its updates and acknowledgements, one JSON line each
 /// run/CONTAINER/task.spec, exit, monitor.*     the monitor's files (``MonitorDirectory``)
 /// work/FRAMEWORK/TASK/CONTAINER/               the task's work directory
+/// secrets/CONTAINER/                           empty; where the task, and only it, sees its secrets in memory
 /// ```
 struct AgentFiles: Sendable {
     static let format = 1
@@ -22,6 +23,7 @@ struct AgentFiles: Sendable {
     let root: String
     var runDirectory: String { "\(root)/run" }
     var workRoot: String { "\(root)/work" }
+    private var secretRoot: String { "\(root)/secrets" }
     private var identityPath: String { "\(root)/agent.json" }
 
     struct Identity: Codable {
@@ -46,6 +48,8 @@ struct AgentFiles: Sendable {
         MonitorDirectory(runDirectory: runDirectory, containerID: id.value)
     }
 
+    func secretDirectory(_ id: ContainerID) -> String { "\(secretRoot)/\(id)" }
+
     private func taskPath(_ id: ContainerID) -> String { "\(runDirectory)/\(id)/task.json" }
     private func updatesPath(_ id: ContainerID) -> String { "\(runDirectory)/\(id)/updates" }
 
@@ -55,7 +59,8 @@ struct AgentFiles: Sendable {
             try makeDirectories(root, mode: 0o711)
             try makeDirectories(runDirectory, mode: 0o700)
             try makeDirectories(workRoot, mode: 0o711)
-            for path in [root, workRoot] where chmod(path, 0o711) != 0 {
+            try makeDirectories(secretRoot, mode: 0o711)
+            for path in [root, workRoot, secretRoot] where chmod(path, 0o711) != 0 {
                 throw SystemError(call: "chmod", path: path, errno: errno)
             }
             try syncDirectory(root)
@@ -116,6 +121,9 @@ struct AgentFiles: Sendable {
     /// Writes a task so that it is there after a crash of the machine.
     func store(_ task: StoredTask) throws {
         let id = task.containerID
+        var task = task
+        // Not there any more; but never on a disk, whoever forgets to take them out.
+        task.launch.secrets = nil
         try makeDirectories("\(runDirectory)/\(id)", mode: 0o700)
         // First, so that syncing the directory after task.json makes its name durable too.
         let header = try JSONEncoder().encode(UpdateLine(format: Self.format))
@@ -158,6 +166,7 @@ struct AgentFiles: Sendable {
     }
 
     func forget(_ id: ContainerID, layout: CgroupLayout?) throws(SystemError) {
+        rmdir(secretDirectory(id))
         try MonitorRecovery.purge(containerID: id.value, directory: monitor(id), layout: layout)
     }
 

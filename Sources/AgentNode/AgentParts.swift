@@ -16,6 +16,7 @@ struct AgentParts: Sendable {
     let inbox: AgentInbox
     let fetcher: Fetcher
     let starter: TaskStart
+    let vault = SecretVault()
     let handler: HTTPServer.Handler
     let streams = StreamTasks()
     let loop: any EventLoop
@@ -80,8 +81,10 @@ struct AgentParts: Sendable {
             attempt("destroy container \(id)") {
                 try MonitorRecovery.destroyTask(containerID: id.value, directory: files.monitor(id), layout: layout)
             }
+            vault.drop(id)
             inbox.post(.destroyed(id))
         case .forgetTask(let id):
+            vault.drop(id)
             hub.detach(containerID: id.value)
             attempt("remove the files of container \(id)") { try files.forget(id, layout: layout) }
         case .removeWorkDirectory(let path):
@@ -92,7 +95,7 @@ struct AgentParts: Sendable {
 
     private func launch(_ task: StoredTask) {
         do throws(TaskError) {
-            try starter.start(task)
+            try starter.start(task, vault.take(task.launch.task.secrets.count, for: task.containerID))
             hub.attach(containerID: task.containerID.value, directory: files.monitor(task.containerID))
         } catch {
             attempt("clean up after a failed launch") {

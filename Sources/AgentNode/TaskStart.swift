@@ -11,19 +11,57 @@ struct TaskStart: Sendable {
     let endpoint: String
 
     /// Makes the work directory, writes the monitor's file and starts the monitor. Blocks for some milliseconds.
-    func start(_ task: StoredTask) throws(TaskError) {
+    ///
+    /// - Parameters:
+    ///   - task: what to start.
+    ///   - values: of its secrets, in their order. They go to the command past every file.
+    /// - Throws: why it does not start; nothing runs then.
+    func start(_ task: StoredTask, _ values: [[UInt8]]) throws(TaskError) {
         let account = try TaskAccount(for: task.launch)
-        let spec = try spec(task, account)
+        var spec = try spec(task, account)
+        let secrets = try secrets(of: task, values, &spec)
         let directory = files.monitor(task.containerID)
         do {
             try WorkDirectory(path: task.directory).make()
             try WorkDirectory(path: task.directory).give(to: account)
             // Not synced: after a restart of the machine the task is lost, or never was started and gets a new file.
             try writeFileAtomically(directory.specPath, try spec.encoded(), durable: false)
-            try MonitorLauncher.spawn(executable: settings.monitorExecutable, directory: directory)
+            if let place = spec.secretDirectory { try makeDirectories(place, mode: 0o711) }
+            try MonitorLauncher.spawn(executable: settings.monitorExecutable, directory: directory, secrets: secrets)
         } catch {
             throw TaskError("the task's monitor cannot be started: \(error)")
         }
+    }
+
+    /// Takes variables that are secrets out of the spec, which is written to a file, and names the place of the files.
+    private func secrets(
+        of task: StoredTask, _ values: [[UInt8]], _ spec: inout MonitorSpec
+    ) throws(TaskError) -> MonitorSecrets? {
+        if values.isEmpty { return nil }
+        var secrets = MonitorSecrets()
+        var rest = values[...]
+        for variable in task.launch.task.command?.environment ?? [] {
+            secrets.variables.removeAll { $0.name == variable.name }
+            guard variable.secret != nil, let value = rest.popFirst() else { continue }
+            guard !variable.name.isEmpty, !variable.name.contains("="), !variable.name.contains("\0"),
+                !value.contains(0)
+            else { throw TaskError("a secret cannot be the variable '\(variable.name)'; use a volume for it") }
+            secrets.variables.append((variable.name, value))
+        }
+        let files = task.launch.task.secretFiles ?? []
+        if files.isEmpty { return secrets }
+        guard geteuid() == 0 else {
+            throw TaskError("secrets in files need an agent that runs as root; use variables, or start it as root")
+        }
+        for file in files {
+            if let defect = SecretFile.defect(ofPath: file.path) {
+                throw TaskError("the path of a secret '\(file.path)' \(defect)")
+            }
+            if let value = rest.popFirst() { secrets.files.append((file.path, value)) }
+        }
+        secrets.directory = self.files.secretDirectory(task.containerID)
+        spec.secretDirectory = secrets.directory
+        return secrets
     }
 
     private func spec(_ task: StoredTask, _ account: TaskAccount) throws(TaskError) -> MonitorSpec {
@@ -71,7 +109,7 @@ struct TaskStart: Sendable {
         ]
         for variable in command.environment {
             all.removeAll { $0.name == variable.name }
-            all.append((variable.name, variable.value))
+            if variable.secret == nil { all.append((variable.name, variable.value)) }
         }
         return all
     }

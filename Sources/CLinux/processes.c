@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -95,7 +96,9 @@ void clinux_ignore_hangups(void) {
     signal(SIGHUP, SIG_IGN);
 }
 
-pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log) {
+int clinux_secret_memory(void) { return memfd_create("rondo-secrets", MFD_CLOEXEC); }
+
+pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log, int secrets) {
     // Above the numbers that the child uses, so that no dup2 overwrites a source of a later one.
     int high_lock = fcntl(lock, F_DUPFD_CLOEXEC, 10);
     if (high_lock < 0) return -errno;
@@ -103,6 +106,13 @@ pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int l
     if (high_log < 0) {
         int saved = errno;
         close(high_lock);
+        return -saved;
+    }
+    int high_secrets = -1;
+    if (secrets >= 0 && (high_secrets = fcntl(secrets, F_DUPFD_CLOEXEC, 10)) < 0) {
+        int saved = errno;
+        close(high_lock);
+        close(high_log);
         return -saved;
     }
     posix_spawn_file_actions_t actions;
@@ -113,7 +123,8 @@ pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int l
     posix_spawn_file_actions_adddup2(&actions, high_log, 1);
     posix_spawn_file_actions_adddup2(&actions, high_log, 2);
     posix_spawn_file_actions_adddup2(&actions, high_lock, 3);
-    posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+    if (high_secrets >= 0) posix_spawn_file_actions_adddup2(&actions, high_secrets, 4);
+    posix_spawn_file_actions_addclosefrom_np(&actions, high_secrets >= 0 ? 5 : 4);
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);
@@ -128,6 +139,7 @@ pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int l
     posix_spawn_file_actions_destroy(&actions);
     close(high_lock);
     close(high_log);
+    if (high_secrets >= 0) close(high_secrets);
     return failure ? -failure : pid;
 }
 
@@ -212,13 +224,77 @@ void clinux_reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// As the task's user, in a directory of memory that is that user's.
+static int write_secret(const char *path, const char *data, size_t length) {
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+    if (file < 0) return -1;
+    while (length > 0) {
+        ssize_t count = write(file, data, length);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return -1;
+        data += count;
+        length -= (size_t)count;
+    }
+    return close(file);
+}
+
+// As the task's user, who could make the same link.
+static int link_secret(char *path, const char *target) {
+    for (char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
+        *end = 0;
+        int made = mkdir(path, 0755);
+        *end = '/';
+        if (made < 0 && errno != EEXIST) return -1;
+    }
+    return symlink(target, path);
+}
+
+// Variables are added to the environment in place: the memory stays mapped until exec has copied it.
+static int take_secrets(int secrets) {
+    struct stat facts;
+    if (fstat(secrets, &facts) < 0) return -1;
+    size_t size = (size_t)facts.st_size, have = 0;
+    if (size == 0) return 0;
+    char *text = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, secrets, 0);
+    if (text == MAP_FAILED) return -1;
+    while (environ[have]) have++;
+    size_t room = (have + size / sizeof(struct clinux_secret) + 1) * sizeof(char *);
+    char **all = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) return -1;
+    memcpy(all, environ, have * sizeof(char *));
+    errno = EINVAL;
+    for (size_t at = 0; at < size;) {
+        struct clinux_secret secret;
+        if (size - at < sizeof secret) return -1;
+        memcpy(&secret, text + at, sizeof secret);
+        at += sizeof secret;
+        if (secret.name == 0 || secret.name > size - at || secret.data > size - at - secret.name) return -1;
+        char *name = text + at, *data = name + secret.name;
+        at += (size_t)secret.name + secret.data;
+        if (name[secret.name - 1]) return -1;
+        switch (secret.kind) {
+        case CLINUX_SECRET_VARIABLE: all[have++] = name; break;
+        case CLINUX_SECRET_FILE:
+            if (write_secret(name, data, secret.data) < 0) return -1;
+            break;
+        case CLINUX_SECRET_LINK:
+            if (secret.data == 0 || data[secret.data - 1] || link_secret(name, data) < 0) return -1;
+            break;
+        default: return -1;
+        }
+    }
+    environ = all;
+    return 0;
+}
+
 static _Noreturn void run_command(
-    int report, int alone, const char *directory, const char *executable, char *const *arguments) {
+    int report, int secrets, int alone, const char *directory, const char *executable, char *const *arguments) {
     // Outside a pid namespace nothing else ends the command when its init is killed.
     if (!alone) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (setsid() < 0) give_up(report, CLINUX_STEP_SESSION);
     // As the task's user: a task must not get a directory that its user may not enter.
     if (chdir(directory) < 0) give_up(report, CLINUX_STEP_DIRECTORY);
+    if (secrets >= 0 && take_secrets(secrets) < 0) give_up(report, CLINUX_STEP_SECRETS);
     clinux_reset_signals();
     if (clinux_close_on_exec_from(3) < 0) give_up(report, CLINUX_STEP_DESCRIPTORS);
     tell(report, CLINUX_REPORT_READY, 0, 0);
@@ -252,7 +328,8 @@ static _Noreturn void supervise(int report, pid_t command) {
     }
 }
 
-void clinux_run_init(int report, const char *directory, const char *executable, char *const *arguments) {
+void clinux_run_init(
+    int report, int secrets, const char *directory, const char *executable, char *const *arguments) {
     // Blocked signals stay pending even for the first process of a pid namespace; they are fetched one by one.
     sigset_t all;
     sigfillset(&all);
@@ -262,15 +339,18 @@ void clinux_run_init(int report, const char *directory, const char *executable, 
     struct pollfd channel = {.fd = report, .events = POLLIN};
     if (poll(&channel, 1, 0) != 0) _exit(127);
     prctl(PR_SET_NAME, "rondo-init", 0, 0, 0);
+    if (secrets <= report) secrets = -1;
     if (report > 3) close_range_of(3, (unsigned)report - 1, 0);
-    close_range_of((unsigned)report + 1, ~0u, 0);
+    if (secrets > report + 1) close_range_of((unsigned)report + 1, (unsigned)secrets - 1, 0);
+    close_range_of((unsigned)(secrets > 0 ? secrets : report) + 1, ~0u, 0);
     int alone = getpid() == 1;
     if (!alone) clinux_become_subreaper();
     // CLONE_VFORK without CLONE_VM: init goes on only after exec, so STARTED always follows READY and FAILED.
     struct clone_args how = {.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
     pid_t command = (pid_t)syscall(SYS_clone3, &how, sizeof how);
-    if (command == 0) run_command(report, alone, directory, executable, arguments);
+    if (command == 0) run_command(report, secrets, alone, directory, executable, arguments);
     if (command < 0) give_up(report, CLINUX_STEP_FORK);
+    if (secrets >= 0) close(secrets);
     tell(report, CLINUX_REPORT_STARTED, 0, 0);
     clinux_release_memory();
     // The task's streams end with the command and not with its init.

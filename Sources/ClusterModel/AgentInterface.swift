@@ -14,6 +14,9 @@ public struct TaskLaunch: Hashable, Sendable, Codable {
     public var wantsKillingState: Bool
     /// What to run.
     public var task: TaskInfo
+    /// The values of ``TaskInfo/secrets`` in base64, in their order. They are there on the way from the master to the
+    /// agent, which takes them out before it stores the launch.
+    public var secrets: [String]?
 
     /// Makes a launch.
     public init(

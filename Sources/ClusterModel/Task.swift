@@ -24,13 +24,22 @@ public struct CommandInfo: Hashable, Sendable, Codable {
     public struct Variable: Hashable, Sendable, Codable {
         /// Its name.
         public var name: String
-        /// Its value.
+        /// Its value; empty when it is a secret.
         public var value: String
+        /// Where its value comes from when it is a secret.
+        public var secret: TaskSecret?
 
         /// Makes a variable.
         public init(name: String, value: String) {
             self.name = name
             self.value = value
+        }
+
+        /// Makes a variable whose value is a secret.
+        public init(name: String, secret: TaskSecret) {
+            self.name = name
+            self.value = ""
+            self.secret = secret
         }
     }
 
@@ -135,6 +144,8 @@ public struct TaskInfo: Hashable, Sendable, Codable {
     public var labels: [Label]
     /// Where others find the task's service.
     public var discovery: Discovery?
+    /// Secrets in files; nil for none, as in what older releases wrote.
+    public var secretFiles: [SecretFile]?
     /// Names of fields that were set and that this release cannot honour; such a task gets TASK_ERROR naming them.
     public var unsupported: [String]
     /// What was wrong with the description itself (a negative amount, ports twice …); such a task gets TASK_ERROR.
@@ -144,7 +155,8 @@ public struct TaskInfo: Hashable, Sendable, Codable {
     public init(
         name: String, taskID: TaskID, agentID: AgentID, resources: Resources, command: CommandInfo?,
         killGracePeriod: Duration? = nil, maxCompletionTime: Duration? = nil, data: [UInt8]? = nil,
-        labels: [Label] = [], discovery: Discovery? = nil, unsupported: [String] = [], defect: String? = nil
+        labels: [Label] = [], discovery: Discovery? = nil, secretFiles: [SecretFile]? = nil,
+        unsupported: [String] = [], defect: String? = nil
     ) {
         self.name = name
         self.taskID = taskID
@@ -156,6 +168,7 @@ public struct TaskInfo: Hashable, Sendable, Codable {
         self.data = data
         self.labels = labels
         self.discovery = discovery
+        self.secretFiles = secretFiles
         self.unsupported = unsupported
         self.defect = defect
     }

@@ -42,9 +42,12 @@ enum StoredSize {
         if let command = task.command {
             size += of(command.value) + of(command.user)
             for argument in command.arguments { size += 1 + of(argument) }
-            for variable in command.environment { size += 20 + of(variable.name) + of(variable.value) }
+            for variable in command.environment {
+                size += 60 + of(variable.name) + of(variable.value) + of(variable.secret?.name)
+            }
             for uri in command.uris { size += 80 + of(uri.value) + of(uri.outputFile) }
         }
+        for file in task.secretFiles ?? [] { size += 60 + of(file.path) + of(file.secret.name) }
         if let discovery = task.discovery {
             size += of(discovery.visibility) + of(discovery.name) + of(discovery.environment)
             size += of(discovery.location) + of(discovery.version) + of(discovery.labels)

@@ -21,7 +21,7 @@ extension MasterNode {
         }
         metrics.refused(refusal.status.code)
         switch request.target.segments.first {
-        case "rondo": return RondoFacade.failure(refusal)
+        case "rondo", "secrets": return RondoFacade.failure(refusal)
         case "acs": return DCOSUserFacade.failure(refusal)
         default: throw refusal
         }
@@ -133,6 +133,9 @@ extension MasterNode {
         case .clusterCertificate: return try login.certificate()
         case .dcosUsers(let name):
             return try await DCOSUserFacade(node: self, visitor: visitor).respond(name, request)
+        case .sealStatus(let store): return try SecretFacade(node: self, visitor: visitor).sealStatus(store)
+        case .secret(let store, let path, let lists):
+            return try await SecretFacade(node: self, visitor: visitor).respond(store, path, lists: lists, request)
         case .rondo(let path):
             guard let route = RondoRoute(path) else { throw Self.nothing(at: request.path) }
             return try await RondoFacade(node: self, visitor: visitor).respond(route, request)

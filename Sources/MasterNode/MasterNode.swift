@@ -43,6 +43,8 @@ public final class MasterNode: Sendable {
     /// Lets nodes in; nil where nothing crosses a network.
     let admission: NodeAdmission?
     let accounts: Accounts
+    /// The secrets of the cluster; nil where there is no key to keep them with.
+    let secrets: SecretKeeper?
     let authentication: Authentication
     let trail: AuditTrail
 
@@ -53,7 +55,7 @@ public final class MasterNode: Sendable {
     private init(
         settings: Settings, cluster: ClusterIdentity, store: any StateStore, credentials: any NodeCredentials,
         transport: Transport, clock: any NodeClock, logger: Logger, registry: Registry, admission: NodeAdmission?,
-        term: UInt64, accounts: Accounts, trail: AuditTrail
+        term: UInt64, accounts: Accounts, secrets: SecretKeeper?, trail: AuditTrail
     ) {
         self.settings = settings
         self.cluster = cluster
@@ -64,6 +66,7 @@ public final class MasterNode: Sendable {
         self.admission = admission
         self.term = term
         self.accounts = accounts
+        self.secrets = secrets
         self.trail = trail
         authentication = Authentication(
             mode: settings.access, settings: settings.accessSettings, credentials: credentials, accounts: accounts,
@@ -123,16 +126,19 @@ public final class MasterNode: Sendable {
                 name: settings.clusterName, id: settings.clusterID, now: clock.now().wall)
             settings.clusterName = cluster.name
             var admission: NodeAdmission?
+            var secrets: SecretKeeper?
             if let trust = settings.trust {
                 admission = try await NodeAdmission.open(registry, trust, gossipKey: ByteText.random(32))
                 trust.apply(to: &settings.accessSettings, clock)
+                secrets = SecretKeeper(store: store, key: trust.masterKey)
+                try await secrets?.load()
             }
             let accounts = Accounts(store: store)
             try await accounts.load(settings.accessSettings.sealing)
             let node = MasterNode(
                 settings: settings, cluster: cluster, store: store, credentials: credentials, transport: transport,
                 clock: clock, logger: logger, registry: try await registry.load(), admission: admission,
-                term: try await registry.nextTerm(), accounts: accounts,
+                term: try await registry.nextTerm(), accounts: accounts, secrets: secrets,
                 trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
             door.open(node)
@@ -195,14 +201,17 @@ public final class MasterNode: Sendable {
     /// A number that was not used before.
     func number() -> UInt64 { nextNumber.add(1, ordering: .relaxed).oldValue }
 
-    /// Hands an input to the core and waits for its reply, which comes when all that it means is durable.
-    func ask(_ input: (RequestID) -> MasterInput) async throws -> Reply {
+    /// Hands an input to the core and waits for its reply, which comes when all that it means is durable. Secrets go
+    /// to the agents of the tasks that it launches, past the core.
+    func ask(secrets: LaunchSecrets = [:], _ input: (RequestID) -> MasterInput) async throws -> Reply {
         let id = RequestID(number())
         let input = input(id)
         try await reserve()
         let result = await withCheckedContinuation { continuation in
             let promise = ReplyPromise(continuation)
-            if !inbox.put(.request(id, input, promise)) { promise.refuse(Self.stopping) }
+            let entry: InboxEntry =
+                secrets.isEmpty ? .request(id, input, promise) : .launch(id, input, promise, secrets)
+            if !inbox.put(entry) { promise.refuse(Self.stopping) }
         }
         return try result.get()
     }

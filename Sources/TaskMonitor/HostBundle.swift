@@ -28,15 +28,33 @@ struct HostBundle {
                     ("options", .list(options)),
                 ]))
         }
+        if isolation.contains(.mounts), let secrets = secretMount { mounts.append(secrets) }
         return JSON.object([
             ("ociVersion", .text("1.0.2")), ("process", process), ("root", .object([("path", .text("/"))])),
             ("mounts", .list(mounts)), ("linux", .object(linux)),
         ]).encoded
     }
 
+    private var credentials: MonitorSpec.Credentials {
+        spec.credentials ?? MonitorSpec.Credentials(uid: privileges.uid, gid: privileges.gid, groups: [])
+    }
+
+    /// Memory for the files of secrets, in the task's own table of mounts and so gone with it.
+    private var secretMount: JSON? {
+        spec.secretDirectory.map { directory in
+            let options = [
+                "nosuid", "noexec", "nodev", "mode=0700", "uid=\(credentials.uid)", "gid=\(credentials.gid)", "size=1m",
+                "nr_inodes=256",
+            ]
+            return .object([
+                ("destination", .text(directory)), ("type", .text("tmpfs")), ("source", .text("secrets")),
+                ("options", .list(options.map { .text($0) })),
+            ])
+        }
+    }
+
     private var process: JSON {
-        let credentials =
-            spec.credentials ?? MonitorSpec.Credentials(uid: privileges.uid, gid: privileges.gid, groups: [])
+        let credentials = credentials
         let user = JSON.object([
             ("uid", .number(UInt64(credentials.uid))), ("gid", .number(UInt64(credentials.gid))),
             ("additionalGids", .list(credentials.groups.map { .number(UInt64($0)) })), ("umask", .number(0o022)),

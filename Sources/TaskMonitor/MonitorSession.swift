@@ -15,6 +15,8 @@ final class MonitorSession {
     private var cgroup: Cgroup?
     private var stage = Stage.creating
     private var call: RuntimeCall?
+    /// Held until it is handed to the container.
+    private var secrets: Int32?
     private var initPid: Int32?
     private var logs: [LogFile] = []
     private var report: Int32 = -1
@@ -47,7 +49,7 @@ final class MonitorSession {
     private static let lingerMilliseconds: Int64 = 120_000
 
     init(
-        spec: MonitorSpec, directory: MonitorDirectory, listener: Int32, lock: Int32,
+        spec: MonitorSpec, directory: MonitorDirectory, listener: Int32, lock: Int32, secrets: Int32? = nil,
         runtime: @escaping RuntimeCall.Entry
     ) throws(MonitorError) {
         self.spec = spec
@@ -55,6 +57,7 @@ final class MonitorSession {
         self.listener = listener
         container = TaskContainer(id: spec.containerID, directory: directory, runtime: runtime)
         _ = fcntl(lock, F_SETFD, FD_CLOEXEC)
+        self.secrets = secrets
         clinux_ignore_hangups()
         _ = clinux_become_subreaper()
         let watched = [SIGCHLD, SIGTERM, SIGINT]
@@ -104,7 +107,9 @@ final class MonitorSession {
         ]
         let channels = try TaskChannels.open()
         call = try container.create(
-            spec, isolation: isolation, limitsSwap: limitsSwap, channels: channels)
+            spec, isolation: isolation, limitsSwap: limitsSwap, channels: channels, secrets: secrets)
+        if let secrets { close(secrets) }
+        secrets = nil
         report = channels.report.release()
         outputs = [channels.output.takeReading(), channels.errors.takeReading()]
     }
@@ -412,6 +417,7 @@ final class MonitorSession {
             case CLINUX_STEP_SESSION: "make a session"
             case CLINUX_STEP_DIRECTORY: "enter the working directory \(spec.workingDirectory)"
             case CLINUX_STEP_DESCRIPTORS: "arrange descriptors"
+            case CLINUX_STEP_SECRETS: "put the task's secrets in place"
             case CLINUX_STEP_EXEC: "execute \(spec.executable)"
             default: "prepare the task"
             }

@@ -11,6 +11,7 @@ struct TaskContainer {
     /// Where the two descriptors that init needs are in the container's first process.
     private static let reportPlace: Int32 = 3
     private static let programPlace: Int32 = 4
+    private static let secretsPlace: Int32 = 5
     /// `O_PATH`, which needs no right to read the file.
     private static let openPath: Int32 = 0x20_0000
 
@@ -21,38 +22,40 @@ struct TaskContainer {
     ///   - isolation: the walls around it.
     ///   - limitsSwap: whether the machine can limit swap.
     ///   - channels: the task's ends are handed on.
+    ///   - secrets: the descriptor of what the command gets beside its spec, if any.
     /// - Returns: the command at work.
     /// - Throws: what stood in the way of starting it.
     func create(
-        _ spec: MonitorSpec, isolation: MonitorSpec.Isolation, limitsSwap: Bool, channels: borrowing TaskChannels
+        _ spec: MonitorSpec, isolation: MonitorSpec.Isolation, limitsSwap: Bool, channels: borrowing TaskChannels,
+        secrets: Int32? = nil
     ) throws(SystemError) -> RuntimeCall {
         // By descriptor, because the task's user may not be allowed to reach the program by its name.
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
         return try call(
             [
                 "create", "--host-root", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath,
-                "--preserve-fds", "2",
-                id,
+                "--preserve-fds", secrets == nil ? "2" : "3", id,
             ],
             streams: RuntimeCall.Streams(
                 input: channels.input.raw, output: channels.output.writing.raw, errors: channels.errors.writing.raw,
-                kept: [channels.taskReport.raw, program.raw])
+                kept: [channels.taskReport.raw, program.raw] + (secrets.map { [$0] } ?? []))
         ) {
             // In the child, so that the monitor's memory stays small.
             do throws(SystemError) {
-                try writeBundle(spec, isolation, limitsSwap)
+                try writeBundle(spec, isolation, limitsSwap, hasSecrets: secrets != nil)
                 return nil
             } catch { return "the container's bundle cannot be written: \(error)" }
         }
     }
 
     private func writeBundle(
-        _ spec: MonitorSpec, _ isolation: MonitorSpec.Isolation, _ limitsSwap: Bool
+        _ spec: MonitorSpec, _ isolation: MonitorSpec.Isolation, _ limitsSwap: Bool, hasSecrets: Bool
     ) throws(SystemError) {
         let bundle = HostBundle(
             spec: spec, isolation: isolation,
             arguments: TaskInit.commandLine(
-                program: "/proc/self/fd/\(Self.programPlace)", report: Self.reportPlace, spec: spec),
+                program: "/proc/self/fd/\(Self.programPlace)", report: Self.reportPlace,
+                secrets: hasSecrets ? Self.secretsPlace : nil, spec: spec),
             privileges: try .own(), limitsSwap: limitsSwap)
         try makeDirectories(directory.bundlePath, mode: 0o700)
         try writeFileAtomically("\(directory.bundlePath)/config.json", Array(bundle.config.utf8), durable: false)

@@ -14,12 +14,13 @@ public enum TaskMonitor {
     /// ended and the agent was told. The caller must not have started a thread, and must end with the returned status.
     /// - Parameters:
     ///   - arguments: what follows `monitor`: the task's directory, then `--lock N` when the starter has locked the lock
-    ///     file as descriptor N, `--foreground` to stay in this process.
+    ///     file as descriptor N, `--secrets N` when descriptor N holds ``MonitorSecrets``, `--foreground` to stay in this
+    ///     process.
     ///   - runtime: the container runtime's command line: arguments in, exit status out.
     /// - Returns: 0, 64 for wrong arguments, 1 when the task could not even be described; the reason is on stderr.
     public static func run(_ arguments: [String], runtime: @escaping ([String]) -> Int32) -> Int32 {
         guard let options = Options(arguments) else {
-            complain("usage: rondo monitor DIRECTORY [--lock N] [--foreground]")
+            complain("usage: rondo monitor DIRECTORY [--lock N] [--secrets N] [--foreground]")
             return 64
         }
         let session: MonitorSession
@@ -46,7 +47,8 @@ public enum TaskMonitor {
                 setsid()
             }
             session = try MonitorSession(
-                spec: spec, directory: directory, listener: listener, lock: lock, runtime: runtime)
+                spec: spec, directory: directory, listener: listener, lock: lock, secrets: options.secrets,
+                runtime: runtime)
         } catch {
             complain("\(error)")
             return 1
@@ -80,6 +82,7 @@ public enum TaskMonitor {
 private struct Options {
     let directory: String
     var lock: Int32?
+    var secrets: Int32?
     var foreground = false
 
     init?(_ arguments: [String]) {
@@ -89,9 +92,9 @@ private struct Options {
         while let option = rest.popFirst() {
             switch option {
             case "--foreground": foreground = true
-            case "--lock":
+            case "--lock", "--secrets":
                 guard let text = rest.popFirst(), let number = Int32(text), number > 2 else { return nil }
-                lock = number
+                if option == "--lock" { lock = number } else { secrets = number }
             default: return nil
             }
         }

@@ -242,9 +242,11 @@ struct EndToEndTests {
     static let refusals: [([String], Int32, String)] = [
         (["dev", "--listen", "0.0.0.0:5050"], 64, "loopback"), (["dev", "--listen", "5050"], 64, "--listen"),
         (["dev", "--agents", "0"], 64, "--agents"), (["dev", "--nonsense"], 64, "--nonsense"),
-        (["cluster", "init", "--advertise", "10.0.0.1"], 64, "--insecure-plain-http"),
+        (["cluster", "init", "--plain-listen", "10.0.0.1:5055"], 64, "--plain-insecure"),
         (["cluster", "init", "--role", "agent"], 64, "join"), (["cluster", "join", "here"], 64, "port"),
-        (["cluster", "join", "10.0.0.1:5050", "--token", "t"], 64, "--insecure-plain-http"),
+        (["cluster", "join", "10.0.0.1:5050", "--token", "t"], 64, "join token"),
+        (["node", "list", "--master", "10.0.0.1:5050"], 64, "rondo login"),
+        (["context", "use", "nowhere"], 1, "rondo context list"),
         (["cluster", "leave", "--data", "/nonexistent"], 69, "no node"),
         (["node", "list", "--master", "127.0.0.1:1"], 69, "127.0.0.1:1"),
         (["run", "--master", "127.0.0.1:1", "--", "true"], 69, "127.0.0.1:1"), (["run"], 64, "no command"),

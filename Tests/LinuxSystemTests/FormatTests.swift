@@ -38,6 +38,20 @@ struct FormatTests {
         #expect(try MonitorSpec(decoding: Self.spec.encoded()) == Self.spec)
     }
 
+    @Test func `a spec with a place for secrets survives its file, and without one stays in the older format`() throws {
+        var spec = Self.spec
+        spec.secretDirectory = "/var/lib/rondo/agent/secrets/a"
+        let bytes = try spec.encoded()
+        #expect(bytes[4] == 2)
+        #expect(try MonitorSpec(decoding: bytes) == spec)
+        #expect(try Self.spec.encoded()[4] == 1)
+        for count in 0..<bytes.count {
+            #expect(throws: FormatError.self) { try MonitorSpec(decoding: Array(bytes.prefix(count))) }
+        }
+        spec.secretDirectory = "relative"
+        #expect(throws: FormatError.self) { try spec.encoded() }
+    }
+
     @Test(arguments: [
         MonitorState.Phase.starting, .running(ProcessIdentity(pid: 5, startTicks: 6)),
         .killing(ProcessIdentity(pid: 5, startTicks: .max)), .ended(FormatTests.exit),

@@ -46,9 +46,26 @@ int clinux_signal_descriptor(const int *signals, size_t count);
 uint64_t clinux_drain_signals(int descriptor);
 
 // Starts `executable` with the given argument vector as a session leader with an empty environment, standard input from
-// /dev/null, output and errors to `log`, `lock` as descriptor 3, all other descriptors closed, no blocked signal.
-// Returns the pid or -errno.
-pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log);
+// /dev/null, output and errors to `log`, `lock` as descriptor 3, `secrets` as descriptor 4 unless it is negative, all other
+// descriptors closed, no blocked signal. Returns the pid or -errno.
+pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log, int secrets);
+
+// Memory behind a descriptor, close-on-exec, that no file system shows; -1 on error.
+int clinux_secret_memory(void);
+
+// What is in that memory, one after the other: a header, then the name (a variable with its value, or a path) and the
+// data (the content of a file, or what a link leads to). Names and the targets of links end with a NUL, which counts.
+enum clinux_secret_kind {
+    CLINUX_SECRET_VARIABLE = 1, // name is NAME=VALUE, no data
+    CLINUX_SECRET_FILE = 2,
+    CLINUX_SECRET_LINK = 3,     // directories on the way are made
+};
+
+struct clinux_secret {
+    uint32_t kind;
+    uint32_t name;
+    uint32_t data;
+};
 
 enum clinux_report_kind {
     CLINUX_REPORT_READY = 1,   // sent by the command itself just before exec; the sender's pid is the command's
@@ -63,6 +80,7 @@ enum clinux_step {
     CLINUX_STEP_DIRECTORY = 3,
     CLINUX_STEP_DESCRIPTORS = 4,
     CLINUX_STEP_EXEC = 5,
+    CLINUX_STEP_SECRETS = 6,
 };
 
 struct clinux_report {
@@ -72,8 +90,10 @@ struct clinux_report {
 };
 
 // Becomes the init of a task: runs the command in `directory`, reports its life to the SOCK_SEQPACKET socket `report`,
-// reaps, passes signals on, and ends with the command. Does not return.
-void clinux_run_init(int report, const char *directory, const char *executable, char *const *arguments);
+// reaps, passes signals on, and ends with the command. The command gets what is in the memory `secrets`, unless that is
+// negative. Does not return.
+void clinux_run_init(
+    int report, int secrets, const char *directory, const char *executable, char *const *arguments);
 // One end for the monitor (learns sender pids, non-blocking), one for the task.
 int clinux_report_channel(int *monitor_end, int *task_end);
 // 1 when a report was read, 0 when none is there now, -1 at end of file or on error.

@@ -118,11 +118,13 @@ struct BinaryReader {
     }
 
     /// Checks the four-byte kind and the version that start each of our files.
-    mutating func header(kind: UInt32, name: String, newest: UInt32) throws(FormatError) {
+    @discardableResult
+    mutating func header(kind: UInt32, name: String, newest: UInt32) throws(FormatError) -> UInt32 {
         guard try integer(name, as: UInt32.self) == kind else { throw .wrongKind(expected: name) }
         let version = try integer("version", as: UInt32.self)
         guard version >= 1 else { throw .invalid(field: "version") }
         guard version <= newest else { throw .unsupportedVersion(version) }
+        return version
     }
 
     func end() throws(FormatError) {

@@ -7,7 +7,8 @@ extension MonitorSpec {
     public func encoded() throws(FormatError) -> [UInt8] {
         var writer = BinaryWriter()
         writer.put(Self.kind)
-        writer.put(UInt32(1))
+        // A spec that needs nothing new stays one that older programs read.
+        writer.put(UInt32(secretDirectory == nil ? 1 : 2))
         writer.put(containerID)
         writer.put(executable)
         writer.put(arguments) { $0.put($1) }
@@ -36,6 +37,7 @@ extension MonitorSpec {
         }
         writer.put(isolation.rawValue)
         writer.put(bestEffort)
+        if let secretDirectory { writer.put(secretDirectory) }
         _ = try MonitorSpec(decoding: writer.bytes)
         return writer.bytes
     }
@@ -47,7 +49,7 @@ extension MonitorSpec {
         guard bytes.count <= Self.encodedLimit else { throw .tooLarge(field: "task.spec", limit: Self.encodedLimit) }
         let all = Self.encodedLimit
         var reader = BinaryReader(bytes)
-        try reader.header(kind: Self.kind, name: "task.spec", newest: 1)
+        let version = try reader.header(kind: Self.kind, name: "task.spec", newest: 2)
         let containerID = try reader.text("container id", limit: 128)
         guard Self.isValidContainerID(containerID) else { throw .invalid(field: "container id") }
         let executable = try reader.text("executable", limit: 4096)
@@ -85,12 +87,14 @@ extension MonitorSpec {
         let isolation = Isolation(rawValue: try reader.integer("isolation"))
         guard isolation.isSubset(of: .known) else { throw .invalid(field: "isolation") }
         let bestEffort = try reader.flag("best effort")
+        let secretDirectory = version > 1 ? try Self.path(&reader, "secret directory") : nil
         try reader.end()
         self.init(
             containerID: containerID, executable: executable, arguments: arguments, workingDirectory: directory,
             credentials: credentials, limits: limits, logs: logs, killGraceMilliseconds: grace,
             resourceLimits: resourceLimits, isolation: isolation, bestEffort: bestEffort)
         self.variables = variables
+        self.secretDirectory = secretDirectory
     }
 
     private static func path(_ reader: inout BinaryReader, _ field: String) throws(FormatError) -> String {

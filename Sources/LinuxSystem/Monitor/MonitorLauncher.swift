@@ -11,18 +11,26 @@ public enum MonitorLauncher {
     /// - Parameters:
     ///   - executable: the program, by default the running one, also when its file was replaced meanwhile.
     ///   - directory: prepared with ``MonitorDirectory/prepare(_:)``.
+    ///   - secrets: what the command gets beside its spec, which is in a file.
     /// - Throws: ``MonitorError/alreadyRunning(directory:)``, ``MonitorError/refused(directory:waitStatus:log:)`` with
     ///   what the monitor wrote, or the call that failed. Nothing runs then.
     public static func spawn(
-        executable: String = "/proc/self/exe", directory: MonitorDirectory
+        executable: String = "/proc/self/exe", directory: MonitorDirectory,
+        secrets: MonitorSecrets? = nil
     ) throws(MonitorError) {
         let pid: Int32
         do throws(SystemError) {
             guard let lock = try directory.lock() else { throw SystemError(call: "flock", errno: EWOULDBLOCK) }
             let log = try FileDescriptor.open(
                 directory.logPath, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
-            pid = try start(
-                executable, ["rondo", "monitor", directory.path, "--lock", "3"], lock: lock.raw, log: log.raw)
+            var arguments = ["rondo", "monitor", directory.path, "--lock", "3"]
+            if let secrets {
+                let memory = try secrets.memory()
+                arguments += ["--secrets", "4"]
+                pid = try start(executable, arguments, lock: lock.raw, log: log.raw, secrets: memory.raw)
+            } else {
+                pid = try start(executable, arguments, lock: lock.raw, log: log.raw, secrets: -1)
+            }
         } catch {
             throw error.errno == EWOULDBLOCK ? .alreadyRunning(directory: directory.path) : .system(error)
         }
@@ -38,10 +46,10 @@ public enum MonitorLauncher {
     }
 
     private static func start(
-        _ executable: String, _ arguments: [String], lock: Int32, log: Int32
+        _ executable: String, _ arguments: [String], lock: Int32, log: Int32, secrets: Int32
     ) throws(SystemError) -> Int32 {
         let vector = CStringVector(arguments)
-        let pid = clinux_spawn_monitor(executable, vector.pointers, lock, log)
+        let pid = clinux_spawn_monitor(executable, vector.pointers, lock, log, secrets)
         guard pid > 0 else { throw SystemError(call: "spawn", path: executable, errno: -pid) }
         return pid
     }

@@ -108,6 +108,9 @@ public struct MonitorSpec: Equatable, Sendable {
     public var resourceLimits: [ResourceLimit]
     /// Walls wanted.
     public var isolation: Isolation
+    /// An empty directory that becomes a file system in memory, the task's user's alone, before the command starts; for
+    /// the files of ``MonitorSecrets``.
+    public var secretDirectory: String?
     /// Run without those walls that cannot be had (no privileges) instead of failing; the state says which there are.
     public var bestEffort: Bool
 

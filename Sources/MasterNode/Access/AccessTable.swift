@@ -28,6 +28,10 @@ extension Route {
         case .file: return .right(.view(.logs, of: nil))
         case .agentProxy: return .right(reads ? .view(.files, of: nil) : .execute(nil))
         case .dcosUsers(let name): return Self.users(name, reads: reads)
+        case .sealStatus: return .right(.view(.state, of: nil))
+        // A list holds what its visitor may see.
+        case .secret(_, _, lists: true): return .known
+        case .secret(_, let path, lists: false): return .right(.secret(reads ? .read : .write, path: path))
         case .rondo(let path): return RondoRoute(path)?.requirement(method) ?? .known
         }
     }

@@ -82,6 +82,8 @@ struct Driver {
         let now = parts.clock.now()
         var turns: [MasterTurn] = []
         turns.reserveCapacity(entries.count + 1)
+        // By turn, so that no call's values reach the tasks of another call.
+        var secrets: [Int: LaunchSecrets] = [:]
         var snapshots: [SnapshotPromise] = []
         var newWatchers: [ClusterWatcher] = []
         for entry in entries {
@@ -100,6 +102,10 @@ struct Driver {
             case .request(let id, let input, let promise):
                 promises[id] = promise
                 turns.append(core.handle(input, now: now))
+            case .launch(let id, let input, let promise, let values):
+                promises[id] = promise
+                secrets[turns.count] = values
+                turns.append(core.handle(input, now: now))
             case .snapshot(let promise): snapshots.append(promise)
             case .watch(let watcher): newWatchers.append(watcher)
             case .unwatch(let id): watchers[id] = nil
@@ -114,11 +120,11 @@ struct Driver {
             try await abandon(error)
             return
         }
-        for turn in turns {
+        for (index, turn) in turns.enumerated() {
             for fault in turn.faults {
                 parts.logger.error("contradiction in the core", metadata: ["fault": "\(fault)"])
             }
-            for effect in turn.effects { carryOut(effect) }
+            for effect in turn.effects { carryOut(secrets[index].map { effect.with($0) } ?? effect) }
         }
         for promise in snapshots { promise.give(core) }
         for watcher in newWatchers where watcher.tell(.state(core)) { watchers[watcher.id] = watcher }
@@ -276,7 +282,7 @@ struct Driver {
                 parts.directory.close(connection)
                 sink.stream.finish()
             case .closed(let connection): parts.directory.close(connection)
-            case .request(_, _, let promise): promise.refuse(error)
+            case .request(_, _, let promise), .launch(_, _, let promise, _): promise.refuse(error)
             case .snapshot(let promise): promise.give(core)
             case .watch(let watcher): watcher.finish()
             case .unwatch: break
@@ -305,5 +311,14 @@ struct Driver {
         for entry in parts.inbox.drain() {
             if case .snapshot(let promise) = entry { promise.refuse(error) } else { refuse([entry], error) }
         }
+    }
+}
+
+extension MasterEffect {
+    /// The event that starts a task with the values of its secrets; everything else as it is.
+    fileprivate func with(_ secrets: LaunchSecrets) -> MasterEffect {
+        guard case .sendAgent(let connection, .run(var launch)) = self else { return self }
+        launch.secrets = secrets[launch.key]
+        return .sendAgent(connection, .run(launch))
     }
 }

@@ -40,6 +40,8 @@ enum InboxEntry: Sendable {
     case closed(ConnectionID)
     /// Anything that waits for a reply.
     case request(RequestID, MasterInput, ReplyPromise)
+    /// The same for tasks that get secrets, whose values the core never sees.
+    case launch(RequestID, MasterInput, ReplyPromise, LaunchSecrets)
     /// A reader wants a copy.
     case snapshot(SnapshotPromise)
     /// Somebody wants to follow the cluster from its present state on.

@@ -26,6 +26,7 @@ public struct ClusterIdentity: Hashable, Sendable, Codable {
 /// /rondo/keys               the gossip's keys and who was evicted, sealed with the master key
 /// /rondo/users/<name>       StoredUser
 /// /rondo/session-keys       what sessions are signed with, sealed
+/// /rondo/secrets/<path>     StoredSecret, whose value is sealed
 /// ```
 /// Every value is JSON, `{"format": 1, "value": …}`. Older formats stay readable, newer ones are refused.
 struct NodeRegistry: Sendable {
@@ -55,6 +56,7 @@ struct NodeRegistry: Sendable {
     static let keys = "/rondo/keys"
     static let term = "/rondo/term"
     static let users = "/rondo/users/"
+    static let secrets = "/rondo/secrets/"
     static let sessionKeys = "/rondo/session-keys"
 
     // MARK: values

@@ -125,6 +125,7 @@ extension JSONWriter {
             json.labels(info.labels)
             json.field("user", info.command?.user ?? task.launch.user)
             if let command = info.command { json.command(command, showsEnvironment: showsEnvironment) }
+            if showsEnvironment, let files = info.secretFiles { json.container(files) }
             if let discovery = info.discovery { json.discovery(discovery) }
         }
     }
@@ -144,7 +145,35 @@ extension JSONWriter {
                     for variable in command.environment {
                         json.object { json in
                             json.field("name", variable.name)
-                            json.field("value", variable.value)
+                            guard let secret = variable.secret else { return json.field("value", variable.value) }
+                            json.field("type", "SECRET" as StaticString)
+                            json.secret(secret)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The name of a secret, never its value.
+    private mutating func secret(_ secret: TaskSecret) {
+        objectField("secret") { json in
+            json.field("type", secret.name == nil ? "VALUE" : "REFERENCE")
+            if let name = secret.name { json.objectField("reference") { $0.field("name", name) } }
+        }
+    }
+
+    private mutating func container(_ files: [SecretFile]) {
+        objectField("container") { json in
+            json.field("type", "MESOS" as StaticString)
+            json.listField("volumes") { json in
+                for file in files {
+                    json.object { json in
+                        json.field("container_path", file.path)
+                        json.field("mode", "RO" as StaticString)
+                        json.objectField("source") { json in
+                            json.field("type", "SECRET" as StaticString)
+                            json.secret(file.secret)
                         }
                     }
                 }

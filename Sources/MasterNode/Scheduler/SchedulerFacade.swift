@@ -93,8 +93,17 @@ struct SchedulerFacade: Sendable {
             throw GatewayError(.forbidden, "this stream is another user's; send the credential that subscribed it")
         }
         noteWork(call, framework)
-        let checked = try await checked(call, framework)
-        let reply = try await node.ask { .call($0, framework: framework, connection: session?.connection, checked) }
+        var checked = try await checked(call, framework)
+        var secrets: LaunchSecrets = [:]
+        if case .accept(let offers, var operations, let filters) = checked, SecretResolver.concerns(operations) {
+            var resolver = SecretResolver(node: node, visitor: visitor)
+            (operations, secrets) = try await resolver.resolve(operations, of: framework)
+            checked = .accept(offers: offers, operations: operations, filters: filters)
+        }
+        let ready = checked
+        let reply = try await node.ask(secrets: secrets) {
+            .call($0, framework: framework, connection: session?.connection, ready)
+        }
         return try reply.response()
     }
 

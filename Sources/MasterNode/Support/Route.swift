@@ -32,6 +32,10 @@ enum Route: Hashable, Sendable {
     case clusterCertificate
     /// Users in DC/OS' shapes: all of them, or one.
     case dcosUsers(String?)
+    /// A secret of a store by its path, or the list of those below.
+    case secret(store: String, path: String, lists: Bool)
+    /// Whether a store of secrets is ready.
+    case sealStatus(String)
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -53,7 +57,7 @@ enum Route: Hashable, Sendable {
             self = .rondo(Array(segments.dropFirst(2)))
             return
         }
-        if let route = Self.dcos(target.segments) {
+        if let route = Self.secrets(target) ?? Self.dcos(target.segments) {
             self = route
             return
         }
@@ -109,6 +113,16 @@ enum Route: Hashable, Sendable {
         return segments.count >= 2 && segments[0] == "ui" && segments[1] == "login" ? .loginPage : nil
     }
 
+    private static func secrets(_ target: RequestTarget) -> Route? {
+        let segments = target.segments
+        guard segments.count >= 4, segments[0] == "secrets", segments[1] == "v1" else { return nil }
+        if segments[2] == "seal-status" { return segments.count == 4 ? .sealStatus(segments[3]) : nil }
+        guard segments[2] == "secret" else { return nil }
+        return .secret(
+            store: segments[3], path: segments.dropFirst(4).joined(separator: "/"),
+            lists: target.query["list"] == "true")
+    }
+
     private static func withoutSuffix(_ name: String) -> String {
         name.hasSuffix(".json") ? String(name.dropLast(5)) : name
     }
@@ -137,6 +151,8 @@ enum Route: Hashable, Sendable {
             [.get, .head]
         case .login: [.post]
         case .dcosUsers(let name): name == nil ? [.get, .head] : [.get, .head, .put, .patch, .delete]
+        case .secret(_, _, let lists): lists ? [.get, .head] : [.get, .head, .put, .patch, .delete]
+        case .sealStatus: [.get, .head]
         case .redirect: [.get, .head, .post]
         case .agentProxy: [.get, .head, .post, .put, .delete]
         case .rondo(let path): RondoRoute(path)?.methods ?? [.get]

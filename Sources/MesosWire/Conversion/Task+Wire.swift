@@ -2,22 +2,25 @@ public import ClusterModel
 import FoundationEssentials
 
 extension CommandInfo {
-    /// Reads a command. What this release cannot honour is left out; `unsupported(in:)` names it.
-    public init(_ wire: WireCommandInfo) {
+    /// Reads a command.
+    ///
+    /// - Throws: `.missingField` or `.invalidField` for a secret that is none.
+    public init(_ wire: WireCommandInfo) throws(WireError) {
+        var environment: [Variable] = []
+        environment.reserveCapacity(wire.environment.variables.count)
+        for (index, variable) in wire.environment.variables.enumerated() {
+            environment.append(
+                try within("environment.variables[\(index)]") { () throws(WireError) in try Variable(variable) })
+        }
         self.init(
             isShell: wire.shell, value: wire.hasValue ? wire.value : nil, arguments: wire.arguments,
-            environment: wire.environment.variables.map { Variable(name: $0.name, value: $0.value) },
+            environment: environment,
             uris: wire.uris.map { uri in
                 CommandURI(
                     value: uri.value, isExecutable: uri.executable, isExtracted: uri.extract,
                     outputFile: uri.hasOutputFile ? uri.outputFile : nil)
             },
             user: wire.hasUser ? wire.user : nil)
-    }
-
-    /// Paths in a command that are set and not supported.
-    static func unsupported(in wire: WireCommandInfo) -> [String] {
-        wire.environment.variables.contains { $0.type == .secret } ? ["command.environment.variables.secret"] : []
     }
 }
 
@@ -38,12 +41,7 @@ extension WireCommandInfo {
             return wire
         }
         if command.environment.isEmpty { return }
-        environment.variables = command.environment.map { variable in
-            var wire = WireEnvironment.Variable()
-            wire.name = variable.name
-            wire.value = variable.value
-            return wire
-        }
+        environment.variables = command.environment.map { WireEnvironment.Variable($0) }
     }
 }
 
@@ -122,6 +120,15 @@ extension TaskInfo {
                 try wire.maxCompletionTime.checked()
             }
         }
+        let command: CommandInfo? =
+            wire.hasCommand
+            ? reading("command") { () throws(WireError) in try CommandInfo(wire.command) } : nil
+        let files = reading("container") { () throws(WireError) in try SecretFile.files(wire.container) } ?? nil
+        if defect == nil,
+            (command?.environment.count { $0.secret != nil } ?? 0) + (files?.count ?? 0) > Self.secretLimit
+        {
+            defect = "the task wants more than \(Self.secretLimit) secrets"
+        }
         if defect == nil, wire.hasCommand == wire.hasExecutor {
             defect =
                 wire.hasCommand
@@ -129,21 +136,21 @@ extension TaskInfo {
         }
         self.init(
             name: wire.name, taskID: taskID ?? wire.taskID.unchecked(), agentID: agentID ?? wire.agentID.unchecked(),
-            resources: resources ?? Resources(), command: wire.hasCommand ? CommandInfo(wire.command) : nil,
+            resources: resources ?? Resources(), command: command,
             killGracePeriod: killGracePeriod, maxCompletionTime: maxCompletionTime,
             data: wire.hasData ? [UInt8](wire.data) : nil, labels: wire.labels.labels.map { Label($0) },
-            discovery: wire.hasDiscovery ? Discovery(wire.discovery) : nil, unsupported: Self.unsupported(in: wire),
-            defect: defect)
+            discovery: wire.hasDiscovery ? Discovery(wire.discovery) : nil, secretFiles: files,
+            unsupported: Self.unsupported(in: wire), defect: defect)
     }
 
     private static func unsupported(in wire: WireTaskInfo) -> [String] {
         var names: [String] = []
         if wire.hasExecutor { names.append("executor") }
-        if wire.hasContainer { names.append("container") }
+        if wire.hasContainer, !SecretFile.isSupported(wire.container) { names.append("container") }
         if wire.hasHealthCheck { names.append("health_check") }
         if wire.hasCheck { names.append("check") }
         if !wire.limits.isEmpty { names.append("limits") }
-        return names + CommandInfo.unsupported(in: wire.command)
+        return names
     }
 }
 
@@ -161,5 +168,6 @@ extension WireTaskInfo {
         if let data = task.data { self.data = Data(data) }
         if !task.labels.isEmpty { labels = WireLabels(task.labels) }
         if let discovery = task.discovery { self.discovery = WireDiscoveryInfo(discovery) }
+        if let files = task.secretFiles { container = WireContainerInfo(files) }
     }
 }

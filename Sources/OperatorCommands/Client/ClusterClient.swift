@@ -53,6 +53,17 @@ struct ClusterClient: Sendable {
         return answer
     }
 
+    /// Makes a request with bytes of any type and returns whatever the answer is.
+    func exchange(
+        _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8]? = nil, type: String? = nil, accept: String? = nil
+    ) async throws -> (status: Int, bytes: [UInt8]) {
+        var headers = authorization
+        if let type { headers[.contentType] = type }
+        if let accept { headers[.accept] = accept }
+        let response = try await call(method, path, headers, body.map { ByteBuffer(bytes: $0) }, .seconds(30))
+        return (response.status.code, [UInt8](response.bytes.readableBytesView))
+    }
+
     private func call(
         _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields, _ body: ByteBuffer?, _ timeout: Duration
     ) async throws -> HTTPCaller.Response {

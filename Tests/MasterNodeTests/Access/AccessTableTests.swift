@@ -30,9 +30,10 @@ struct AccessTableTests {
         "/rondo/v1/nodes", "/rondo/v1/nodes/n", "/rondo/v1/frameworks", "/rondo/v1/frameworks/f",
         "/rondo/v1/frameworks/f/teardown", "/rondo/v1/roles", "/rondo/v1/why/x", "/rondo/v1/join",
         "/rondo/v1/tokens", "/rondo/v1/tokens/t", "/rondo/v1/users", "/rondo/v1/users/alice",
-        "/rondo/v1/users/alice/tokens", "/rondo/v1/users/alice/tokens/t", "/rondo/v1/audit", "/rondo/v1/certificate",
-        "/rondo/v1/keys", "/rondo/v1/keys/rotate", "/rondo/v1/leave",
-        "/rondo/v1/members", "/rondo/v1/members/n/evict",
+        "/rondo/v1/users/alice/tokens", "/rondo/v1/users/alice/tokens/t", "/rondo/v1/audit",
+        "/rondo/v1/certificate", "/rondo/v1/keys", "/rondo/v1/keys/rotate", "/rondo/v1/leave", "/rondo/v1/members",
+        "/rondo/v1/members/m/evict", "/secrets/v1/secret/default/a/b", "/secrets/v1/secret/default?list=true",
+        "/secrets/v1/seal-status/default",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -65,6 +66,8 @@ struct AccessTableTests {
         case .loginPage: 17
         case .clusterCertificate: 18
         case .dcosUsers: 19
+        case .secret: 20
+        case .sealStatus: 21
         }
     }
 
@@ -115,7 +118,7 @@ struct AccessTableTests {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...19))
+        #expect(routes == Set(0...21))
         #expect(rondo == Set(0...25))
     }
 
