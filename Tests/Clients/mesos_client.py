@@ -8,7 +8,7 @@ import threading
 import time
 
 from harness import Failed, Mailbox
-from wire import JSON, Response, WireError, address, open_stream
+from wire import JSON, Response, WireError, credential, http_connection, open_stream
 
 TERMINAL = {
     "TASK_FINISHED",
@@ -132,11 +132,12 @@ class Scheduler:
         """Sends a call as it is and returns the answer, over the kept-alive connection."""
         body = json.dumps(call).encode()
         fields = {"Content-Type": JSON, "Mesos-Stream-Id": self.stream_id}
+        fields.update(credential(self.master))
         fields.update(headers or {})
         with self.calls:
             for attempt in (1, 2):
                 if self.connection is None:
-                    self.connection = http.client.HTTPConnection(*address(self.master), timeout=20)
+                    self.connection = http_connection(self.master)
                     attempt = 2
                 try:
                     self.connection.request("POST", "/api/v1/scheduler", body=body, headers=fields)
