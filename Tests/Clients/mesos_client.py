@@ -8,7 +8,7 @@ import threading
 import time
 
 from harness import Failed, Mailbox
-from wire import JSON, Response, WireError, address, open_stream
+from wire import JSON, Response, WireError, credential, http_connection, open_stream
 
 TERMINAL = {
     "TASK_FINISHED",
@@ -54,8 +54,12 @@ def command_task(task_id, agent_id, command, cpus=0.1, mem=32, environment=None,
 class Scheduler:
     """A framework: one thread reads its stream into mailboxes, calls go over one kept-alive connection."""
 
-    def __init__(self, master, name="test", framework_id=None, acknowledge=True, capabilities=(), **info):
+    def __init__(
+        self, master, name="test", framework_id=None, acknowledge=True, capabilities=(), authorization=None, **info
+    ):
         self.master = master
+        # What to show instead of what wire.secure() says for this master.
+        self.shown = {"Authorization": authorization} if authorization else {}
         self.info = {"user": "root", "name": name, "failover_timeout": 60.0}
         self.info["capabilities"] = [{"type": each} for each in capabilities]
         self.info.update(info)
@@ -71,6 +75,7 @@ class Scheduler:
         self.calls = threading.Lock()
         self.connection = None
         self.wire = None
+        self.reader = None
 
     def start(self, seconds=10):
         """Subscribes and waits for SUBSCRIBED."""
@@ -79,11 +84,15 @@ class Scheduler:
         if self.framework_id:
             info["id"] = {"value": self.framework_id}
             call["framework_id"] = {"value": self.framework_id}
-        self.wire, status, headers, records = open_stream(self.master, call, seconds=seconds)
+        self.wire, status, headers, records = open_stream(self.master, call, headers=self.shown, seconds=seconds)
         if status != 200:
+            length = int(headers.get("content-length", 0))
+            while len(self.wire.buffer) < length and self.wire.fill(time.monotonic() + 5):
+                pass
             raise WireError("SUBSCRIBE answered %d %r" % (status, self.wire.buffer[:300]))
         self.stream_id = headers.get("mesos-stream-id")
-        threading.Thread(target=self.read, args=(records,), daemon=True).start()
+        self.reader = threading.Thread(target=self.read, args=(records,), daemon=True)
+        self.reader.start()
         first = self.events.wait(lambda events: events, seconds, "first event")[0]
         if first["type"] != "SUBSCRIBED":
             raise WireError("the first event is %r" % first)
@@ -132,11 +141,12 @@ class Scheduler:
         """Sends a call as it is and returns the answer, over the kept-alive connection."""
         body = json.dumps(call).encode()
         fields = {"Content-Type": JSON, "Mesos-Stream-Id": self.stream_id}
+        fields.update(self.shown or credential(self.master))
         fields.update(headers or {})
         with self.calls:
             for attempt in (1, 2):
                 if self.connection is None:
-                    self.connection = http.client.HTTPConnection(*address(self.master), timeout=20)
+                    self.connection = http_connection(self.master)
                     attempt = 2
                 try:
                     self.connection.request("POST", "/api/v1/scheduler", body=body, headers=fields)
@@ -206,9 +216,13 @@ class Scheduler:
     def disconnect(self):
         if self.wire:
             try:
-                self.wire.sock.shutdown(socket.SHUT_RDWR)
+                # The socket below TLS, whose state belongs to the thread that reads.
+                socket.socket.shutdown(self.wire.sock, socket.SHUT_RDWR)
             except OSError:
                 pass
+            # A descriptor that is closed while it is read may be another connection's by then.
+            if self.reader and self.reader is not threading.current_thread():
+                self.reader.join(5)
             self.wire.close()
         with self.calls:
             if self.connection:

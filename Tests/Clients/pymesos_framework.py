@@ -1,16 +1,21 @@
 """A framework on pymesos' scheduler driver, with what tests need to wait for its callbacks."""
 
 import logging
+import os
 import time
 
 from pymesos import MesosSchedulerDriver, Scheduler
 
 from harness import Mailbox, need
 from mesos_client import TERMINAL, amount, command_task
-from wire import get_json
+from wire import get_json, secure
 
 logging.getLogger("pymesos").setLevel(logging.CRITICAL)
 MASTER = need("MASTER", "host:port of a running master")
+# With a master that asks who is there: a user of its own, and a file with a credential for looking at /state.
+PRINCIPAL, SECRET = os.environ.get("MASTER_PRINCIPAL"), os.environ.get("MASTER_SECRET")
+if "MASTER_ADMINISTRATOR" in os.environ:
+    secure(MASTER, administrator=os.environ["MASTER_ADMINISTRATOR"])
 
 
 class Recorder(Scheduler):
@@ -70,7 +75,9 @@ class Framework:
         described.update(info)
         if framework_id:
             described["id"] = {"value": framework_id}
-        self.driver = MesosSchedulerDriver(self.recorder, described, MASTER, implicit_acknowledgements=not explicit)
+        self.driver = MesosSchedulerDriver(
+            self.recorder, described, MASTER, implicit_acknowledgements=not explicit, principal=PRINCIPAL, secret=SECRET
+        )
 
     def __enter__(self):
         self.driver.start()

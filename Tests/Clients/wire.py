@@ -6,6 +6,8 @@ This is the strict sort of reader: whatever is not as the interface has it raise
 import http.client
 import json
 import socket
+import ssl
+import threading
 import time
 
 from harness import Failed
@@ -39,29 +41,80 @@ class Response:
         return "<%s %r %r>" % (self.status, self.headers, self.body[:300])
 
 
+class Secured:
+    """How to reach one master that wants TLS, a credential, or both. Files are read when they are first needed: a test
+    names those of a node that is yet to be started."""
+
+    def __init__(self, authority=None, administrator=None, authorization=None):
+        self.authority, self.administrator, self.authorization = authority, administrator, authorization
+        self.lock = threading.Lock()
+        self.made = None
+
+    def context(self):
+        with self.lock:
+            if self.made is None and self.authority:
+                self.made = ssl.create_default_context(cafile=self.authority)
+            return self.made
+
+    def credential(self):
+        with self.lock:
+            if self.authorization is None and self.administrator:
+                with open(self.administrator) as file:
+                    self.authorization = "token=" + file.read().strip()
+            return self.authorization
+
+
+# Masters by "host:port"; those that are not here speak plain HTTP to everybody.
+SECURED = {}
+
+
+def secure(master, authority=None, administrator=None, authorization=None):
+    """Has all requests to a master go over TLS, trusting a file of certificates, and show a credential: the content of
+    the file `administrator`, or `authorization` as it is."""
+    SECURED[master] = Secured(authority, administrator, authorization)
+
+
 def address(master):
     host, _, port = master.rpartition(":")
     return host, int(port)
 
 
+def credential(master):
+    """The Authorization header that a master wants, as a dict."""
+    secured = SECURED.get(master)
+    shown = secured.credential() if secured else None
+    return {"Authorization": shown} if shown else {}
+
+
+def http_connection(master, timeout=20):
+    """A connection of http.client, with TLS where the master wants that."""
+    secured = SECURED.get(master)
+    context = secured.context() if secured else None
+    if context:
+        return http.client.HTTPSConnection(*address(master), timeout=timeout, context=context)
+    return http.client.HTTPConnection(*address(master), timeout=timeout)
+
+
 def connect(master, timeout=10, receive_buffer=None):
-    """A TCP connection; `receive_buffer` is set before connecting, so that it bounds the window."""
+    """A connection; `receive_buffer` is set before connecting, so that it bounds the window."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(timeout)
     sock.connect(address(master))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    secured = SECURED.get(master)
+    context = secured.context() if secured else None
+    return context.wrap_socket(sock, server_hostname=address(master)[0]) if context else sock
 
 
 def request(master, method, path, body=None, headers=None, timeout=20):
     """One request on a connection of its own. Dicts and lists are sent as JSON."""
-    headers = dict(headers or {})
+    headers = dict(credential(master), **(headers or {}))
     if isinstance(body, (dict, list)):
         body = json.dumps(body).encode()
         headers.setdefault("Content-Type", JSON)
-    connection = http.client.HTTPConnection(*address(master), timeout=timeout)
+    connection = http_connection(master, timeout)
     try:
         connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
@@ -235,6 +288,7 @@ def open_stream(master, call, path="/api/v1/scheduler", headers=None, receive_bu
     """Posts a call whose answer is a stream. Returns (wire, status, headers, records)."""
     body = call if isinstance(call, bytes) else json.dumps(call).encode()
     fields = {"Host": master, "Content-Type": JSON, "Accept": JSON, "Content-Length": str(len(body))}
+    fields.update(credential(master))
     fields.update(headers or {})
     head = "POST %s HTTP/1.1\r\n%s\r\n" % (
         path,

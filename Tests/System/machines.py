@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from footprint import Footprint  # noqa: E402
 from harness import check  # noqa: E402
 from netns import Network  # noqa: E402
-from wire import get_json  # noqa: E402
+from wire import get_json, secure  # noqa: E402
 
 PORT = 5050
 
@@ -23,18 +23,7 @@ PORT = 5050
 
 
 def init_command(rondo, address, data):
-    return [
-        rondo,
-        "cluster",
-        "init",
-        "--role",
-        "combined",
-        "--advertise",
-        address,
-        "--data",
-        data,
-        "--insecure-plain-http",
-    ]
+    return [rondo, "cluster", "init", "--role", "combined", "--advertise", address, "--data", data]
 
 
 # What `init` prints for the others: address with port, and token.
@@ -42,19 +31,7 @@ JOIN_LINE = re.compile(r"cluster join (\S+:\d+)\b.*--token[ =](\S+)")
 
 
 def join_command(rondo, master, token, address, data):
-    return [
-        rondo,
-        "cluster",
-        "join",
-        master,
-        "--token",
-        token,
-        "--data",
-        data,
-        "--advertise",
-        address,
-        "--insecure-plain-http",
-    ]
+    return [rondo, "cluster", "join", master, "--token", token, "--data", data, "--advertise", address]
 
 
 def status_command(rondo, data):
@@ -122,6 +99,9 @@ class Cluster:
         self.directory = tempfile.mkdtemp(prefix="three-nodes-", dir="/var/tmp")
         self.machines = [Machine(self, number) for number in (1, 2, 3)]
         self.master = "%s:%d" % (self.machines[0].address, PORT)
+        self.authority = os.path.join(self.machines[0].data, "authority.crt")
+        self.administrator = os.path.join(self.machines[0].data, "administrator")
+        secure(self.master, self.authority, self.administrator)
         self.frameworks = []
         self.watch = None
 

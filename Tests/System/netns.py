@@ -70,7 +70,11 @@ class Network:
 
     def processes(self, number):
         """Pids of all that runs on a machine."""
-        return {int(pid) for pid in ip("netns", "pids", self.names[number - 1], check=False).split()}
+        return self.inhabitants(self.names[number - 1])
+
+    def inhabitants(self, name):
+        """Pids of all that runs in a namespace, by its name."""
+        return {int(pid) for pid in ip("netns", "pids", name, check=False).split()}
 
     def delete(self):
         if self.home is not None:

@@ -1,21 +1,22 @@
 #!/bin/sh
-# Every test that needs the built program: foreign clients, the wire, bad input, and three nodes that lose parts.
+# Every test that needs the built program: foreign clients, the wire, bad input, three nodes that lose parts, and what
+# keeps strangers out.
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad nodes purge provisioning oci podman containerd shim systemd docker; default all
-#   but the last two
+#   suites: pymesos mesoshttp http bad nodes secured purge provisioning oci podman containerd shim systemd docker;
+#   default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|purge|provisioning|oci|podman|containerd|shim|" >&2
-    echo "       systemd|docker ...]" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|secured|purge|provisioning|oci|podman|containerd|" >&2
+    echo "       shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes purge provisioning oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad nodes secured purge provisioning oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -25,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 python=
-if wanted pymesos || wanted mesoshttp; then
+if wanted pymesos || wanted mesoshttp || wanted secured; then
     python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
 fi
 : "${python:=python3}"
@@ -67,19 +68,24 @@ suite mesoshttp 60 mesoshttp_test.py
 suite http 90 http_test.py
 suite bad 120 bad_input.py
 
-if wanted nodes; then
+# Several nodes in network namespaces. Arguments: name, limit in seconds, script.
+namespaces() {
+    wanted "$1" || return 0
     echo
-    echo "== nodes"
-    if [ "$(id -u)" -eq 0 ] && command -v ip >/dev/null 2>&1; then
-        timeout -k 15 150 "$python" "$here/three_nodes.py" "$rondo" >"$logs/nodes.log" 2>"$logs/nodes-errors.log"
-        code=$?
-        cat "$logs/nodes.log"
-        verdict nodes "$code" 150
-    else
-        echo "skip  three nodes: needs root and iproute2 for network namespaces"
-        printf '%-12s %s\n' nodes "skipped: needs root and iproute2" >>"$summary"
+    echo "== $1"
+    if [ "$(id -u)" -ne 0 ] || ! command -v ip >/dev/null 2>&1; then
+        echo "skip  $1: needs root and iproute2 for network namespaces"
+        printf '%-12s %s\n' "$1" "skipped: needs root and iproute2" >>"$summary"
+        return 0
     fi
-fi
+    timeout -k 15 "$2" "$python" "$here/$3" "$rondo" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    code=$?
+    cat "$logs/$1.log"
+    verdict "$1" "$code" "$2"
+}
+
+namespaces nodes 150 three_nodes.py
+namespaces secured 180 secured.py
 
 # What changes a machine and takes that back, on machines that are thrown away. Arguments: name, limit, script.
 machine() {

@@ -1,6 +1,8 @@
 """A framework that gets units of work done, each exactly once, and may be killed at any moment.
 
-    python3 Tests/System/work_framework.py MASTER DIRECTORY UNITS SECONDS
+    python3 Tests/System/work_framework.py MASTER DIRECTORY UNITS SECONDS [AUTHORITY ADMINISTRATOR]
+
+AUTHORITY and ADMINISTRATOR are files of the master's data directory: whom to trust, and what to show.
 
 It keeps a journal in DIRECTORY: a launch is written before its ACCEPT, an update before its ACKNOWLEDGE. Started again
 with the same DIRECTORY it takes up its framework id, asks what became of what it launched, and goes on. A unit is tried
@@ -17,7 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from mesos_client import Scheduler, amount, command_task  # noqa: E402
-from wire import WireError  # noqa: E402
+from wire import WireError, secure  # noqa: E402
 
 # States after which the unit is launched anew: the task did not run, or nobody knows it.
 AGAIN = {"TASK_DROPPED", "TASK_LOST", "TASK_UNKNOWN", "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_ERROR"}
@@ -209,6 +211,8 @@ class Work:
 
 def main():
     master, directory, units, seconds = sys.argv[1:5]
+    if len(sys.argv) > 5:
+        secure(master, *sys.argv[5:7])
     os.makedirs(os.path.join(directory, "runs"), exist_ok=True)
     code = Work(master, directory, int(units), seconds).run(time.monotonic() + 90)
     sys.stdout.flush()

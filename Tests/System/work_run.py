@@ -30,6 +30,8 @@ class Run:
             self.directory,
             str(UNITS),
             SECONDS,
+            self.cluster.authority,
+            self.cluster.administrator,
         ]
         with open(os.path.join(self.directory, "log"), "ab") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
