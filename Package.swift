@@ -130,7 +130,8 @@ let programs: [Target] = [
     .target(
         name: "OperatorCommands",
         dependencies: [
-            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterNode", "MesosWire", "Transport",
+            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterNode", "MesosWire",
+            "Transport",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -171,6 +172,16 @@ let benchmarks: [Target] = [
         name: "store-commits", dependencies: ["CSQLite", "StateStore"], path: "Benchmarks/StoreCommits",
         swiftSettings: swift, linkerSettings: linkedAsShipped),
     .executableTarget(
+        name: "gossip-peer",
+        dependencies: [
+            "Gossip", "Membership", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        path: "Benchmarks/Gossip", swiftSettings: swift, linkerSettings: linkedAsShipped),
+    .executableTarget(
         name: "launch-benchmark",
         dependencies: [
             "CSQLite", "ClusterModel", "HTTPGateway", "MasterNode", "MesosWire", "StateStore", "Transport",
@@ -200,6 +211,8 @@ let tests: [Target] = [
         name: "GossipTests",
         dependencies: [
             "Gossip", "Membership", "Transport",
+            .product(name: "SwiftASN1", package: "swift-asn1"),
+            .product(name: "X509", package: "swift-certificates"),
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

@@ -25,6 +25,10 @@ public struct ClusterInit: Sendable {
             throw ApplianceError(.usage, "a cluster begins with a master; an agent joins with `rondo cluster join`")
         }
         _ = try PlainListener.endpoint(configuration)
+        if let lifetime = configuration.duration(.certificateLifetime), lifetime < .seconds(5) {
+            throw ApplianceError(
+                .usage, "--certificate-lifetime must be at least 5s; the usual value is 1d, renewed after half of it")
+        }
     }
 
     /// Runs the node until a signal comes or it leaves.
@@ -35,6 +39,7 @@ public struct ClusterInit: Sendable {
         MachineAddress.raiseFileLimit()
         let known = try files.identity()
         let role = try role(known)
+        let isFirst = known == nil && !files.hasRemains
         try files.prepare(forMaster: true)
         let events = NodeEvents()
         let listening = events.listen(to: signals)
@@ -44,6 +49,8 @@ public struct ClusterInit: Sendable {
             try await run(known, role, transport, events)
         } catch {
             await transport.shutDown()
+            // A first start that came to nothing leaves nothing.
+            if isFirst, (try? files.identity()) == nil { try? files.purge() }
             throw error
         }
         await transport.shutDown()
@@ -173,8 +180,15 @@ public struct ClusterInit: Sendable {
             : "the cluster '\(identity.clusterName)' in \(files.root) was there already and is started again"
         let plainLine = plain.map { "\n  without TLS         http://\($0)/  (for clients that have none)" } ?? ""
         let pin = master.node.settings.trust?.authority.pin ?? ""
+        // A service's output is kept, and read by others than the one who made the cluster.
+        guard !Console.isJournal else {
+            Console.out(
+                "rondo: \(head); `rondo cluster token create` makes the line that adds a machine, and `rondo user token "
+                    + "admin` a token to log in with from elsewhere")
+            return
+        }
         let loginLine = login.map {
-            "\n  use it elsewhere    rondo login \(at) --pin \(pin) --user admin --token \($0)"
+            "\n  use it elsewhere    rondo login \(at) --pin=\(pin) --user admin --token \($0)"
                 + "\n                      (the token works for a day; `rondo user password admin` sets a password)"
         }
         Console.out(

@@ -164,7 +164,8 @@ public struct ClusterJoin: Sendable {
         settings.logFile = files.logPath
         settings.listen(at: address, configuration)
         let caller = HTTPCaller(transport: transport, security: trust.toMasters)
-        let line = MasterLine(files: files, trust: trust, masters: settings.masters, caller: caller, logger: logger, events: events)
+        let line = MasterLine(
+            files: files, trust: trust, masters: settings.masters, caller: caller, logger: logger, events: events)
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger)
         do {
             let gossip = try await GossipPart.start(

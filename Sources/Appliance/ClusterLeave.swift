@@ -69,6 +69,8 @@ public struct ClusterLeave: Sendable {
     /// No process runs; with `--purge`, what it left is removed all the same.
     private func withoutNode() throws {
         guard let identity = try files.identity() else {
+            // A first start that failed half-way left files and no node.
+            if purge, files.hasRemains { return try files.purge() }
             throw ApplianceError(
                 .unavailable, "no node in \(files.root); name its directory with --data if it has another")
         }

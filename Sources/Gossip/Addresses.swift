@@ -100,8 +100,21 @@ struct InterfaceAddress: Hashable, Sendable {
             guard let address = device.address?.memberEndpoint else { return nil }
             return InterfaceAddress(
                 name: device.name, index: device.interfaceIndex, address: address,
-                broadcast: device.broadcastAddress?.memberEndpoint, hasMulticast: device.multicastSupported)
+                broadcast: broadcast(device, of: address), hasMulticast: device.multicastSupported)
         }
+    }
+
+    /// An address that was set by hand often has no broadcast address, and its own in that place; the mask tells it.
+    private static func broadcast(_ device: NIONetworkDevice, of address: MemberEndpoint) -> MemberEndpoint? {
+        guard !address.isIPv6, !address.isLoopback else { return nil }
+        if let given = device.broadcastAddress?.memberEndpoint, given.low != address.low, given.low != 0 {
+            return given
+        }
+        guard let mask = device.netmask?.memberEndpoint, !mask.isIPv6 else { return nil }
+        let host = ~UInt32(truncatingIfNeeded: mask.low)
+        // Links of two addresses have none (RFC 3021).
+        guard host > 1 else { return nil }
+        return MemberEndpoint(ipv4: UInt32(truncatingIfNeeded: address.low) | host, port: 0)
     }
 
     /// What this node says of itself: real interfaces before bridges of containers, IPv4 before IPv6; no addresses

@@ -45,6 +45,31 @@ extension GossipNode {
         }
     }
 
+    /// Opens sockets anew that have closed under the node's feet. What cannot be bound now is tried again in a second.
+    func reviveSockets() {
+        guard !isStopped, !isReviving, !(sockets + callers).allSatisfy(\.isAlive) else { return }
+        isReviving = true
+        Task {
+            for index in sockets.indices where !sockets[index].isAlive {
+                if let fresh = try? await PacketSocket.bind(sockets[index].address, port: port, to: self) {
+                    sockets[index] = fresh
+                }
+            }
+            if let beacon = settings.beacon {
+                for index in callers.indices where !callers[index].isAlive {
+                    let isIPv6 = callers[index].isIPv6
+                    guard let fresh = try? await PacketSocket.bindShared(isIPv6: isIPv6, port: beacon.port, to: self)
+                    else { continue }
+                    callers[index] = fresh
+                    if isIPv6 { groups = [] }
+                }
+                joinGroups()
+            }
+            isReviving = false
+            if isStopped { for socket in sockets + callers { socket.channel.close(promise: nil) } }
+        }
+    }
+
     /// Seals and sends a packet. Who is sent to for the first time refuses it and says hello; then it is sent again.
     func send(_ messages: [GossipMessage], to endpoint: MemberEndpoint) {
         let body = MemberCoding.encode(packet: messages)

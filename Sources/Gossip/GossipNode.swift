@@ -30,6 +30,7 @@ public actor GossipNode {
     var random = SystemRandomNumberGenerator()
     var sockets: [PacketSocket] = []
     var callers: [PacketSocket] = []
+    var isReviving = false
     var listeners: [any Channel] = []
     var tally = GossipCounters()
     var refusals = RefusalLog()
@@ -270,6 +271,7 @@ public actor GossipNode {
         guard !isStopped else { return }
         hellosLeft = 256
         endOldConversations()
+        reviveSockets()
         watchInterfaces()
         callIfAlone()
     }

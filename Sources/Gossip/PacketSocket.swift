@@ -11,6 +11,8 @@ struct PacketSocket: Sendable {
     let isDual: Bool
     /// The only family that it carries, when it is not dual.
     let isIPv6: Bool
+    /// Where it is bound.
+    let address: IPAddress
 
     /// Whether packets to that address can leave through it.
     func carries(_ endpoint: MemberEndpoint) -> Bool { isDual || isIPv6 == endpoint.isIPv6 }
@@ -19,6 +21,10 @@ struct PacketSocket: Sendable {
         let envelope = AddressedEnvelope(remoteAddress: address, data: ByteBuffer(bytes: bytes))
         channel.write(envelope, promise: nil)
     }
+
+    /// Whether it still is a socket: NIO closes one whose packet the kernel does not take, for instance while the
+    /// machine has no address or no route.
+    var isAlive: Bool { channel.isActive }
 
     /// Binds for packets of one node alone.
     static func bind(
@@ -33,7 +39,7 @@ struct PacketSocket: Sendable {
         .bind(to: socketAddress).get()
         // A socket of IPv6 is of both families here; bound to one address it cannot send to the other family.
         return PacketSocket(
-            channel: channel, isDual: address == .v6("::"), isIPv6: socketAddress.protocol == .inet6)
+            channel: channel, isDual: address == .v6("::"), isIPv6: socketAddress.protocol == .inet6, address: address)
     }
 
     /// Binds for calls, on a port that all nodes of this machine share.
@@ -45,8 +51,10 @@ struct PacketSocket: Sendable {
         .channelOption(.socketOption(.so_reuseaddr), value: 1)
         .channelOption(.socketOption(.so_broadcast), value: 1)
         if isIPv6 { bootstrap = bootstrap.channelOption(.socket(IPPROTO_IPV6, IPV6_V6ONLY), value: 1) }
-        let address = try SocketAddress(ipAddress: isIPv6 ? "::" : "0.0.0.0", port: Int(port))
-        return PacketSocket(channel: try await bootstrap.bind(to: address).get(), isDual: false, isIPv6: isIPv6)
+        let address: IPAddress = isIPv6 ? .v6("::") : .v4("0.0.0.0")
+        let socketAddress = try SocketAddress(ipAddress: address.description, port: Int(port))
+        return PacketSocket(
+            channel: try await bootstrap.bind(to: socketAddress).get(), isDual: false, isIPv6: isIPv6, address: address)
     }
 
     private static func bootstrap(

@@ -8,6 +8,7 @@ private struct Ban: Sendable {
 }
 
 private let decisions: Set<String> = [
+    "Access",
     "ClusterModel", "Membership", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore",
 ]
 

@@ -25,7 +25,7 @@ private let foreign: [String: Set<String>] = [
         "HTTPTypes", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTP2", "NIOPosix",
         "Synchronization", "FoundationEssentials", "NIOConcurrencyHelpers",
     ],
-    "Gossip": ["Crypto", "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization"],
+    "Gossip": ["Crypto", "FoundationEssentials", "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization"],
     "MesosWire": ["SwiftProtobuf", "FoundationEssentials"],
     "TaskMonitor": ["Glibc"],
     "ContainerRuntime": ["Glibc", "Synchronization"],

@@ -87,12 +87,12 @@ enum MachineAddress {
     }
 
     /// Whether nothing listens on a port of an IPv4 address. Somebody may take it right afterwards.
-    static func isFree(_ address: IPAddress, port: UInt16) -> Bool {
+    static func isFree(_ address: IPAddress, port: UInt16, type: __socket_type = SOCK_STREAM) -> Bool {
         guard case .v4(let text) = address else { return true }
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        var reuse: Int32 = 1
+        var reuse: Int32 = type == SOCK_STREAM ? 1 : 0
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
         var at = sockaddr_in()
         at.sin_family = sa_family_t(AF_INET)
@@ -105,11 +105,15 @@ enum MachineAddress {
     }
 
     /// The first free ports from one on; 0, which takes any, where there are none.
-    static func freePorts(_ count: Int, from first: UInt16, on address: IPAddress) -> [UInt16] {
+    static func freePorts(
+        _ count: Int, from first: UInt16, on address: IPAddress, alsoForPackets: Bool = false
+    ) -> [UInt16] {
         var found: [UInt16] = []
         var port = first
         for _ in 0..<(count + 200) where found.count < count {
-            if isFree(address, port: port) { found.append(port) }
+            if isFree(address, port: port), !alsoForPackets || isFree(address, port: port, type: SOCK_DGRAM) {
+                found.append(port)
+            }
             guard port < .max else { break }
             port += 1
         }

@@ -130,6 +130,9 @@ public struct NodeFiles: Sendable {
         layout?.removeParentIfEmpty()
     }
 
+    /// Whether there is anything of a node, though perhaps no whole one.
+    var hasRemains: Bool { Self.names.contains { access("\(root)/\($0)", F_OK) == 0 } }
+
     /// Removes the node's files, and nothing else that may be in the directory.
     func purge() throws(SystemError) {
         for name in Self.names {

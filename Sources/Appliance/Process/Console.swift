@@ -35,6 +35,9 @@ public enum Console {
         return true
     }
 
+    /// Whether the output goes to systemd's journal (systemd.exec(5), `$JOURNAL_STREAM`).
+    static var isJournal: Bool { getenv("JOURNAL_STREAM") != nil && !isTerminal(STDOUT_FILENO) }
+
     /// Whether a descriptor is a terminal.
     ///
     /// - Parameter descriptor: standard output or standard error.

@@ -25,7 +25,10 @@ struct GossipPart: Sendable {
     static func port(_ configuration: Configuration, _ address: IPAddress) -> UInt16 {
         let port = configuration.port(.gossipPort)
         if configuration.isSet(.gossipPort) { return port }
-        return MachineAddress.freePorts(1, from: port, on: address.isLoopback ? address : .v4("0.0.0.0"))[0]
+        let place = address.isLoopback ? address : .v4("0.0.0.0")
+        // The port beside it is that of the calls to nodes nearby.
+        let free = MachineAddress.freePorts(3, from: port, on: place, alsoForPackets: true)
+        return free.first { $0 != 7_947 } ?? 0
     }
 
     /// - Parameters:
@@ -101,8 +104,14 @@ struct GossipPart: Sendable {
     private static func follow(
         _ node: GossipNode, _ files: NodeFiles, _ roles: NodeRoles, _ logger: Logger, _ listener: Listener
     ) async {
+        var moved: [NodeID: ContinuousClock.Instant] = [:]
         for await report in node.reports {
             if Task.isCancelled { return }
+            if case .addressesChanged(let id, _, _) = report {
+                // Two machines with one key would fill the log with this.
+                if let last = moved[id], last.duration(to: .now) < .seconds(30) { continue }
+                moved[id] = .now
+            }
             tell(report, logger)
             switch report {
             case .died(let id, _), .departed(let id): listener.isGone(id)
@@ -129,14 +138,11 @@ struct GossipPart: Sendable {
         case .becameStale(let id): logger.warning("gossip: nothing is heard from node \(id)")
         case .addressesChanged(let id, _, let now):
             logger.notice("gossip: node \(id) is at \(now.map(\.text).joined(separator: ", ")) now")
-        case .duplicateIdentity(let addresses):
-            let places = addresses.map(\.text).joined(separator: ", ")
-            let advice = "its data directory was copied; remove the copy and let that machine join with a token"
-            logger.error("another machine (\(places)) runs with this node's key: \(advice)")
         case .leaderChanged(let id, let term):
             logger.info("gossip: \(id.map(\.description) ?? "nobody") leads in term \(term)")
-        case .stalled(let time): logger.notice("this process stood still for \(time)")
-        case .updated, .forgotten, .addressContested, .refuted, .leaveCompleted, .refused: break
+        case .updated, .forgotten, .addressContested, .refuted, .leaveCompleted, .refused,
+            .duplicateIdentity, .stalled:
+            break
         }
     }
 }

@@ -24,8 +24,8 @@ public enum PinCheck {
         guard try ShownCertificate(last).publicKey.pin == pin else {
             throw IdentityError(
                 .wrongPin,
-                "the server belongs to another cluster than the join token, or somebody is in between: nothing was "
-                    + "sent; check the address, and make a new token with `rondo cluster token create` on the master")
+                "the server belongs to another cluster than the pin of the token or the command, or somebody is in "
+                    + "between: nothing was sent; check the address, and take a new token or pin from the master")
         }
         let authority = try AuthorityCertificate(der: last)
         return (authority, try PeerVerifier(authority: authority).master(chain, now: now))

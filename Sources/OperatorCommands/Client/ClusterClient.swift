@@ -49,7 +49,17 @@ struct ClusterClient: Sendable {
         }
         let response = try await call(method, path, headers, bytes, timeout)
         let answer = [UInt8](response.bytes.readableBytesView)
-        guard (200..<300).contains(response.status.code) else { throw Self.refusal(response.status.code, answer) }
+        guard (200..<300).contains(response.status.code) else {
+            if response.status.code == 400,
+                String(decoding: answer.prefix(40), as: UTF8.self).hasPrefix("this port speaks TLS")
+            {
+                throw ApplianceError(
+                    .usage,
+                    "the master at \(endpoint) speaks TLS; get to know it with `rondo login \(endpoint) --pin PIN`, or name "
+                        + "this machine's node with --data")
+            }
+            throw Self.refusal(response.status.code, answer)
+        }
         return answer
     }
 

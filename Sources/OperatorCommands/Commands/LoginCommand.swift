@@ -28,7 +28,8 @@ struct LoginCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("A master, ADDRESS or ADDRESS:PORT.", valueName: "address")) var address: String?
-    @Option(help: ArgumentHelp("The pin of the cluster's authority.", valueName: "pin")) var pin: String?
+    @Option(parsing: .unconditional, help: ArgumentHelp("The pin of the cluster's authority.", valueName: "pin"))
+    var pin: String?
     @Option(help: ArgumentHelp("The file with the certificate of the cluster's authority.", valueName: "file"))
     var authority: String?
     @Option(help: ArgumentHelp("Who logs in.", valueName: "name")) var user: String?
@@ -128,7 +129,7 @@ struct LoginCommand: AsyncParsableCommand {
         return ClusterContext(
             name: name ?? before?.name ?? cluster.name, address: "\(endpoint)",
             authority: trusted.authority.map { String(decoding: $0.pem, as: UTF8.self) }, token: token,
-            user: user ?? before?.user)
+            user: user ?? (configuration.isSet(.token) ? nil : before?.user))
     }
 }
 
