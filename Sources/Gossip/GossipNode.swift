@@ -51,7 +51,7 @@ public actor GossipNode {
     private var timer: Scheduled<Void>?
     private var timerAt: NIODeadline = .distantFuture
     private var tending: RepeatedTask?
-    private var isStopped = false
+    var isStopped = false
     private var hasLeft = false
     private var leavers: [CheckedContinuation<Void, Never>] = []
 
