@@ -40,17 +40,17 @@ public struct ClusterInit: Sendable {
         let known = try files.identity()
         let role = try role(known)
         let isFirst = known == nil && !files.hasRemains
-        try files.prepare(forMaster: true)
+        let made = try files.prepare(forMaster: true)
         let events = NodeEvents()
         let listening = events.listen(to: signals)
         defer { listening.cancel() }
         let transport = Transport()
         do {
-            try await run(known, role, transport, events)
+            try await run(known, role, made, transport, events)
         } catch {
             await transport.shutDown()
             // A first start that came to nothing leaves nothing.
-            if isFirst, (try? files.identity()) == nil { try? files.purge() }
+            if isFirst, (try? files.identity()) == nil { try? files.purge(madeFolder: made) }
             throw error
         }
         await transport.shutDown()
@@ -81,7 +81,7 @@ public struct ClusterInit: Sendable {
     }
 
     private func run(
-        _ known: NodeFiles.Identity?, _ role: String, _ transport: Transport, _ events: NodeEvents
+        _ known: NodeFiles.Identity?, _ role: String, _ made: String?, _ transport: Transport, _ events: NodeEvents
     ) async throws {
         let logger = NodeLog.logger("rondo", level: configuration.text(.logLevel), file: files.logPath)
         var administrator = files.administrator ?? ""
@@ -106,7 +106,7 @@ public struct ClusterInit: Sendable {
             transport: transport, logger: logger, events: events)
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger, master: master)
         do {
-            let identity = try identity(known, role, master)
+            let identity = try identity(known, role, made, master)
             let trust = try await office.enrol(master.node, as: role)
             let gossip = try await GossipPart.start(
                 configuration, trust, role: role, port: settings.gossipPort, files: files, hints: [],
@@ -128,11 +128,12 @@ public struct ClusterInit: Sendable {
     }
 
     private func identity(
-        _ known: NodeFiles.Identity?, _ role: String, _ master: MasterPart
+        _ known: NodeFiles.Identity?, _ role: String, _ made: String?, _ master: MasterPart
     ) throws -> NodeFiles.Identity {
         if let known, known.clusterID == master.node.cluster.id { return known }
-        let identity = NodeFiles.Identity(
+        var identity = NodeFiles.Identity(
             role: role, clusterID: master.node.cluster.id, clusterName: master.node.cluster.name)
+        identity.madeFolder = made
         try files.store(identity)
         return identity
     }

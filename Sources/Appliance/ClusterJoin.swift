@@ -59,14 +59,18 @@ public struct ClusterJoin: Sendable {
         guard case .tcp = master else {
             throw ApplianceError(.usage, "a master is joined by address and port, not by a socket")
         }
-        try files.prepare(forMaster: false)
+        let made = try files.prepare(forMaster: false)
         let events = NodeEvents()
         let listening = events.listen(to: signals)
         defer { listening.cancel() }
         let transport = Transport()
         let result: Result<Void, any Error>
         do {
-            let (identity, trust) = try await trust(known, master, transport)
+            var (identity, trust) = try await trust(known, master, transport)
+            if let made, known == nil {
+                identity.madeFolder = made
+                try files.store(identity)
+            }
             try await run(identity, trust, master, transport, events)
             result = .success(())
         } catch {
@@ -110,7 +114,7 @@ public struct ClusterJoin: Sendable {
             if let refusal {
                 throw ApplianceError(
                     .notPermitted,
-                    "this node cannot go on as it was: \(refusal); nothing is lost: give a fresh token with --token")
+                    "this node cannot go on as it was: \(refusal); join again with a fresh token (--token)")
             }
             throw ApplianceError(
                 .usage,
@@ -137,7 +141,9 @@ public struct ClusterJoin: Sendable {
         } catch {}
         await caller.shutDown()
         guard isRefused else { return }
-        throw ApplianceError(.notPermitted, "the master refuses its certificate, or has shut it out")
+        throw ApplianceError(
+            .notPermitted,
+            "the master refuses its certificate: it has left the cluster, or was evicted; remove its data directory")
     }
 
     /// What is kept of an earlier life, if it still counts.

@@ -241,7 +241,8 @@ public actor GossipNode {
         case .duplicateIdentity(let addresses):
             let others = addresses.map(\.text).joined(separator: ", ")
             logger.error(
-                "another machine runs with this node's key, at \(others): stop one of them and let it join anew")
+                "another machine runs with this node's key, at \(others): its data directory was copied; stop one of them "
+                    + "and let it join anew")
         case .stalled(let time): logger.warning("this process stood still for \(time); nobody is blamed for it")
         default: break
         }

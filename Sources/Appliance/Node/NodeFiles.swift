@@ -32,6 +32,8 @@ public struct NodeFiles: Sendable {
         var master: String?
         /// The port of that master's gossip.
         var gossipPort: UInt16?
+        /// The topmost folder that was made on the way to the data directory.
+        var madeFolder: String?
     }
 
     private static let names = [
@@ -65,15 +67,30 @@ public struct NodeFiles: Sendable {
     public var administrator: String? { secret(administratorPath) }
     var joinToken: String? { secret(joinTokenPath) }
 
-    func prepare(forMaster isMaster: Bool) throws(ApplianceError) {
+    /// Makes the directories; returns the topmost one that had to be made above the node's own.
+    @discardableResult
+    func prepare(forMaster isMaster: Bool) throws(ApplianceError) -> String? {
+        let missing = parents.last { access($0, F_OK) != 0 }
         do throws(SystemError) {
             try makeDirectories(root, mode: 0o711)
             try makeDirectories(runtime, mode: 0o711)
             if isMaster { try makeDirectories("\(root)/master", mode: 0o700) }
+            return missing
         } catch {
             throw ApplianceError(
                 .failure, "cannot use the data directory: \(error); run as root, or name another with --data")
         }
+    }
+
+    /// The directories above the node's own, the nearest first, without the root of all.
+    private var parents: [String] {
+        var found: [String] = []
+        var path = root
+        while let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+            path = String(path[..<slash])
+            found.append(path)
+        }
+        return found
     }
 
     func identity() throws(ApplianceError) -> Identity? {
@@ -134,13 +151,17 @@ public struct NodeFiles: Sendable {
     var hasRemains: Bool { Self.names.contains { access("\(root)/\($0)", F_OK) == 0 } }
 
     /// Removes the node's files, and nothing else that may be in the directory.
-    func purge() throws(SystemError) {
+    func purge(madeFolder: String? = nil) throws(SystemError) {
+        let made = madeFolder ?? (try? identity())?.madeFolder
         for name in Self.names {
             try removeTree("\(root)/\(name)")
         }
         unlink(socketPath)
         rmdir(root)
         if runtime != root { rmdir(runtime) }
+        guard let made else { return }
+        // Only while they are empty: somebody else may have come to use them.
+        for parent in parents where parent.hasPrefix(made) { if rmdir(parent) != 0 { break } }
     }
 }
 

@@ -107,12 +107,13 @@ struct GossipPart: Sendable {
         var moved: [NodeID: ContinuousClock.Instant] = [:]
         for await report in node.reports {
             if Task.isCancelled { return }
+            var isNews = true
             if case .addressesChanged(let id, _, _) = report {
                 // Two machines with one key would fill the log with this.
-                if let last = moved[id], last.duration(to: .now) < .seconds(30) { continue }
-                moved[id] = .now
+                isNews = moved[id].map { $0.duration(to: .now) > .seconds(30) } ?? true
+                if isNews { moved[id] = .now }
             }
-            tell(report, logger)
+            if isNews { tell(report, logger) }
             switch report {
             case .died(let id, _), .departed(let id): listener.isGone(id)
             default: break
