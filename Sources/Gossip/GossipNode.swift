@@ -240,9 +240,8 @@ public actor GossipNode {
             logger.warning("a gossip record from \(sender.text) was refused: \(refusal.words)")
         case .duplicateIdentity(let addresses):
             let others = addresses.map(\.text).joined(separator: ", ")
-            logger.error(
-                "another machine runs with this node's key, at \(others): its data directory was copied; stop one of them "
-                    + "and let it join anew")
+            let advice = "its data directory was copied; stop one of them and let it join anew"
+            logger.error("another machine runs with this node's key, at \(others): \(advice)")
         case .stalled(let time): logger.warning("this process stood still for \(time); nobody is blamed for it")
         default: break
         }

@@ -104,14 +104,17 @@ struct GossipPart: Sendable {
     private static func follow(
         _ node: GossipNode, _ files: NodeFiles, _ roles: NodeRoles, _ logger: Logger, _ listener: Listener
     ) async {
-        var moved: [NodeID: ContinuousClock.Instant] = [:]
+        var moved: [NodeID: (count: Int, since: ContinuousClock.Instant)] = [:]
         for await report in node.reports {
             if Task.isCancelled { return }
             var isNews = true
             if case .addressesChanged(let id, _, _) = report {
                 // Two machines with one key would fill the log with this.
-                isNews = moved[id].map { $0.duration(to: .now) > .seconds(30) } ?? true
-                if isNews { moved[id] = .now }
+                var known = moved[id] ?? (0, .now)
+                if known.since.duration(to: .now) > .seconds(60) { known = (0, .now) }
+                known.count += 1
+                moved[id] = known
+                isNews = known.count <= 6
             }
             if isNews { tell(report, logger) }
             switch report {
