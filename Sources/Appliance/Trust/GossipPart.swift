@@ -31,13 +31,8 @@ struct GossipPart: Sendable {
         return free.first { $0 != 7_947 } ?? 0
     }
 
-    /// - Parameters:
-    ///   - configuration: `seed` and `advertise` count.
-    ///   - trust: who this node is.
-    ///   - role: what it does.
-    ///   - port: for packets and streams.
-    ///   - files: keep its incarnation, and where others were.
-    ///   - hints: where others may be, beside those that are kept.
+    /// Begins to take part. Of the configuration, `seed` and `advertise` count; `files` keep the incarnation, and where
+    /// others were; `hints` say where others may be, beside those that are kept.
     static func start(
         _ configuration: Configuration, _ trust: NodeTrust, role: String, port: UInt16, files: NodeFiles,
         hints: [MemberEndpoint], transport: Transport, logger: Logger, listener: Listener

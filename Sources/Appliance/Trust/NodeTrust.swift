@@ -33,12 +33,8 @@ final class NodeTrust: Sendable {
     let fromMasters: TransportSecurity
     private let state: Mutex<State>
 
-    /// - Parameters:
-    ///   - key: the node's own.
-    ///   - verifier: knows the authority.
-    ///   - chain: the node's certificate.
-    ///   - attestation: the authority's word for the node's roles.
-    ///   - keys: the cluster's.
+    /// Makes it of the node's key and certificate, a verifier that knows the authority, the authority's word for the
+    /// node's roles, and the cluster's keys.
     init(key: NodeKey, verifier: PeerVerifier, chain: [[UInt8]], attestation: [UInt8], keys: ClusterKeys) throws {
         let now: @Sendable () -> UnixTime = { SystemClock().now().wall }
         let identity = TLSIdentity(chain: chain, key: key.der)
