@@ -58,6 +58,10 @@ struct AgentDriver {
         case .event(let event): await handle(event)
         case .look(let answer): answer(snapshot())
         case .isLive(let id, let waiting): waiting.resume(returning: core.task(in: id)?.isLive ?? false)
+        case .moved:
+            guard let session else { return }
+            session.cancel()
+            await handle(.connectionLost(session: session.number, reason: "this machine is at another address now"))
         case .stop: outcome = outcome ?? .stopped
         }
     }
@@ -122,6 +126,8 @@ struct AgentDriver {
         session?.cancel()
         let masters = settings.masters.endpoints
         let endpoint = masters[number % masters.count]
+        var registration = registration
+        if let address = settings.currentAddress() { registration.info.address = address }
         let next = AgentSession(
             number: number, endpoint: endpoint, caller: parts.caller, inbox: parts.inbox,
             credential: settings.credential)

@@ -7,6 +7,8 @@ enum AgentInput: Sendable {
     /// The monitor hub speaks of a container.
     case look(@Sendable (AgentSnapshot) -> Void)
     case isLive(ContainerID, CheckedContinuation<Bool, Never>)
+    /// The machine is at another address: the master is told by a new session.
+    case moved
     case stop
 }
 
@@ -19,6 +21,8 @@ struct AgentInbox: Sendable {
     init() { (stream, continuation) = AsyncStream.makeStream(of: AgentInput.self) }
 
     func post(_ event: AgentCoreEvent) { continuation.yield(.event(event)) }
+
+    func moved() { continuation.yield(.moved) }
 
     func stop() { continuation.yield(.stop) }
 

@@ -4,6 +4,7 @@ public import HTTPGateway
 internal import LinuxSystem
 public import Logging
 internal import NIOCore
+internal import Synchronization
 public import Transport
 
 /// An agent: takes tasks from a master and runs each under a monitor of its own.
@@ -97,6 +98,7 @@ public final class AgentNode: Sendable {
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
         settings.adjust(&coreSettings)
         let core = AgentCore(settings: coreSettings)
+        let watching = watchAddress()
         let listening = Task { await parts.listen() }
         let working = Task { [settings] in
             var driver = AgentDriver(settings: settings, core: core, parts: parts)
@@ -107,6 +109,7 @@ public final class AgentNode: Sendable {
         } onCancel: { [inbox] in
             inbox.stop()
         }
+        watching.cancel()
         hub.close()
         await listening.value
         await server?.stop(grace: .seconds(1))
@@ -123,6 +126,20 @@ public final class AgentNode: Sendable {
         return try await HTTPServer.start(
             on: endpoint, transport: transport, security: settings.listenSecurity, clients: .required, logger: logger,
             handler: handler)
+    }
+
+    /// Looks every now and then whether the machine has moved.
+    private func watchAddress() -> RepeatedTask {
+        let last = Mutex(settings.currentAddress())
+        return transport.eventLoops.any().scheduleRepeatedTask(initialDelay: .seconds(2), delay: .seconds(2)) {
+            [settings, inbox] _ in
+            guard let now = settings.currentAddress() else { return }
+            let before = last.withLock { last in
+                defer { last = now }
+                return last
+            }
+            if before != nil, before != now { inbox.moved() }
+        }
     }
 
     private func describe(_ server: HTTPServer?) throws -> AgentInfo {

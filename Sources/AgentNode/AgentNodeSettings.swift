@@ -28,6 +28,8 @@ extension AgentNode {
         public var hostname: String?
         /// The address that tasks and frameworks are told; the listener's when absent.
         public var advertisedAddress: String?
+        /// The address as it is now, where it may change while the agent works; nil keeps what was told last.
+        public var currentAddress: @Sendable () -> String? = { nil }
         /// The port that tasks and frameworks are told, when nothing listens.
         public var advertisedPort: UInt16 = 5051
         /// Where the agent's own endpoint listens; nil opens no port, and the master's streams do the same work.

@@ -71,10 +71,14 @@ public struct ClusterInit: Sendable {
         return known.role
     }
 
+    /// Whether the cluster is to keep to this machine.
+    private var isAlone: Bool { configuration.isSet(.advertise) && address.isLoopback }
+
     /// Where the master listens: everywhere, since addresses come and go; on loopback alone when it is told that.
     private func endpoints() throws(ApplianceError) -> (all: [Endpoint], plain: Set<Endpoint>) {
         let port = configuration.port(.masterPort)
-        var all: [Endpoint] = [.tcp(address.isLoopback ? address : MachineAddress.everywhere, port: port)]
+        // A machine may have no address yet when it starts; only who asks for loopback gets nothing else.
+        var all: [Endpoint] = [.tcp(isAlone ? address : MachineAddress.everywhere, port: port)]
         let plain = try PlainListener.endpoint(configuration)
         if let plain { all.append(plain) }
         return (all, Set([plain].compactMap { $0 }))
@@ -100,7 +104,7 @@ public struct ClusterInit: Sendable {
         settings.plainListeners = plain
         settings.access = .enforced
         settings.accessSettings.auditDirectory = files.auditDirectory
-        settings.gossipPort = GossipPart.port(configuration, address)
+        settings.gossipPort = GossipPart.port(configuration, at: isAlone ? address : nil)
         let master = try await MasterPart.start(
             settings, store: files.storePath, administrator: administrator, listeningOn: endpoints,
             transport: transport, logger: logger, events: events)
@@ -109,7 +113,8 @@ public struct ClusterInit: Sendable {
             let identity = try identity(known, role, made, master)
             let trust = try await office.enrol(master.node, as: role)
             let gossip = try await GossipPart.start(
-                configuration, trust, role: role, port: settings.gossipPort, files: files, hints: [],
+                configuration, trust, role: role, port: settings.gossipPort, at: isAlone ? address : nil,
+                files: files, hints: [],
                 transport: transport, logger: logger, listener: GossipPart.Listener())
             await gossip.lead(in: master.node.term)
             daemon.gossip = gossip
@@ -160,11 +165,11 @@ public struct ClusterInit: Sendable {
         _ trust: NodeTrust, _ master: MasterPart, _ transport: Transport, _ events: NodeEvents, _ logger: Logger
     ) throws -> RunningAgent {
         // Its own master is where it listens, whatever becomes of the machine's addresses.
-        let home = address.isLoopback ? address : .loopback
+        let home = isAlone ? address : .loopback
         var settings = AgentNode.Settings(
             configuration, directory: files.agentDirectory, masters: [.tcp(home, port: master.port)], trust)
         settings.logFile = files.logPath
-        settings.listen(at: address, configuration)
+        settings.listen(at: address, isAlone: isAlone, configuration)
         return try RunningAgent(settings, transport: transport, logger: logger, events: events)
     }
 

@@ -165,17 +165,21 @@ public struct ClusterJoin: Sendable {
     ) async throws {
         let logger = NodeLog.logger("rondo", level: configuration.text(.logLevel), file: files.logPath)
         let address = configuration.address(.advertise) ?? MachineAddress.towards(master) ?? .loopback
+        // A master on loopback is on this machine, and so are all others.
+        let isAlone = address.isLoopback && (configuration.isSet(.advertise) || master.isLoopback)
+        let home = isAlone ? address : nil
         var settings = AgentNode.Settings(
             configuration, directory: files.agentDirectory, masters: [master], trust)
         settings.logFile = files.logPath
-        settings.listen(at: address, configuration)
+        settings.listen(at: address, isAlone: isAlone, configuration)
         let caller = HTTPCaller(transport: transport, security: trust.toMasters)
         let line = MasterLine(
             files: files, trust: trust, masters: settings.masters, caller: caller, logger: logger, events: events)
         var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger)
         do {
             let gossip = try await GossipPart.start(
-                configuration, trust, role: "agent", port: GossipPart.port(configuration, address), files: files,
+                configuration, trust, role: "agent", port: GossipPart.port(configuration, at: home), at: home,
+                files: files,
                 hints: Self.hints(master, identity), transport: transport, logger: logger,
                 listener: line.listener(port: master.port ?? 5_050))
             daemon.gossip = gossip

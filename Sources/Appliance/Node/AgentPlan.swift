@@ -20,12 +20,19 @@ extension AgentNode.Settings {
     }
 
     /// Listens everywhere, since addresses come and go; on loopback alone where that is what others are told.
-    mutating func listen(at advertised: IPAddress, _ configuration: Configuration) {
+    mutating func listen(at advertised: IPAddress, isAlone: Bool, _ configuration: Configuration) {
         var port = configuration.port(.agentPort)
-        let probed = advertised.isLoopback ? advertised : .v4("0.0.0.0")
+        let probed = isAlone ? advertised : .v4("0.0.0.0")
         if !configuration.isSet(.agentPort) { port = MachineAddress.freePorts(1, from: port, on: probed)[0] }
-        listen = .tcp(advertised.isLoopback ? advertised : MachineAddress.everywhere, port: port)
+        listen = .tcp(isAlone ? advertised : MachineAddress.everywhere, port: port)
         advertisedAddress = advertised.description
+        guard !isAlone, !configuration.isSet(.advertise) else { return }
+        currentAddress = { [masters] in
+            // Beside its master, an agent is where the machine is.
+            let master = masters.endpoints.first { !$0.isLoopback }
+            let address = master.flatMap { MachineAddress.towards($0) } ?? MachineAddress.main()
+            return address.isLoopback ? nil : address.description
+        }
     }
 }
 

@@ -22,27 +22,29 @@ struct GossipPart: Sendable {
     }
 
     /// The port to use: the one that is set, else the usual one or the next that is free.
-    static func port(_ configuration: Configuration, _ address: IPAddress) -> UInt16 {
+    static func port(_ configuration: Configuration, at home: IPAddress?) -> UInt16 {
         let port = configuration.port(.gossipPort)
         if configuration.isSet(.gossipPort) { return port }
-        let place = address.isLoopback ? address : .v4("0.0.0.0")
+        let place = home ?? .v4("0.0.0.0")
         // The port beside it is that of the calls to nodes nearby.
         let free = MachineAddress.freePorts(3, from: port, on: place, alsoForPackets: true)
         return free.first { $0 != 7_947 } ?? 0
     }
 
-    /// Begins to take part. Of the configuration, `seed` and `advertise` count; `files` keep the incarnation, and where
+    /// Begins to take part. Of the configuration, `seed` counts; `home` is the loopback address that a node keeps to;
+    /// `files` keep the incarnation, and where
     /// others were; `hints` say where others may be, beside those that are kept.
     static func start(
-        _ configuration: Configuration, _ trust: NodeTrust, role: String, port: UInt16, files: NodeFiles,
+        _ configuration: Configuration, _ trust: NodeTrust, role: String, port: UInt16, at home: IPAddress?,
+        files: NodeFiles,
         hints: [MemberEndpoint], transport: Transport, logger: Logger, listener: Listener
     ) async throws -> GossipPart {
         let roles = NodeRoles(role: role)
         var memory = files.gossipMemory()
         var settings = GossipSettings(cluster: trust.authority.clusterID, port: port)
-        if let address = configuration.address(.advertise), address.isLoopback {
+        if let home {
             // Several nodes on one machine, each on a loopback address of its own.
-            settings.listen = [address]
+            settings.listen = [home]
             settings.membership = .loopback
             settings.beacon = nil
             settings.advertised = nil
