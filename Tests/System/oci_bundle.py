@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import secrets
 import select
 import shlex
 import shutil
@@ -314,6 +315,17 @@ def sweep(path, mine=()):
     shutil.rmtree(path, ignore_errors=True)
 
 
+def new_folder(prefix):
+    """A new temporary folder whose name also fits where underscores may not be at any place, as in containerd."""
+    while True:
+        path = os.path.join(tempfile.gettempdir(), prefix + secrets.token_hex(4))
+        try:
+            os.mkdir(path, 0o700)
+            return path
+        except FileExistsError:
+            continue
+
+
 class Top:
     """The folder of the whole run, the runtime's command and its version."""
 
@@ -323,7 +335,7 @@ class Top:
         self.systemd = False
 
     def begin(self, command):
-        self.path = os.path.realpath(tempfile.mkdtemp(prefix="rondo-test-oci-"))
+        self.path = os.path.realpath(new_folder("rondo-test-oci-"))
         os.chmod(self.path, 0o755)
         self.marker = os.path.basename(self.path)
         self.command = command

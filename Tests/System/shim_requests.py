@@ -1,5 +1,6 @@
 """What the shim answers to requests: its whole service, without containerd."""
 
+import errno
 import json
 import os
 import shutil
@@ -283,6 +284,16 @@ def oom_score(box):
     equal(int(read("/proc/%d/oom_score_adj" % shim)), min(int(read("/proc/self/oom_score_adj")) + 1, 1000), "score")
 
 
+def removed(group):
+    try:
+        os.rmdir(group)
+    except OSError as reason:
+        if reason.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
 @direct_case
 def own_group(box):
     """the options' control group has the shim, their folder the runtime's states, their user the pipes"""
@@ -291,7 +302,8 @@ def own_group(box):
     folders = ["/sys/fs/cgroup/%s%s" % (each, group) for each in roots or [""]]
     for each in folders:
         os.makedirs(each)
-        box.finally_do.append(lambda each=each: os.rmdir(each))
+        # A group is busy until the kernel has done with the shim that was told to end.
+        box.finally_do.append(lambda each=each: eventually(lambda: removed(each), 5, each + " without processes"))
     states = box.folder("other-states")
     options = [(3, group), (4, 1000), (5, 1001), (7, states)]
 
