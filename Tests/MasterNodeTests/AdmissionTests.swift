@@ -158,27 +158,16 @@ import Testing
         }
     }
 
-    @Test func `a rotation reaches a node that follows, and the old key is gone then`() async throws {
+    @Test func `after a rotation a node gets the new key, and the old one is gone`() async throws {
         try await TrustFixture.with { fixture in
             let node = try await fixture.node()
             let first = try #require(try await node.ask(.get, "/rondo/v1/keys").body?["keys.gossip.0"]?.text)
-            let following = Task {
-                var revision = 0
-                var seen: [[String]] = []
-                while seen.count < 3 {
-                    let body = try await node.ask(.get, "/rondo/v1/keys?after=\(revision)").body
-                    revision = Int(body?["keys.revision"]?.number ?? 0)
-                    seen.append((0..<2).compactMap { body?["keys.gossip.\($0)"]?.text })
-                }
-                return seen
-            }
             let rotated = try await fixture.master.send(
                 .post, "/rondo/v1/keys/rotate", headers: TrustFixture.administrator)
             #expect(rotated.status == .ok)
             let last = try await node.ask(.get, "/rondo/v1/keys").body
             #expect(last?["keys.gossip.0"]?.text != first)
             #expect(last?["keys.gossip.1"] == nil)
-            following.cancel()
         }
     }
 
