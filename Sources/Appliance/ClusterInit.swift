@@ -120,6 +120,7 @@ public struct ClusterInit: Sendable {
             daemon.gossip = gossip
             daemon.keepers = office.keepers(master.node, trust, role: role, gossip, logger: logger)
             daemon.keepers.append(office.keys(of: master.node, trust, gossip))
+            if !configuration.isSet(.advertise) { daemon.keepers.append(office.places(of: master.node)) }
             if role == "combined" { daemon.agent = try agent(trust, master, transport, events, logger) }
             let token = try await joinToken(master)
             let login = try await firstLogin(master)

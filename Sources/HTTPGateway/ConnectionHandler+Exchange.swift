@@ -25,7 +25,7 @@ extension ConnectionHandler {
         let body = GatewayBody(declaredLength: length) { try await exchange.body.next() }
         let gatewayRequest = GatewayRequest(
             method: request.method, target: request.target, headers: HTTPFields(head.headers), body: body,
-            remote: remote, peerCertificates: certificates, lifetime: exchange.lifetime)
+            remote: remote, peerCertificates: certificates, isProtected: isProtected, lifetime: exchange.lifetime)
         let handler = self.handler
         self.progress = progress
         self.progress?.task = Task(executorPreference: executor) {

@@ -55,6 +55,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private(set) var remote: Endpoint?
     /// The peer's certificates.
     private(set) var certificates: [[UInt8]] = []
+    /// Whether the connection is encrypted.
+    private(set) var isProtected = false
 
     init(
         settings: HTTPServerSettings, loop: any EventLoop, stream: HTTP2StreamEdge? = nil,
@@ -104,6 +106,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard timer == nil, progress == nil else { return }
         remote = Transport.remoteEndpoint(of: context.channel)
         certificates = Transport.peerCertificates(of: context.channel)
+        isProtected = Transport.isProtected(context.channel)
         startTimer(settings.headTimeout) { connection in
             connection.refuse(GatewayError(.requestTimeout, "no complete request head arrived in time"))
         }

@@ -13,6 +13,8 @@ public struct GatewayRequest: Sendable {
     public var remote: Endpoint?
     /// The verified certificates of the client as DER, leaf first; empty when it showed none.
     public var peerCertificates: [[UInt8]]
+    /// Whether the connection is encrypted; false for a unix socket and a relay, which cross no network themselves.
+    public var isProtected: Bool
     /// The body; empty for most GET requests.
     public var body: GatewayBody
 
@@ -27,18 +29,20 @@ public struct GatewayRequest: Sendable {
     ///   - body: the body.
     ///   - remote: the peer's address.
     ///   - peerCertificates: the client's certificates.
+    ///   - isProtected: whether it came encrypted.
     public init(
         method: HTTPRequest.Method = .get, target: RequestTarget, headers: HTTPFields = [:],
-        body: GatewayBody = GatewayBody(), remote: Endpoint? = nil, peerCertificates: [[UInt8]] = []
+        body: GatewayBody = GatewayBody(), remote: Endpoint? = nil, peerCertificates: [[UInt8]] = [],
+        isProtected: Bool = false
     ) {
         self.init(
             method: method, target: target, headers: headers, body: body, remote: remote,
-            peerCertificates: peerCertificates, lifetime: ClientLifetime())
+            peerCertificates: peerCertificates, isProtected: isProtected, lifetime: ClientLifetime())
     }
 
     init(
         method: HTTPRequest.Method, target: RequestTarget, headers: HTTPFields, body: GatewayBody, remote: Endpoint?,
-        peerCertificates: [[UInt8]], lifetime: ClientLifetime
+        peerCertificates: [[UInt8]], isProtected: Bool, lifetime: ClientLifetime
     ) {
         self.method = method
         self.target = target
@@ -46,6 +50,7 @@ public struct GatewayRequest: Sendable {
         self.body = body
         self.remote = remote
         self.peerCertificates = peerCertificates
+        self.isProtected = isProtected
         self.lifetime = lifetime
     }
 

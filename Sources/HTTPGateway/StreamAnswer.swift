@@ -49,7 +49,7 @@ public struct StreamAnswer: Sendable {
         let lifetime = ClientLifetime()
         let request = GatewayRequest(
             method: method, target: target, headers: stream.headers, body: response.body, remote: nil,
-            peerCertificates: [], lifetime: lifetime)
+            peerCertificates: [], isProtected: false, lifetime: lifetime)
         let work = Task { await run(request, into: up, lifetime: lifetime) }
         response.lifetime?.onDisconnect {
             up.abandon(GatewayError.clientGone)

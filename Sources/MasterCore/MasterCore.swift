@@ -19,8 +19,8 @@ public import Scheduling
 public struct MasterCore: Sendable {
     /// The timing and limits in force.
     public let settings: MasterSettings
-    /// This master, as frameworks are told.
-    public let master: MasterInfo
+    /// This master, as frameworks are told. Who subscribes after a change is told the new.
+    public var master: MasterInfo
 
     /// Frameworks that may take part, by id.
     public internal(set) var frameworks: [FrameworkID: FrameworkState] = [:]

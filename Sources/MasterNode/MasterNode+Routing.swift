@@ -175,7 +175,7 @@ extension MasterNode {
 
     /// Where the leading master is: here, as there is one.
     private func redirect() -> GatewayResponse {
-        let location = "//\(settings.advertisedAuthority)"
+        let location = "//\(master.authority)"
         return .complete(.temporaryRedirect, headers: [.location: location])
     }
 }
@@ -184,12 +184,9 @@ extension HTTPField.Name {
     static let host = Self("Host") ?? .eTag
 }
 
-extension MasterNode.Settings {
+extension MasterInfo {
     /// `ADDRESS:PORT`, with brackets around IPv6.
-    var advertisedAuthority: String {
-        let host = advertisedAddress.contains(":") ? "[\(advertisedAddress)]" : advertisedAddress
-        return "\(host):\(advertisedPort)"
-    }
+    var authority: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
 }
 
 extension GatewayResponse {

@@ -25,7 +25,7 @@ public final class MasterNode: Sendable {
     /// The cluster as it names itself.
     public let cluster: ClusterIdentity
     /// This life of the master, as frameworks are told.
-    public let master: MasterInfo
+    public var master: MasterInfo { own.withLock { $0 } }
     /// When this life began.
     public let startedAt: UnixTime
     /// The term that this life leads in; higher than that of any life before.
@@ -48,6 +48,7 @@ public final class MasterNode: Sendable {
     let authentication: Authentication
     let trail: AuditTrail
 
+    private let own: Mutex<MasterInfo>
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
     private let servers = Mutex<[HTTPServer]>([])
@@ -72,9 +73,10 @@ public final class MasterNode: Sendable {
             mode: settings.access, settings: settings.accessSettings, credentials: credentials, accounts: accounts,
             clock: clock)
         startedAt = clock.now().wall
-        master = MasterInfo(
+        let master = MasterInfo(
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
             port: settings.advertisedPort, version: Self.mesosVersion)
+        own = Mutex(master)
         inbox = Inbox(capacity: settings.inboxCapacity)
         relays = AgentRelays(broker: StreamBroker(transport: transport), perAgent: settings.streamsPerAgent)
         let parts = Driver.Parts(
@@ -188,6 +190,17 @@ public final class MasterNode: Sendable {
             if !inbox.put(.snapshot(promise)) { promise.refuse(Self.stopping) }
         }
         return try result.get()
+    }
+
+    /// Tells from now on another address of this master, to which its machine has moved.
+    ///
+    /// - Parameter address: an IP literal.
+    public func move(to address: String) {
+        let isNew = own.withLock { master in
+            defer { master.address = address }
+            return master.address != address
+        }
+        if isNew { inbox.notify(.moved(address)) }
     }
 
     // MARK: for the facades

@@ -63,6 +63,9 @@ final class TLSPeer: Sendable {
     /// The chain of the connection that carries a channel.
     static func chain(of channel: any Channel) -> [[UInt8]] { find(channel)?.chain ?? [] }
 
+    /// What is remembered is protected.
+    static func isProtected(_ channel: any Channel) -> Bool { find(channel) != nil }
+
     static func negotiated(of channel: any Channel) -> String? { find(channel)?.negotiated }
 
     /// A stream of HTTP/2 is a channel inside a channel.

@@ -190,6 +190,12 @@ public final class Transport: Sendable {
     /// - Returns: DER, leaf first; empty when the peer showed none or the connection is plain.
     public static func peerCertificates(of channel: any Channel) -> [[UInt8]] { TLSPeer.chain(of: channel) }
 
+    /// Whether what is said on a connection is encrypted.
+    ///
+    /// - Parameter channel: an accepted connection, or a channel inside it.
+    /// - Returns: true with TLS.
+    public static func isProtected(_ channel: any Channel) -> Bool { TLSPeer.isProtected(channel) }
+
     /// The protocol that both sides agreed on (ALPN).
     ///
     /// - Parameter channel: a protected connection, or a channel inside it.

@@ -102,11 +102,15 @@ class Node:
                 self.process.wait()
 
 
-def listed():
-    """Nodes by their addresses, as the first machine's node has them."""
+def status():
     result = nodes[0].run("cluster", "status", "--output", "json", timeout=10)
     check(result.returncode == 0, "cluster status ended with", result.returncode, result.stderr[-300:])
-    return {each["address"]: each["state"] for each in json.loads(result.stdout)["nodes"]}
+    return json.loads(result.stdout)
+
+
+def listed():
+    """Nodes by their addresses, as the first machine's node has them."""
+    return {each["address"]: each["state"] for each in status()["nodes"]}
 
 
 def healthy():
@@ -123,6 +127,7 @@ def healthy():
 def known(addresses):
     """Machines are listed at the addresses that they have."""
     equal(sorted(listed()), sorted(addresses), "addresses of nodes")
+    equal(status()["cluster"]["leader"]["address"], addresses[0], "the master's own address")
     return True
 
 

@@ -118,6 +118,17 @@ struct AuthorityOffice: Sendable {
         return [{ await node.run() }, { await api.run() }]
     }
 
+    /// Tells the cluster where the master's machine has moved to.
+    func places(of master: MasterNode) -> @Sendable () async -> Void {
+        {
+            while (try? await Pause.wait(.seconds(2))) != nil {
+                let now = MachineAddress.main()
+                // A machine without a network is where it was.
+                if !now.isLoopback { master.move(to: now.description) }
+            }
+        }
+    }
+
     /// Follows the cluster's keys, which this process changes itself.
     func keys(of master: MasterNode, _ own: NodeTrust, _ gossip: GossipPart) -> @Sendable () async -> Void {
         {

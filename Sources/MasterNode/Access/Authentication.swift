@@ -51,6 +51,7 @@ struct Authentication: Sendable {
     ) async throws -> Visitor {
         let source = Self.source(of: request, isLocal: isLocal)
         if let header = request.headers[.authorization] {
+            try refusePassword(in: header, of: request, isLocal: isLocal)
             let caller = try await holder(of: header, source: source, forgives: forgives)
             if caller == nil, mode == .enforced, !forgives {
                 throw GatewayError(
@@ -85,6 +86,20 @@ struct Authentication: Sendable {
     }
 
     // MARK: the header
+
+    /// A password that crossed a network in the clear is everybody's. On loopback it crosses none.
+    private func refusePassword(in header: String, of request: GatewayRequest, isLocal: Bool) throws(GatewayError) {
+        guard mode == .enforced, !isLocal, !request.isProtected, Self.isBasic(header),
+            case .tcp(let address, _)? = request.remote, !address.isLoopback
+        else { return }
+        throw GatewayError(
+            .unauthorized,
+            "a password was sent over a network without encryption, and is refused there: change it, and use https, or "
+                + "send a token instead ('Authorization: token=TOKEN')",
+            headers: [.wwwAuthenticate: "acsjwt"])
+    }
+
+    private static func isBasic(_ header: String) -> Bool { header.prefix(6).lowercased() == "basic " }
 
     /// Whose credential a header shows; nil when it is nobody's.
     private func holder(of header: String, source: String, forgives: Bool) async throws -> Caller? {
@@ -135,7 +150,7 @@ struct Authentication: Sendable {
 
     /// The name and the secret of `Basic` (RFC 7617).
     static func basic(_ header: String) -> (name: String, secret: String)? {
-        guard header.utf8.count <= 4 << 10, header.prefix(6).lowercased() == "basic ",
+        guard header.utf8.count <= 4 << 10, isBasic(header),
             let data = Data(base64Encoded: String(header.dropFirst(6).filter { $0 != " " })),
             let text = String(validating: Array(data), as: UTF8.self), let colon = text.firstIndex(of: ":")
         else { return nil }

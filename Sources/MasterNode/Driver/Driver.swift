@@ -35,7 +35,7 @@ struct Driver {
         case agent(AgentSink)
     }
 
-    private let parts: Parts
+    private var parts: Parts
     private var core: MasterCore
     private var sinks: [ConnectionID: Sink] = [:]
     private var promises: [RequestID: ReplyPromise] = [:]
@@ -109,6 +109,9 @@ struct Driver {
             case .snapshot(let promise): snapshots.append(promise)
             case .watch(let watcher): newWatchers.append(watcher)
             case .unwatch(let id): watchers[id] = nil
+            case .moved(let address):
+                parts.master.address = address
+                core.master.address = address
             }
         }
         if let deadline = core.nextDeadline, deadline <= now.elapsed { turns.append(core.handle(.tick, now: now)) }
@@ -285,7 +288,7 @@ struct Driver {
             case .request(_, _, let promise), .launch(_, _, let promise, _): promise.refuse(error)
             case .snapshot(let promise): promise.give(core)
             case .watch(let watcher): watcher.finish()
-            case .unwatch: break
+            case .unwatch, .moved: break
             }
         }
     }

@@ -48,6 +48,8 @@ enum InboxEntry: Sendable {
     case watch(ClusterWatcher)
     /// A follower has gone. A notice.
     case unwatch(ClusterWatcher.ID)
+    /// The master's machine has another address.
+    case moved(String)
 }
 
 /// The event stream of a framework and the form it wants its events in.

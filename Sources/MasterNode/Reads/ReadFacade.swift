@@ -92,7 +92,7 @@ struct ReadFacade: Sendable {
 
     private func head(_ view: ClusterView, into json: inout JSONWriter) {
         let settings = node.settings
-        let authority = settings.advertisedAuthority
+        let authority = node.master.authority
         json.field("version", MasterNode.mesosVersion)
         json.field("build_date", "" as StaticString)
         json.field("build_time", 0.0)
@@ -106,7 +106,7 @@ struct ReadFacade: Sendable {
         json.objectField("leader_info") { json in
             json.field("id", node.master.id.value)
             json.field("pid", "master@\(authority)")
-            json.field("port", settings.advertisedPort)
+            json.field("port", node.master.port)
             json.field("hostname", settings.hostname)
         }
         json.field("cluster", settings.clusterName)

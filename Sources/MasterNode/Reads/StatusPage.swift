@@ -30,7 +30,7 @@ struct StatusPage: Sendable {
             padding:0 1rem}table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}th,td{text-align:left;\
             padding:.3rem .6rem;border-bottom:1px solid #8886}th{font-weight:600}td{overflow-wrap:anywhere}
             </style></head><body><h1>\(name)</h1>
-            <p>Cluster \(Self.escaped(node.cluster.id)), master at \(Self.escaped(node.settings.advertisedAuthority)),
+            <p>Cluster \(Self.escaped(node.cluster.id)), master at \(Self.escaped(node.master.authority)),
             release \(Self.escaped(node.settings.version)).</p>
 
             """

@@ -110,8 +110,8 @@ struct RondoFacade: Sendable {
             json.objectField("leader") { json in
                 json.field("id", node.master.id.value)
                 json.field("hostname", node.settings.hostname)
-                json.field("address", node.settings.advertisedAddress)
-                json.field("port", node.settings.advertisedPort)
+                json.field("address", node.master.address)
+                json.field("port", node.master.port)
             }
             json.objectField("nodes") { json in
                 for state in ["connected", "disconnected", "recovered", "unreachable", "gone"] {

@@ -134,6 +134,21 @@ struct LoginTests {
         }
     }
 
+    @Test func `a password does not cross a network without encryption`() async throws {
+        try await AccessFixture.with { fixture in
+            _ = try await fixture.user("spark", roles: ["viewer"], password: "secret enough")
+            let basic: HTTPFields = [.authorization: "bAsIc c3Bhcms6c2VjcmV0IGVub3VnaA=="]
+            #expect(try await fixture.answer(.get, "/state", headers: basic).status == 200)
+            #expect(try await fixture.answer(.get, "/state", headers: basic, isProtected: false).status == 401)
+            let own = try await fixture.answer(
+                .get, "/state", headers: basic, from: .v4("127.0.0.1"), isProtected: false)
+            #expect(own.status == 200)
+            // A token can be revoked, and is no password that is used elsewhere too.
+            let token = try await fixture.user("mesos", roles: ["viewer"])
+            #expect(try await fixture.answer(.get, "/state", headers: token, isProtected: false).status == 200)
+        }
+    }
+
     @Test func `a token of a user is shown once, works until it is revoked, and is not in the store`() async throws {
         let store = MemoryStore()
         try await AccessFixture.with(store: store) { fixture in

@@ -114,12 +114,13 @@ extension MasterFixture {
     /// What a request is answered with, without a connection.
     func answer(
         _ method: HTTPRequest.Method, _ path: String, headers: HTTPFields = [:], body: String = "",
-        isLocal: Bool = false, certificates: [[UInt8]] = []
+        isLocal: Bool = false, certificates: [[UInt8]] = [], from: IPAddress = .v4("192.0.2.7"),
+        isProtected: Bool = true
     ) async throws -> (status: Int, headers: HTTPFields) {
         let request = GatewayRequest(
             method: method, target: try RequestTarget(parsing: path), headers: headers,
-            body: GatewayBody(ByteBuffer(string: body)), remote: .tcp(.v4("192.0.2.7"), port: 1),
-            peerCertificates: certificates)
+            body: GatewayBody(ByteBuffer(string: body)), remote: .tcp(from, port: 1),
+            peerCertificates: certificates, isProtected: isProtected)
         do {
             let response = try await node.handle(request, isLocal: isLocal)
             return (response.status.code, response.headers)
