@@ -184,7 +184,8 @@ let benchmarks: [Target] = [
     .executableTarget(
         name: "launch-benchmark",
         dependencies: [
-            "CSQLite", "ClusterModel", "HTTPGateway", "MasterNode", "MesosWire", "StateStore", "Transport",
+            "CSQLite", "ClusterModel", "HTTPGateway", "Identity", "MasterNode", "Membership", "MesosWire", "StateStore",
+            "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

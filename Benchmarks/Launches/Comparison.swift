@@ -28,9 +28,12 @@ struct Comparison {
         defer { remove(place) }
         let before = try await Floors.measure(in: place)
         var measured: [(String, Run.Result)] = []
-        for media in [MediaType.json, .protobuf] {
-            let run = Run(directory: place, media: media, tasks: tasks, agents: agents, frameworks: frameworks)
-            measured.append((media == .json ? "json" : "protobuf", try await run.measure()))
+        for (media, isSecured) in [(MediaType.json, false), (.protobuf, false), (.json, true), (.protobuf, true)] {
+            let run = Run(
+                directory: place, media: media, tasks: tasks, agents: agents, frameworks: frameworks,
+                isSecured: isSecured)
+            let name = (media == .json ? "json" : "protobuf") + (isSecured ? ", secured" : "")
+            measured.append((name, try await run.measure()))
         }
         let after = try await Floors.measure(in: place)
         let floors = Floors(
@@ -46,7 +49,8 @@ struct Comparison {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name != ".", name != ".." { unlink(place + "/" + name) }
+            guard name != ".", name != ".." else { continue }
+            if unlink(place + "/" + name) != 0 { remove(place + "/" + name) }
         }
         closedir(entries)
         rmdir(place)

@@ -28,8 +28,10 @@ final class LeanConnection: ChannelInboundHandler {
     private var content = ByteBuffer()
 
     /// Connects on the only loop of a transport.
-    static func open(_ transport: Transport, to endpoint: Endpoint) async throws -> NIOLoopBound<LeanConnection> {
-        let channel = try await transport.connect(to: endpoint, timeout: .seconds(5)) { channel in
+    static func open(
+        _ transport: Transport, to endpoint: Endpoint, _ security: TransportSecurity? = nil
+    ) async throws -> NIOLoopBound<LeanConnection> {
+        let channel = try await transport.connect(to: endpoint, security: security, timeout: .seconds(5)) { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(LeanConnection())
             }

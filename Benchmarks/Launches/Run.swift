@@ -11,6 +11,7 @@ struct Run {
     let tasks: Int
     let agents: Int
     let frameworks: Int
+    let isSecured: Bool
 
     /// Connections of one framework for its calls; each carries one call at a time.
     private static let callsAtOnce = 16
@@ -38,7 +39,7 @@ struct Run {
 
     func measure() async throws -> Result {
         for name in ["state.db", "state.db-wal", "state.db-shm", "state.db.lock"] { unlink(directory + "/" + name) }
-        let master = try ServingProcess(["master", directory])
+        let master = try ServingProcess(["master", directory] + (isSecured ? ["\(agents)"] : []))
         defer { master.stop() }
         let transport = Transport(threads: 1)
         let loop = transport.eventLoops.any()
@@ -48,27 +49,31 @@ struct Run {
         let begun = (master: master.processorSeconds, own: Self.processorSeconds())
         var parties: [NIOLoopBound<SimulatedAgent>] = []
         for number in 0..<agents {
-            let (calls, events) = (try await shared.connect(), try await shared.connect())
+            let security = isSecured ? try SecuredCluster.agent(number, in: directory) : nil
+            let (calls, events) = (try await shared.connect(security), try await shared.connect(security))
             parties.append(
                 try await loop.submit {
                     let journal = try Journal(path: "\(directory)/agent-\(number)", pool: disks, loop: loop)
                     let agent = SimulatedAgent(
-                        number: number, journal: journal, calls: calls.value, events: events.value, loop: loop)
+                        number: number, journal: journal, calls: calls.value, events: events.value, loop: loop,
+                        credential: isSecured ? nil : ServingProcess.administrator)
                     try agent.start()
                     return NIOLoopBound(agent, eventLoop: loop)
                 }.get())
         }
+        let security = isSecured ? try SecuredCluster.framework() : nil
+        let token = isSecured ? try SecuredCluster.token(in: directory) : nil
         var schedulers: [NIOLoopBound<SimulatedFramework>] = []
         for number in 0..<frameworks {
             let share = tasks / frameworks + (number < tasks % frameworks ? 1 : 0)
-            let events = try await shared.connect()
+            let events = try await shared.connect(security)
             var calls: [NIOLoopBound<LeanConnection>] = []
-            for _ in 0..<Self.callsAtOnce { calls.append(try await shared.connect()) }
+            for _ in 0..<Self.callsAtOnce { calls.append(try await shared.connect(security)) }
             schedulers.append(
                 try await loop.submit { [calls] in
                     let scheduler = SimulatedFramework(
                         number: number, media: media, tasks: share, progress: shared.progress, events: events.value,
-                        calls: calls.map(\.value))
+                        calls: calls.map(\.value), credential: token)
                     try scheduler.start()
                     return NIOLoopBound(scheduler, eventLoop: loop)
                 }.get())

@@ -73,16 +73,19 @@ final class ServingProcess {
 
     // MARK: in the process
 
-    static func runMaster(directory: String) async throws {
+    static func runMaster(directory: String, securedAgents: Int?) async throws {
         let transport = Transport()
         let store = try SQLiteStore(path: directory + "/state.db")
         var logger = Logger(label: "master")
         logger.logLevel = .error
-        let settings = MasterNode.Settings(
+        var settings = MasterNode.Settings(
             hostname: "localhost", advertisedAddress: "127.0.0.1", advertisedPort: 0, version: "0.0.0")
+        let office = securedAgents == nil ? nil : try SecuredCluster.Office()
+        try office?.apply(to: &settings, audit: directory + "/audit")
         let node = try await MasterNode.start(
             settings, listeningOn: [.tcp(.loopback, port: 0)], transport: transport, store: store,
             credentials: StoredCredentials(store: store, administrator: administrator), logger: logger)
+        if let securedAgents { try await office?.write(node, agents: securedAgents, to: directory) }
         try announce(node.endpoints.first)
         await waitForEnd()
         await node.stop()

@@ -14,8 +14,8 @@ struct Shared: Sendable {
         progress = Progress(tasks: tasks)
     }
 
-    func connect() async throws -> NIOLoopBound<LeanConnection> {
-        try await LeanConnection.open(transport, to: endpoint)
+    func connect(_ security: TransportSecurity?) async throws -> NIOLoopBound<LeanConnection> {
+        try await LeanConnection.open(transport, to: endpoint, security)
     }
 }
 

@@ -23,6 +23,8 @@ final class SimulatedAgent {
     private let calls: LeanConnection
     private let events: LeanConnection
     private let loop: any EventLoop
+    /// Shown with each call; nil when the connection's certificate says who it is.
+    private let credential: String?
     private var form = RequestForm("/", [])
     private var id = ""
     private var tasks: [String: Waiting] = [:]
@@ -33,7 +35,11 @@ final class SimulatedAgent {
     private var heartbeat: Scheduled<Void>?
     private var generator = SystemRandomNumberGenerator()
 
-    init(number: Int, journal: Journal, calls: LeanConnection, events: LeanConnection, loop: any EventLoop) {
+    init(
+        number: Int, journal: Journal, calls: LeanConnection, events: LeanConnection, loop: any EventLoop,
+        credential: String?
+    ) {
+        self.credential = credential
         self.number = number
         self.journal = journal
         self.calls = calls
@@ -50,9 +56,8 @@ final class SimulatedAgent {
                 .scalar("cpus", 16), .scalar("mem", 16_384), .scalar("disk", 100_000), .ports(31_000, 32_000),
             ]), attributes: [], version: "0.0.0")
         let body = try JSONEncoder().encode(Subscribe(subscribe: AgentRegistration(info: info)))
-        let fields = [
-            ("Content-Type", "application/json"), ("Authorization", "Bearer \(ServingProcess.administrator)"),
-        ]
+        let fields =
+            [("Content-Type", "application/json")] + (credential.map { [("Authorization", "Bearer \($0)")] } ?? [])
         events.send(
             RequestForm(Self.path, fields).with(ByteBuffer(bytes: body)),
             .stream(

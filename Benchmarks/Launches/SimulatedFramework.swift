@@ -15,14 +15,17 @@ final class SimulatedFramework {
     private let progress: Progress
     private let events: LeanConnection
     private let calls: [LeanConnection]
+    private let credential: String?
     private var nextCall = 0
     private var form = RequestForm("/", [])
     private var framework = FrameworkID("")
     private var launched = 0
 
     init(
-        number: Int, media: MediaType, tasks: Int, progress: Progress, events: LeanConnection, calls: [LeanConnection]
+        number: Int, media: MediaType, tasks: Int, progress: Progress, events: LeanConnection, calls: [LeanConnection],
+        credential: String?
     ) {
+        self.credential = credential
         self.number = number
         self.media = media
         self.tasks = tasks
@@ -36,7 +39,9 @@ final class SimulatedFramework {
             user: "nobody", name: "framework-\(number)", roles: [RoleName("role-\(number)")],
             capabilities: [.multiRole])
         let subscribe = WireSchedulerCall(.subscribe(Subscription(info: info)))
-        let fields = [("Content-Type", media.headerValue), ("Accept", media.headerValue)]
+        let fields =
+            [("Content-Type", media.headerValue), ("Accept", media.headerValue)]
+            + (credential.map { [("Authorization", "token=\($0)")] } ?? [])
         events.send(
             RequestForm(Self.path, fields).with(ByteBuffer(bytes: try WireCodec.encode(subscribe, as: media))),
             .stream(

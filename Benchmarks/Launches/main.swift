@@ -6,6 +6,7 @@
 // acknowledge every update. Each agent keeps a launch, and each update, on disk before it goes on, and reports
 // STARTING, RUNNING and FINISHED, each held back until the one before it is acknowledged. A launch counts when the
 // acknowledgement of its end was answered; the clock runs from the first ACCEPT to the last such answer. What the
+// The same is done twice more in a secured cluster: TLS on every connection, certificates, a token, an audit log. What the
 // machine can do at most (flushes, SQLite commits, empty HTTP calls) is measured before and after, in the same run.
 import Glibc
 
@@ -13,7 +14,10 @@ let arguments = CommandLine.arguments
 let work = Task.detached {
     do {
         switch arguments.dropFirst().first {
-        case "master"?: try await ServingProcess.runMaster(directory: arguments.dropFirst(2).first ?? ".")
+        case "master"?:
+            try await ServingProcess.runMaster(
+                directory: arguments.dropFirst(2).first ?? ".",
+                securedAgents: arguments.dropFirst(3).first.flatMap { Int($0) })
         case "empty"?: try await ServingProcess.runEmpty()
         default: try await Comparison(Array(arguments.dropFirst())).run()
         }
