@@ -65,18 +65,26 @@ struct HostBundle {
             ("bounding", Self.names(privileges.bounding)), ("effective", Self.names(effective)),
             ("permitted", Self.names(effective)),
         ])
-        let limits = spec.resourceLimits.compactMap { limit in
-            Rlimit.name(Int(limit.resource)).map { name in
-                JSON.object([
-                    ("type", .text(name)), ("soft", .number(limit.soft)), ("hard", .number(limit.hard)),
-                ])
-            }
+        var limits = spec.resourceLimits.compactMap { limit in
+            Rlimit.name(Int(limit.resource)).map { Self.limit($0, soft: limit.soft, hard: limit.hard) }
+        }
+        // The agent has raised its own, and many programs walk through all the descriptors that they might have.
+        if !spec.resourceLimits.contains(where: { $0.resource == RLIMIT_NOFILE.rawValue }) {
+            let hard = privileges.openFiles
+            limits.append(Self.limit("RLIMIT_NOFILE", soft: min(Self.openFiles, hard), hard: hard))
         }
         return .object([
             ("user", user), ("args", .list(arguments.map { .text($0) })),
             ("env", .list(spec.environment.map { .text("\($0.name)=\($0.value)") })),
             ("cwd", .text("/")), ("capabilities", capabilities), ("rlimits", .list(limits)),
         ])
+    }
+
+    /// Open files of a process that asks for no more, as everywhere.
+    private static let openFiles: UInt64 = 1_024
+
+    private static func limit(_ name: String, soft: UInt64, hard: UInt64) -> JSON {
+        .object([("type", .text(name)), ("soft", .number(soft)), ("hard", .number(hard))])
     }
 
     private static func names(_ set: UInt64) -> JSON {
@@ -125,10 +133,16 @@ struct Privileges: Equatable {
     var gid: UInt32
     var permitted: UInt64 = 0
     var bounding: UInt64 = 0
+    /// How many files it may have open at most.
+    var openFiles: UInt64 = 4_096
 
     /// This process's.
     static func own() throws(SystemError) -> Privileges {
         var own = Privileges(uid: geteuid(), gid: getegid())
+        var files = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 {
+            own.openFiles = UInt64(files.rlim_max)
+        }
         let status = String(decoding: try readFile("/proc/self/status", limit: 65_536), as: UTF8.self)
         for line in status.split(separator: "\n") {
             let fields = line.split(whereSeparator: { $0 == ":" || $0 == "\t" })

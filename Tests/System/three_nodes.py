@@ -94,6 +94,16 @@ def status():
 
 
 @test
+def file_limit():
+    """the agent's own limit of open files is not handed on to tasks"""
+    words = ["run", "--data", cluster.machines[0].data, "--", "sh", "-c", "echo limit $(ulimit -Sn)"]
+    result = subprocess.run(
+        cluster.network.inside(1, [cluster.rondo, *words]), timeout=30, stdout=subprocess.PIPE, text=True
+    )
+    equal((result.returncode, result.stdout.strip()), (0, "limit 1024"), "exit and output")
+
+
+@test
 def wrong_token():
     """a node with a wrong token is refused, and says so"""
     third = cluster.machines[2]

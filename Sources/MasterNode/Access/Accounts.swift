@@ -180,6 +180,21 @@ final class Accounts: Sendable {
         state.withLock { $0.remove(name) }
     }
 
+    /// Ends all sessions: what they were signed with is replaced and believed no more. Tokens stay as they are.
+    func endSessions(_ sealing: AccessSettings.Sealing?) async throws {
+        _ = await writes.enter()
+        defer { writes.leave() }
+        let keys = SessionKeys()
+        if let sealing {
+            let sealed = try sealing.seal(keys.encoded(), Self.sessionName)
+            let outcome = try await store.transact(
+                StoreTransaction(
+                    operations: [.put(key: NodeRegistry.sessionKeys, value: try NodeRegistry.encode(sealed))]))
+            if case .rejected(let error) = outcome { throw error }
+        }
+        state.withLock { $0.keys = keys }
+    }
+
     static func missing(_ name: String) -> GatewayError {
         GatewayError(.notFound, "there is no user '\(name.prefix(96))'; `rondo user list` shows those there are")
     }

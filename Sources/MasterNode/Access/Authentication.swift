@@ -85,6 +85,12 @@ struct Authentication: Sendable {
         return Visitor(caller: caller, grants: grants, source: source, mode: mode, isProven: isProven)
     }
 
+    /// Ends everybody's session, this master's memory of them included.
+    func endSessions() async throws {
+        try await accounts.endSessions(settings.sealing)
+        seen.clear()
+    }
+
     // MARK: the header
 
     /// A password that crossed a network in the clear is everybody's. On loopback it crosses none.
@@ -201,6 +207,8 @@ final class SeenCredentials: Sendable {
         if let token = entry.token, !user.tokens.contains(where: { $0.id == token }) { return nil }
         return entry.caller
     }
+
+    func clear() { entries.withLock { $0 = [:] } }
 
     func add(_ digest: [UInt8], _ caller: Caller, version: Int, token: String? = nil, until: Duration) {
         entries.withLock { entries in

@@ -36,7 +36,7 @@ struct AdmissionFacade: Sendable {
         case .certificate: return try await renew(request)
         case .keys: return try await keys(request)
         case .leave: return try await leave()
-        case .rotateKeys: return try await rotate()
+        case .rotateKeys: return try await rotate(request.query["kind"] ?? "gossip")
         case .evict(let id): return try await evict(id)
         default: return try await members()
         }
@@ -115,6 +115,17 @@ struct AdmissionFacade: Sendable {
 
     // MARK: keys
 
+    /// A new key for sessions: nobody is logged in any more.
+    private func endSessions(_ kind: String) async throws -> GatewayResponse {
+        guard kind == "sessions" else {
+            throw GatewayError(.badRequest, "parameter 'kind' must be gossip or sessions")
+        }
+        visitor.noteChange("keys.rotate", kind)
+        try await node.authentication.endSessions()
+        node.logger.notice("all sessions were ended; everybody logs in again")
+        return .complete(.noContent)
+    }
+
     /// For a node: the keys that it does not know yet, or 204 when there are none for a while.
     private func keys(_ request: GatewayRequest) async throws -> GatewayResponse {
         let id = try nodeCalling()
@@ -135,7 +146,8 @@ struct AdmissionFacade: Sendable {
 
     /// A new key in three steps: everybody can open it, everybody seals with it, the old ones go. Nodes that are away
     /// get the keys when they are back, over their certificates.
-    private func rotate() async throws -> GatewayResponse {
+    private func rotate(_ kind: String) async throws -> GatewayResponse {
+        guard kind == "gossip" else { return try await endSessions(kind) }
         visitor.noteChange(.manageKeys)
         let fresh = ByteText.random(32)
         var late: Set<NodeID> = []

@@ -31,14 +31,16 @@ struct KeysCommand: AsyncParsableCommand {
 
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change the gossip's key, without a gap.",
+            abstract: "Change the gossip's key, without a gap, or what sessions are signed with.",
             discussion: """
                 Every node learns the new key before the first one uses it, and uses it before the old one is forgotten.
                 Nodes that are away get it when they are back.
 
                   rondo keys rotate
+                  rondo keys rotate --sessions     # everybody has to log in again; tokens go on working
                 """)
 
+        @Flag(help: "End all sessions by changing the key that they are signed with.") var sessions = false
         @OptionGroup var client: ClientOptions
 
         private struct Answer: Decodable {
@@ -48,6 +50,11 @@ struct KeysCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await client.withClient { client in
+                guard !sessions else {
+                    _ = try await client.request(.post, "/rondo/v1/keys/rotate?kind=sessions")
+                    Console.out("rondo: all sessions are ended; log in again with `rondo login`")
+                    return
+                }
                 Console.note("rondo: every node is told; this takes a few seconds")
                 let bytes = try await client.request(.post, "/rondo/v1/keys/rotate", timeout: .seconds(120))
                 if client.isJSON {

@@ -1,11 +1,15 @@
+internal import Appliance
+
 /// What reaches a running `rondo run`, in order.
 enum RunInput: Sendable {
     /// A new event stream was opened, with its id.
     case connected(streamID: String)
     /// An event of the stream.
     case event(JSONValue)
-    /// The stream is over, and why; another is opened unless the reason is final.
-    case disconnected(String, isFinal: Bool)
+    /// The stream is over, and why; another is opened.
+    case disconnected(String)
+    /// The stream is over, and there is no use in another.
+    case refused(ApplianceError)
     /// All output of an instance was written.
     case logged(Int)
     /// A signal.

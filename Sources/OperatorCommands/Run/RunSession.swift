@@ -99,7 +99,10 @@ struct RunSession {
             streamID = id
             outage = 0
         case .event(let event): try await carryOut(plan.handle(event))
-        case .disconnected(let reason, let isFinal): try disconnected(reason, isFinal)
+        case .disconnected(let reason): try disconnected(reason)
+        case .refused(let error):
+            streamID = nil
+            throw ApplianceError(error.exitCode, "cannot take offers: \(error)")
         case .logged(let index):
             followed[index] = nil
             written.insert(index)
@@ -112,11 +115,10 @@ struct RunSession {
         }
     }
 
-    private mutating func disconnected(_ reason: String, _ isFinal: Bool) throws {
+    private mutating func disconnected(_ reason: String) throws {
         streamID = nil
-        if plan.frameworkID == nil || isFinal {
-            throw ApplianceError(
-                plan.frameworkID == nil && !isFinal ? .unavailable : .failure, "cannot take offers: \(reason)")
+        guard plan.frameworkID != nil else {
+            throw ApplianceError(.unavailable, "cannot take offers: \(reason)")
         }
         if outage == 0 { Console.note("rondo: \(reason); trying to subscribe again") }
         outage += 1

@@ -28,7 +28,7 @@ struct RunStream: Sendable {
             guard response.status.code == 200 else {
                 let body = try await response.body.collect(upTo: 64 << 10)
                 let refusal = ClusterClient.refusal(response.status.code, [UInt8](body.readableBytesView))
-                inbox.post(.disconnected("\(refusal)", isFinal: response.status.code < 500))
+                inbox.post(response.status.code < 500 ? .refused(refusal) : .disconnected("\(refusal)"))
                 return
             }
             inbox.post(.connected(streamID: HTTPField.Name("Mesos-Stream-Id").flatMap { response.headers[$0] } ?? ""))
@@ -38,11 +38,11 @@ struct RunStream: Sendable {
                 try decoder.feed([UInt8](piece.readableBytesView), into: &records)
                 for record in records { inbox.post(.event(try JSONValue(parsing: record))) }
             }
-            inbox.post(.disconnected("the master closed the stream", isFinal: false))
+            inbox.post(.disconnected("the master closed the stream"))
         } catch let error as HTTPCallError {
-            inbox.post(.disconnected("\(error)", isFinal: false))
+            inbox.post(.disconnected("\(error)"))
         } catch {
-            inbox.post(.disconnected("\(client.endpoint) sent what cannot be read: \(error)", isFinal: true))
+            inbox.post(.refused(ApplianceError(.failure, "\(client.endpoint) sent what cannot be read: \(error)")))
         }
     }
 }

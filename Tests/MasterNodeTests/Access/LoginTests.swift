@@ -134,6 +134,22 @@ struct LoginTests {
         }
     }
 
+    @Test func `sessions end when their key is changed, and tokens do not`() async throws {
+        let store = MemoryStore()
+        try await AccessFixture.with(store: store) { fixture in
+            let token = try await fixture.user("alice", roles: ["viewer"], password: Self.password)
+            let session: HTTPFields = [
+                .authorization: "token=\(try await fixture.session("alice", Self.password))"
+            ]
+            #expect(try await fixture.get("/state", headers: session).status == .ok)
+            try await fixture.node.authentication.endSessions()
+            #expect(try await fixture.get("/state", headers: session).status.code == 401)
+            #expect(try await fixture.get("/state", headers: token).status == .ok)
+            let next: HTTPFields = [.authorization: "token=\(try await fixture.session("alice", Self.password))"]
+            #expect(try await fixture.get("/state", headers: next).status == .ok)
+        }
+    }
+
     @Test func `a password does not cross a network without encryption`() async throws {
         try await AccessFixture.with { fixture in
             _ = try await fixture.user("spark", roles: ["viewer"], password: "secret enough")
