@@ -68,8 +68,8 @@ struct Seal: Sendable {
     /// Whether the next life should begin: the table of senders is full.
     var isFull: Bool { senders.count >= limit }
 
-    /// Seals bytes for a life of another process, 0 when it is not known; a packet for a known one may go in the shorter
-    /// envelope.
+    /// Seals bytes for a life of another process, 0 when it is not known. A packet for a known one may go in the
+    /// shorter envelope.
     /// - Returns: the envelope and its counter; nil when the cipher refuses, which it has no reason to do.
     mutating func seal(
         _ kind: Envelope.Kind, for receiver: UInt64, _ body: [UInt8], hasMore: Bool = false, isShort: Bool = false

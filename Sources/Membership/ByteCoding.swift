@@ -2,12 +2,12 @@
 struct ByteWriter {
     private(set) var bytes: [UInt8] = []
 
+    init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+
     mutating func byte(_ value: UInt8) { bytes.append(value) }
 
     mutating func integer<Value: FixedWidthInteger>(_ value: Value) {
-        for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> Value(shift)))
-        }
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     mutating func id(_ id: NodeID) {
@@ -145,9 +145,11 @@ struct ByteReader {
     mutating func integer<Value: FixedWidthInteger & UnsignedInteger>(
         _ type: Value.Type
     ) throws(MemberCoding.Failure) -> Value {
-        var value: Value = 0
-        for _ in 0..<(Value.bitWidth / 8) { value = value << 8 | Value(try byte()) }
-        return value
+        let size = Value.bitWidth / 8
+        guard bytes.count - offset >= size else { throw .truncated }
+        offset += size
+        let start = offset - size
+        return bytes.withUnsafeBytes { Value(bigEndian: $0.loadUnaligned(fromByteOffset: start, as: Value.self)) }
     }
 
     mutating func id() throws(MemberCoding.Failure) -> NodeID {

@@ -58,7 +58,7 @@ public enum MemberCoding {
 
     /// The bytes of a packet.
     public static func encode(packet: [GossipMessage]) -> [UInt8] {
-        var writer = ByteWriter()
+        var writer = ByteWriter(capacity: packet.reduce(1) { $0 + size(of: $1) })
         writer.byte(formatVersion)
         for message in packet { writer.message(message) }
         return writer.bytes

@@ -52,8 +52,8 @@ extension Membership {
         }
     }
 
-    /// The answer to a lone probe that may be a recorded one, when there is nothing else to say: it changes nothing here,
-    /// and tells only that this node is there.
+    /// The answer to a lone probe that may be a recorded one, when there is nothing else to say: it changes nothing
+    /// here, and tells only that this node is there.
     /// - Parameter messages: an authentic packet that is not proven to be new.
     /// - Returns: the packet to answer with; nil when the sender should prove that it is there now.
     public func bareAnswer(to messages: [GossipMessage]) -> [GossipMessage]? {

@@ -24,7 +24,7 @@ extension Membership {
         case .ask(let table, let state):
             heard(state.source)
             for entry in state.entries { merge(entry, from: sender, isNewcomer: false) }
-            let isSame = table == tableSum
+            let isSame = table == tableSum && !mayLackClients(state)
             if isSame { agreed() }
             turn.append(
                 .say(
@@ -49,6 +49,14 @@ extension Membership {
             let isHost = sender == host
             for entry in state.entries { merge(entry, from: sender, isNewcomer: isHost) }
             if isHost { settle(with: sender, isFirst: false) }
+        }
+    }
+
+    /// Clients hear of each other in their own exchanges only, and the sums leave all of them out.
+    private func mayLackClients(_ state: StateExchange) -> Bool {
+        guard hasClients, let asker = state.entries.first?.signed.record, asker.isGossipClient else { return false }
+        return members.values.contains {
+            $0.status == .alive && $0.record.isGossipClient && $0.record.id != asker.id
         }
     }
 

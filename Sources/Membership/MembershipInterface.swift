@@ -141,7 +141,7 @@ public enum GossipMessage: Hashable, Sendable {
     case suspect(Accusation)
     /// A member did not answer an accusation in time.
     case dead(Accusation)
-    /// "Are you there, and is your table like mine?" A ping of protocol 2, which names its target by four bytes of the id.
+    /// "Are you there, and is your table like mine?" A ping of protocol 2; four bytes of its id name the target.
     case check(sequence: UInt32, target: UInt32, source: NodeID, incarnation: UInt64, table: UInt64)
     /// "I am", in answer to a check, and whether both tables are the same.
     case confirm(sequence: UInt32, agrees: Bool)
