@@ -1,7 +1,9 @@
+internal import Membership
 internal import NIOCore
 internal import Synchronization
 
-/// One stream: somebody is greeted, says one message, gets at most one answer, and the stream ends.
+/// One stream: somebody is greeted, says one message, gets at most one answer, and the stream ends; in an exchange of
+/// protocol 2 both speak twice at most.
 struct Conversation: Sendable {
     /// Who opened it, and for what.
     enum Purpose: Sendable {
@@ -19,6 +21,20 @@ struct Conversation: Sendable {
     var message = StreamMessage()
     /// The counter of the first part of what this node asked, which the answer has to name.
     var asked: UInt64?
+    /// The counter of the first part of what the other side said last, and its life.
+    var heard: (counter: UInt64, life: UInt64)?
+
+    /// Whether the other side may say that step now.
+    func expects(_ step: ExchangeStep) -> Bool {
+        let isFirst = heard == nil
+        switch (purpose, step) {
+        case (.inbound, .ask(_, let state)): return isFirst && state.entries.count == 1
+        case (.inbound, .difference): return !isFirst
+        case (.outbound, .same), (.outbound, .summary): return isFirst
+        case (.outbound, .rest): return !isFirst
+        default: return false
+        }
+    }
 }
 
 /// Numbers streams and counts those that others opened; used by all event loops.

@@ -8,10 +8,20 @@
 /// Sender and receiver are not nodes but lives of their processes: random numbers, drawn at each start. A receiver
 /// takes only what names its own present life, so nothing that was recorded before it started can be replayed to it,
 /// and no clock is needed to know that. Within a life the counter tells replays.
+///
+/// Probes and their answers are small and many. Between members that speak protocol 2 they go in a shorter envelope,
+/// which leaves out what follows from the key that seals it:
+///
+/// ```
+///  0 magic "rg"   2 key (4)   6 sender (8)   14 receiver (8)   22 counter (4)
+/// 26 sealed bytes …   last 16: tag
+/// ```
 enum Envelope {
     static let magic: [UInt8] = [0x52, 0x47]
     static let version: UInt8 = 1
     static let headerSize = 40
+    static let shortMagic: [UInt8] = [0x72, 0x67]
+    static let shortHeaderSize = 26
     static let tagSize = 16
     /// Bytes that sealing adds.
     static let overhead = headerSize + tagSize
@@ -34,6 +44,8 @@ enum Envelope {
         case answer = 6
         /// A packet that is too large for a datagram.
         case messages = 7
+        /// A step of an exchange of protocol 2. Begins with the counter of what it answers, 0 for the first.
+        case step = 8
 
         /// Streams count apart: what waits in one for seconds would look like a replay among packets.
         var isStream: Bool { rawValue >= Kind.greeting.rawValue }
@@ -44,15 +56,28 @@ enum Envelope {
         var kind: Kind
         /// More parts of the same message follow on the stream.
         var hasMore = false
+        /// A packet in the shorter envelope, which does not name the cluster.
+        var isShort = false
         var cluster: UInt64
         var key: UInt32
         var sender: UInt64
         var receiver: UInt64
         var counter: UInt64
 
+        /// Bytes of this header.
+        var size: Int { isShort ? shortHeaderSize : headerSize }
+
         var bytes: [UInt8] {
             var bytes: [UInt8] = []
             bytes.reserveCapacity(headerSize)
+            if isShort {
+                bytes += shortMagic
+                bytes.append(integer: key)
+                bytes.append(integer: sender)
+                bytes.append(integer: receiver)
+                bytes.append(integer: UInt32(truncatingIfNeeded: counter))
+                return bytes
+            }
             bytes += magic
             bytes.append(version)
             bytes.append(kind.rawValue | (hasMore ? 0x80 : 0))
@@ -66,24 +91,32 @@ enum Envelope {
 
         /// Reads what `bytes` made; the rest of the envelope may follow.
         init(reading envelope: [UInt8]) throws(PacketRefusal) {
+            if envelope.starts(with: shortMagic) {
+                guard envelope.count >= Envelope.shortHeaderSize + Envelope.tagSize else { throw .truncated }
+                let counter: UInt32 = envelope.integer(at: 22)
+                self.init(
+                    kind: .packet, isShort: true, cluster: 0, key: envelope.integer(at: 2),
+                    sender: envelope.integer(at: 6), receiver: envelope.integer(at: 14), counter: UInt64(counter))
+                return
+            }
             guard envelope.count >= 3, envelope[0] == magic[0], envelope[1] == magic[1] else { throw .notGossip }
             guard envelope[2] == Envelope.version else { throw .unknownVersion(envelope[2]) }
             guard envelope.count >= Envelope.overhead else { throw .truncated }
             guard let kind = Kind(rawValue: envelope[3] & 0x7f) else { throw .unknownKind(envelope[3] & 0x7f) }
-            hasMore = envelope[3] & 0x80 != 0
+            let hasMore = envelope[3] & 0x80 != 0
             guard !hasMore || kind.isStream else { throw .unknownKind(envelope[3]) }
-            self.kind = kind
-            cluster = envelope.integer(at: 4)
-            key = envelope.integer(at: 12)
-            sender = envelope.integer(at: 16)
-            receiver = envelope.integer(at: 24)
-            counter = envelope.integer(at: 32)
+            self.init(
+                kind: kind, hasMore: hasMore, cluster: envelope.integer(at: 4), key: envelope.integer(at: 12),
+                sender: envelope.integer(at: 16), receiver: envelope.integer(at: 24), counter: envelope.integer(at: 32))
         }
 
-        init(kind: Kind, hasMore: Bool, cluster: UInt64, key: UInt32, sender: UInt64, receiver: UInt64, counter: UInt64)
-        {
+        init(
+            kind: Kind, hasMore: Bool = false, isShort: Bool = false, cluster: UInt64, key: UInt32, sender: UInt64,
+            receiver: UInt64, counter: UInt64
+        ) {
             self.kind = kind
             self.hasMore = hasMore
+            self.isShort = isShort
             self.cluster = cluster
             self.key = key
             self.sender = sender

@@ -76,14 +76,17 @@ extension GossipNode {
         guard body.count + Envelope.overhead <= Envelope.datagramLimit else {
             return startConversation(.messages, body, with: endpoint)
         }
-        send(.packet, body, to: endpoint, life: lives[endpoint] ?? 0, mayRepeat: true)
+        let life = lives[endpoint] ?? 0
+        send(.packet, body, to: endpoint, life: life, mayRepeat: true, isShort: Self.isComparison(messages))
     }
 
     private func send(
-        _ kind: Envelope.Kind, _ body: [UInt8], to endpoint: MemberEndpoint, life: UInt64, mayRepeat: Bool
+        _ kind: Envelope.Kind, _ body: [UInt8], to endpoint: MemberEndpoint, life: UInt64, mayRepeat: Bool,
+        isShort: Bool = false
     ) {
         guard let socket = sockets.first(where: { $0.carries(endpoint) }),
-            let address = endpoint.socketAddress(mapped: socket.isDual), let sealed = seal.seal(kind, for: life, body)
+            let address = endpoint.socketAddress(mapped: socket.isDual),
+            let sealed = seal.seal(kind, for: life, body, isShort: isShort)
         else { return }
         if kind == .packet {
             // Those whose life is known get it, or have restarted and lost one packet of many.
@@ -98,6 +101,14 @@ extension GossipNode {
 
     func flush() {
         for socket in sockets { socket.channel.flush() }
+    }
+
+    /// Whose table is compared, or who compares, speaks protocol 2 and knows the shorter envelope.
+    private static func isComparison(_ messages: [GossipMessage]) -> Bool {
+        switch messages.first {
+        case .check, .confirm: true
+        default: false
+        }
     }
 
     /// Takes in a datagram.
@@ -122,11 +133,24 @@ extension GossipNode {
             refuse(error, from: sender)
             if case .notFresh(let life, let counter) = error, hellosLeft > 0, isPacket(bytes) {
                 hellosLeft -= 1
+                if answersBarely(bytes, to: sender) { return }
                 var body: [UInt8] = []
                 body.append(integer: counter)
                 send(.hello, body, to: sender, life: life, mayRepeat: false)
             }
         }
+    }
+
+    /// Answers a lone probe of somebody who does not know this life yet: the answer tells it as a hello would.
+    private func answersBarely(_ bytes: [UInt8], to sender: MemberEndpoint) -> Bool {
+        guard let opened = seal.glimpse(of: bytes), let messages = try? MemberCoding.packet(from: opened.body),
+            let answer = membership.bareAnswer(to: messages)
+        else { return false }
+        let body = MemberCoding.encode(packet: answer)
+        let life = opened.header.sender
+        send(.packet, body, to: sender, life: life, mayRepeat: false, isShort: Self.isComparison(answer))
+        flush()
+        return true
     }
 
     /// Two who take each other for somebody else must not greet each other for ever.

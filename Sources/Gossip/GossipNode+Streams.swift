@@ -112,13 +112,15 @@ extension GossipNode {
         guard let channel = conversations[number]?.channel else { return }
         guard let asked = conversations[number]?.asked else {
             guard opened.header.kind == .greeting else { throw .unknownKind(opened.header.kind.rawValue) }
-            let request = StreamMessage.seal(kind, for: opened.header.sender, body, with: &seal)
+            let beginning = kind == .step ? StreamMessage.naming(0, body) : body
+            let request = StreamMessage.seal(kind, for: opened.header.sender, beginning, with: &seal)
             guard let request else { throw .oversized }
             conversations[number]?.asked = request.firstCounter
             if kind == .messages { conversations[number] = nil }
             return write(request.bytes, to: channel, thenCloses: kind == .messages)
         }
         lastHeard = Self.clock()
+        if kind == .step { return try stepped(number, opened) }
         let message = try take(opened, number, .answer)
         guard let message, let endpoint = conversations[number]?.endpoint else { return }
         guard message.body.count >= 8, message.body.integer(at: 0) == asked,
@@ -133,14 +135,16 @@ extension GossipNode {
     private func asked(_ number: UInt64, _ opened: Seal.Opened) throws(PacketRefusal) {
         let isFirst = conversations[number]?.message.kind == nil
         let kind = opened.header.kind
-        guard kind == .state || kind == .messages, let endpoint = conversations[number]?.endpoint else {
+        guard kind == .state || kind == .messages || kind == .step, let endpoint = conversations[number]?.endpoint
+        else {
             throw .unknownKind(kind.rawValue)
         }
-        if isFirst {
+        if isFirst, conversations[number]?.heard == nil {
             conversations[number]?.deadline = Self.clock() + settings.streamTimeout
             tally.streamsAccepted += 1
         }
         lastHeard = Self.clock()
+        if kind == .step { return try stepped(number, opened) }
         guard let message = try take(opened, number, kind) else { return }
         if kind == .state {
             guard let state = try? MemberCoding.state(from: message.body) else { throw .malformed }
@@ -169,12 +173,39 @@ extension GossipNode {
         guard let conversation = conversations.removeValue(forKey: number), let channel = conversation.channel else {
             return
         }
-        var body: [UInt8] = []
-        body.append(integer: conversation.message.firstCounter)
-        body.append(contentsOf: MemberCoding.encode(state: state))
+        let body = StreamMessage.naming(conversation.message.firstCounter, MemberCoding.encode(state: state))
         let answer = StreamMessage.seal(.answer, for: conversation.message.sender, body, with: &seal)
         guard let answer else { return channel.close(promise: nil) }
         write(answer.bytes, to: channel, thenCloses: true)
+    }
+
+    /// The other side says its step of an exchange, which has to fit to the one before.
+    private func stepped(_ number: UInt64, _ opened: Seal.Opened) throws(PacketRefusal) {
+        guard let message = try take(opened, number, .step), let conversation = conversations[number],
+            let endpoint = conversation.endpoint
+        else { return }
+        guard message.body.count >= 8, message.body.integer(at: 0) == conversation.asked ?? 0,
+            conversation.heard.map({ $0.life == message.sender }) ?? true,
+            let step = try? MemberCoding.step(from: Array(message.body[8...])), conversation.expects(step)
+        else { throw .malformed }
+        conversations[number]?.message = StreamMessage()
+        conversations[number]?.heard = (message.firstCounter, message.sender)
+        if step.isLast {
+            conversations[number] = nil
+            conversation.channel?.close(promise: nil)
+        }
+        handle(.step(step, from: endpoint, exchange: number))
+    }
+
+    func say(_ step: ExchangeStep, conversation number: UInt64) {
+        guard let conversation = conversations[number], let channel = conversation.channel,
+            let (counter, life) = conversation.heard
+        else { return }
+        let body = StreamMessage.naming(counter, MemberCoding.encode(step: step))
+        guard let said = StreamMessage.seal(.step, for: life, body, with: &seal) else { return streamClosed(number) }
+        conversations[number]?.asked = said.firstCounter
+        if step.isLast { conversations[number] = nil }
+        write(said.bytes, to: channel, thenCloses: step.isLast)
     }
 
     func streamRefused(_ refusal: PacketRefusal, _ number: UInt64) {
@@ -192,7 +223,7 @@ extension GossipNode {
     private func failed(_ conversation: Conversation) {
         guard case .outbound(let kind, _) = conversation.purpose else { return }
         tally.streamsFailed += 1
-        if kind == .state, let endpoint = conversation.endpoint { handle(.exchangeFailed(endpoint)) }
+        if kind == .state || kind == .step, let endpoint = conversation.endpoint { handle(.exchangeFailed(endpoint)) }
     }
 
     func endOldConversations() {

@@ -224,6 +224,8 @@ public actor GossipNode {
         case .exchange(let state, let endpoint):
             startConversation(.state, MemberCoding.encode(state: state), with: endpoint)
         case .answer(let state, let number): answer(state, conversation: number)
+        case .ask(let step, let endpoint): startConversation(.step, MemberCoding.encode(step: step), with: endpoint)
+        case .say(let step, let number): say(step, conversation: number)
         case .report(let report):
             note(report)
             sink.yield(report)

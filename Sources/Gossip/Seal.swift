@@ -68,10 +68,11 @@ struct Seal: Sendable {
     /// Whether the next life should begin: the table of senders is full.
     var isFull: Bool { senders.count >= limit }
 
-    /// Seals bytes for a life of another process, 0 when it is not known.
+    /// Seals bytes for a life of another process, 0 when it is not known. A packet for a known one may go in the
+    /// shorter envelope.
     /// - Returns: the envelope and its counter; nil when the cipher refuses, which it has no reason to do.
     mutating func seal(
-        _ kind: Envelope.Kind, for receiver: UInt64, _ body: [UInt8], hasMore: Bool = false
+        _ kind: Envelope.Kind, for receiver: UInt64, _ body: [UInt8], hasMore: Bool = false, isShort: Bool = false
     ) -> (envelope: [UInt8], counter: UInt64)? {
         let counter: UInt64
         if kind.isStream {
@@ -82,8 +83,9 @@ struct Seal: Sendable {
             counter = packetCounter
         }
         let header = Envelope.Header(
-            kind: kind, hasMore: hasMore, cluster: cluster, key: ring.primary.id, sender: life, receiver: receiver,
-            counter: counter
+            kind: kind, hasMore: hasMore,
+            isShort: isShort && kind == .packet && receiver != 0 && counter <= UInt64(UInt32.max), cluster: cluster,
+            key: ring.primary.id, sender: life, receiver: receiver, counter: counter
         ).bytes
         guard let nonce = try? Self.nonce(kind, counter),
             let box = try? AES.GCM.seal(body, using: sealingKey, nonce: nonce, authenticating: header)
@@ -99,7 +101,7 @@ struct Seal: Sendable {
     mutating func open(_ envelope: [UInt8], limit: Int = Envelope.datagramLimit) throws(PacketRefusal) -> Opened {
         let header = try Envelope.Header(reading: envelope)
         guard envelope.count <= limit else { throw .oversized }
-        guard header.cluster == cluster else { throw .otherCluster }
+        guard header.isShort || header.cluster == cluster else { throw .otherCluster }
         guard header.sender != life else { throw .own }
         guard let key = ring.key(header.key) else { throw .unknownKey(header.key) }
         let isFresh = header.receiver == life
@@ -112,7 +114,7 @@ struct Seal: Sendable {
             // These go to whoever listens, prove nothing about their time, and are treated so.
             guard header.receiver == 0 else { throw .unknownKind(header.kind.rawValue) }
             return Opened(header: header, body: body)
-        case .packet, .hello, .state, .answer, .messages: break
+        case .packet, .hello, .state, .answer, .messages, .step: break
         }
         guard isFresh else { throw .notFresh(sender: header.sender, counter: header.counter) }
         guard header.counter > 0 else { throw .replayed }
@@ -123,6 +125,15 @@ struct Seal: Sendable {
         }
         if known == nil { senders[header.sender]?.keys[key.id] = derived }
         return Opened(header: header, body: body)
+    }
+
+    /// What an authentic packet says that is meant for another life, and so may be a recorded one: nothing counts.
+    func glimpse(of envelope: [UInt8]) -> Opened? {
+        guard let header = try? Envelope.Header(reading: envelope), header.kind == .packet,
+            envelope.count <= Envelope.datagramLimit, header.sender != life, let key = ring.key(header.key)
+        else { return nil }
+        let derived = Self.derive(from: key, cluster: cluster, life: header.sender)
+        return (try? Self.decrypt(envelope, header: header, with: derived)).map { Opened(header: header, body: $0) }
     }
 
     /// Nil for an unknown sender.
@@ -138,9 +149,9 @@ struct Seal: Sendable {
         let tagStart = envelope.count - Envelope.tagSize
         do {
             let box = try AES.GCM.SealedBox(
-                nonce: nonce(header.kind, header.counter), ciphertext: envelope[Envelope.headerSize..<tagStart],
+                nonce: nonce(header.kind, header.counter), ciphertext: envelope[header.size..<tagStart],
                 tag: envelope[tagStart...])
-            return Array(try AES.GCM.open(box, using: key, authenticating: envelope[..<Envelope.headerSize]))
+            return Array(try AES.GCM.open(box, using: key, authenticating: envelope[..<header.size]))
         } catch {
             throw .notAuthentic
         }

@@ -41,6 +41,15 @@ struct StreamMessage: Sendable {
         isComplete = !header.hasMore
     }
 
+    /// The body of a message that names what it answers.
+    static func naming(_ counter: UInt64, _ body: [UInt8]) -> [UInt8] {
+        var named: [UInt8] = []
+        named.reserveCapacity(8 + body.count)
+        named.append(integer: counter)
+        named.append(contentsOf: body)
+        return named
+    }
+
     /// A message as the bytes that go over the stream.
     /// - Returns: the bytes and the counter of the first part; nil for a message that is too large.
     static func seal(

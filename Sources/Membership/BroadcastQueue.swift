@@ -30,6 +30,18 @@ struct BroadcastQueue: Sendable {
 
     mutating func remove(_ subject: NodeID) { current[subject] = nil }
 
+    /// Forgets the news that others are known to have.
+    mutating func removeAll(where isKnown: (GossipMessage) -> Bool) {
+        for tier in tiers.indices {
+            tiers[tier].removeAll { entry in
+                guard current[entry.subject] == entry.number else { return true }
+                guard isKnown(entry.message) else { return false }
+                current[entry.subject] = nil
+                return true
+            }
+        }
+    }
+
     /// Takes what fits into so many bytes, and forgets what was sent `limit` times.
     mutating func take(bytes: Int, limit: Int) -> [GossipMessage] {
         var left = bytes

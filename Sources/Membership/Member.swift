@@ -90,8 +90,8 @@ public struct MemberRecord: Hashable, Sendable {
     /// Makes a record.
     public init(
         id: NodeID, roles: NodeRoles, addresses: [Endpoint], version: String, incarnation: UInt64 = 1,
-        leaderTerm: UInt64? = nil, protocols: ClosedRange<UInt8> = 1...1, isGossipClient: Bool = false,
-        isLeaving: Bool = false
+        leaderTerm: UInt64? = nil, protocols: ClosedRange<UInt8> = Membership.protocols,
+        isGossipClient: Bool = false, isLeaving: Bool = false
     ) {
         self.id = id
         self.roles = roles
@@ -115,6 +115,8 @@ public final class SignedRecord: Hashable, Sendable {
     public let attestation: [UInt8]
     /// Bytes that the whole takes in a message.
     public let encodedSize: Int
+    /// Stands for id, incarnation and signature where tables are compared; see `Fingerprint`.
+    let fingerprint: UInt64
 
     /// Joins a record and its proofs; nil when the whole would exceed `MemberCoding.recordLimit` or a part its own.
     public init?(record: MemberRecord, signature: [UInt8], attestation: [UInt8]) {
@@ -125,6 +127,7 @@ public final class SignedRecord: Hashable, Sendable {
         self.signature = signature
         self.attestation = attestation
         self.encodedSize = size
+        self.fingerprint = Fingerprint.of(record, signature)
     }
 
     /// Equal in every byte.
@@ -184,6 +187,8 @@ public struct Member: Sendable {
     var addressIndex = 0
     var position = 0
     var nextReconnect: Duration = .zero
+    /// What it adds to the sum of the table at present.
+    var counted: UInt64 = 0
 
     /// The newest record that was accepted.
     public var record: MemberRecord { signed.record }

@@ -14,6 +14,7 @@ extension Membership {
             return
         }
         own = signed
+        comparison.agreements = 0
         news.add(.alive(signed), about: record.id)
         claimLeadership(signed, from: nil)
     }
@@ -53,6 +54,7 @@ extension Membership {
             guard known.signed.signature.lexicographicallyPrecedes(signed.signature) else { return }
             if record.isLeaving == known.record.isLeaving {
                 members[record.id]?.signed = signed
+                recount(record.id)
             } else {
                 replace(known, with: signed)
             }
@@ -93,7 +95,13 @@ extension Membership {
         order.append(record.id)
         members[record.id] = member
         presentCount += 1
-        // A place by chance in the current round would need chance here; the end of the list is probed next.
+        recount(record.id)
+        // Who comes while a round is under way gets a place in it, another with each node: otherwise all would look for
+        // the newest members last.
+        if !round.isEmpty {
+            let place = Fingerprint.mix(own.record.id.low ^ record.id.low) % UInt64(round.count + 1)
+            round.insert(record.id, at: Int(place))
+        }
         report(.joined(record.id))
     }
 
@@ -148,6 +156,7 @@ extension Membership {
             member.nextReconnect = now + settings.reconnectInterval
         }
         members[id] = member
+        recount(id)
         if id == leader, !member.isPresent { setLeader(nil) }
     }
 

@@ -11,7 +11,7 @@ extension Membership {
 
     /// Everything that this node knows.
     func state() -> StateExchange {
-        var entries = [StateExchange.Entry(signed: own, status: own.record.isLeaving ? .left : .alive, accuser: nil)]
+        var entries = [ownEntry]
         entries.reserveCapacity(order.count + 1)
         for id in order {
             guard entries.count < MemberCoding.stateLimit, let member = members[id] else { break }
@@ -47,7 +47,7 @@ extension Membership {
         nextExchange = now + settlingPause * part
     }
 
-    private mutating func merge(_ entry: StateExchange.Entry, from sender: Endpoint, isNewcomer: Bool) {
+    mutating func merge(_ entry: StateExchange.Entry, from sender: Endpoint, isNewcomer: Bool) {
         let record = entry.signed.record
         // Absent members that are not known here need no introduction.
         let isAbsent = entry.status == .dead || entry.status == .left || entry.status == .stale
@@ -78,15 +78,27 @@ extension Membership {
                 heard(source)
                 relay(number, target: target, at: endpoint, for: sender)
             case .alive(let signed): accept(signed, from: sender, spread: true)
+            case .check(_, _, let source, _, _): heard(source)
+            case .confirm(let number, let agrees): received(confirmation: number, agrees: agrees)
             case .suspect(let accusation):
                 hear(accusation, isDeath: false, from: sender, &corrections)
             case .dead(let accusation):
                 hear(accusation, isDeath: true, from: sender, &corrections)
             }
         }
-        for case .ping(let number, let target, let source, let incarnation) in messages
-        where target == own.record.id && source != target {
-            answer(number, source: source, incarnation: incarnation, at: sender)
+        for message in messages {
+            switch message {
+            case .ping(let number, let target, let source, let incarnation):
+                guard target == own.record.id, source != target else { continue }
+                let ack = GossipMessage.ack(sequence: number, source: own.record.id)
+                answer(ack, source: source, incarnation: incarnation, at: sender)
+            case .check(let number, let target, let source, let incarnation, let table):
+                guard target == own.record.id.shortened, source != own.record.id else { continue }
+                let agrees = table == tableSum
+                answer(.confirm(sequence: number, agrees: agrees), source: source, incarnation: incarnation, at: sender)
+                compared(with: source, agrees: agrees)
+            default: break
+            }
         }
         if !corrections.isEmpty { turn.append(.send(corrections, to: sender)) }
     }
@@ -113,15 +125,17 @@ extension Membership {
 
     /// Answers a ping, and tells the asker what is believed of it when that is not good: it may have been cut off, or
     /// restarted without knowing how far its incarnations had come.
-    private mutating func answer(_ number: UInt32, source: NodeID, incarnation: UInt64, at sender: Endpoint) {
-        var messages: [GossipMessage] = [.ack(sequence: number, source: own.record.id)]
+    private mutating func answer(_ word: GossipMessage, source: NodeID, incarnation: UInt64, at sender: Endpoint) {
+        var messages = [word]
         if let member = members[source] {
             if incarnation < member.record.incarnation { messages.append(.alive(member.signed)) }
             if let accusation = accusation(against: source, member) { messages.append(accusation) }
         } else if lastIntroduction.map({ now - $0 > settings.probeInterval }) ?? true {
             // A stranger that knows us: it has news for us, and the whole state is the quickest way to it.
             lastIntroduction = now
-            turn.append(.exchange(state(), with: sender))
+            // Only who speaks of tables is sure to understand a comparison.
+            let isComparing = if case .confirm = word { true } else { false }
+            turn.append(isComparing ? opening(with: sender) : .exchange(state(), with: sender))
         }
         turn.append(.send(filled(messages), to: sender))
     }

@@ -21,6 +21,12 @@ extension Membership {
         probe = Probe(
             target: target, sequence: number, incarnation: member.record.incarnation,
             askOthersAt: now + min(settings.probeTimeout * (1 + localHealth), interval), end: now + interval)
+        if member.status == .alive, isComparing(with: member), let endpoint = member.endpoint {
+            let check = GossipMessage.check(
+                sequence: number, target: target.shortened, source: own.record.id, incarnation: own.record.incarnation,
+                table: tableSum)
+            return turn.append(.send(filled([check]), to: endpoint))
+        }
         sendPing(to: target, sequence: number)
     }
 
@@ -43,6 +49,26 @@ extension Membership {
         case .suspect: .suspect(accusation)
         case .dead: .dead(accusation)
         case .alive, .left, .stale: nil
+        }
+    }
+
+    /// The answer to a lone probe that may be a recorded one, when there is nothing else to say: it changes nothing
+    /// here, and tells only that this node is there.
+    /// - Parameter messages: an authentic packet that is not proven to be new.
+    /// - Returns: the packet to answer with; nil when the sender should prove that it is there now.
+    public func bareAnswer(to messages: [GossipMessage]) -> [GossipMessage]? {
+        func isKnown(_ source: NodeID, _ incarnation: UInt64) -> Bool {
+            members[source].map { $0.status == .alive && $0.record.incarnation == incarnation } ?? false
+        }
+        guard messages.count == 1, let message = messages.first, news.isEmpty else { return nil }
+        switch message {
+        case .ping(let number, let target, let source, let incarnation)
+        where target == own.record.id && isKnown(source, incarnation):
+            return [.ack(sequence: number, source: own.record.id)]
+        case .check(let number, let target, let source, let incarnation, let table)
+        where target == own.record.id.shortened && isKnown(source, incarnation):
+            return [.confirm(sequence: number, agrees: table == tableSum)]
+        default: return nil
         }
     }
 
@@ -99,6 +125,14 @@ extension Membership {
             // Only answered probes count: silence of the dead says nothing of the network.
             silence += ((current.hasAskedOthers ? 1 : 0) - silence) / 16
         }
+    }
+
+    /// The answer to a check: it names nobody, because only the present target of a probe may answer its number.
+    mutating func received(confirmation number: UInt32, agrees: Bool) {
+        guard let current = probe, current.sequence == number else { return }
+        heard(current.target)
+        received(ack: number, from: current.target)
+        compared(with: current.target, agrees: agrees)
     }
 
     mutating func received(nack number: UInt32) {

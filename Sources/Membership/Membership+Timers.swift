@@ -93,7 +93,9 @@ extension Membership {
             // Spread by chance, so that members that started together do not exchange together.
             nextExchange = now + pause * Double.random(in: 0.75...1.25, using: &random)
             if isClient, !isLeaving { announce { _ in } }
-            turn.append(.exchange(state(), with: endpoint))
+            // Whose table is like those of others has nothing to ask for.
+            if host == nil, hasAgreedLately(within: pause / 2) { return }
+            turn.append(opening(with: endpoint, of: host == nil ? partner : member(at: endpoint)))
         } else {
             nextExchange = now + settings.joinRetryInterval
             // When all are gone it is this node that is cut off: where they were, they may be.
@@ -161,6 +163,7 @@ extension Membership {
 
     private mutating func forget(_ id: NodeID) {
         guard let member = members.removeValue(forKey: id) else { return }
+        table &-= member.counted
         if member.status == .dead { absentCount -= 1 }
         news.remove(id)
         let last = order.removeLast()

@@ -21,6 +21,10 @@
 /// out the effects in order; store `own.record.incarnation` if it wants a restarted node to be known at once.
 /// It never does: remove an agent (that is the master's decision), trust an address, read a clock, do cryptography.
 public struct Membership: Sendable {
+    /// The versions of the gossip protocol that this code speaks. With version 2 members compare their tables with each
+    /// probe, and exchange only what differs.
+    public static let protocols: ClosedRange<UInt8> = 1...2
+
     /// The timing in force.
     public let settings: MembershipSettings
     /// This node's own record as it was announced last.
@@ -65,6 +69,9 @@ public struct Membership: Sendable {
     var foreignAddresses: [Endpoint]?
     var nextRivalry: Duration = .zero
     var refusals: Set<RefusalKey> = []
+    /// The sum of the fingerprints of all others that can be probed.
+    var table: UInt64 = 0
+    var comparison = Comparison()
 
     var nextProbe: Duration
     var nextLook: Duration
@@ -162,6 +169,7 @@ public struct Membership: Sendable {
         case .join(let endpoints): join(endpoints)
         case .packet(let messages, let sender): receive(messages, from: sender)
         case .state(let state, let sender, let exchange): receive(state, from: sender, exchange: exchange)
+        case .step(let step, let sender, let exchange): receive(step, from: sender, exchange: exchange)
         case .exchangeFailed(let endpoint):
             if endpoint == host { settle(with: endpoint, isFirst: false) }
             isExchangeBroken = true

@@ -9,6 +9,9 @@ extension Membership {
         case packet([GossipMessage], from: Endpoint)
         /// A state came over a stream; an answer belongs on the same stream when `exchange` is given.
         case state(StateExchange, from: Endpoint, exchange: UInt64?)
+        /// A step of an exchange of protocol 2 came over the stream with that number; unless it is the last, it is
+        /// answered there.
+        case step(ExchangeStep, from: Endpoint, exchange: UInt64)
         /// An exchange that this node asked for came to nothing.
         case exchangeFailed(Endpoint)
         /// This node's own addresses are other ones now.
@@ -29,6 +32,10 @@ extension Membership {
         case exchange(StateExchange, with: Endpoint)
         /// Answer on the stream with that number.
         case answer(StateExchange, exchange: UInt64)
+        /// Open a stream, say that step, and hand in what comes back with `Event.step`, or `exchangeFailed`.
+        case ask(ExchangeStep, with: Endpoint)
+        /// Say that step on the stream with that number, and close it when the step is the last.
+        case say(ExchangeStep, exchange: UInt64)
         /// Tell the rest of this program.
         case report(Report)
     }
@@ -134,6 +141,10 @@ public enum GossipMessage: Hashable, Sendable {
     case suspect(Accusation)
     /// A member did not answer an accusation in time.
     case dead(Accusation)
+    /// "Are you there, and is your table like mine?" A ping of protocol 2; four bytes of its id name the target.
+    case check(sequence: UInt32, target: UInt32, source: NodeID, incarnation: UInt64, table: UInt64)
+    /// "I am", in answer to a check, and whether both tables are the same.
+    case confirm(sequence: UInt32, agrees: Bool)
 }
 
 /// What two members tell each other over a stream: everything they know.

@@ -24,9 +24,11 @@ public struct MembershipSettings: Sendable {
     public var suspicionConfirmations: Int
     /// The highest local health score: probes of a node in trouble are up to this + 1 times slower.
     public var localHealthLimit: Int
-    /// Time between two exchanges of the whole state with another member, in clusters up to 32 members; it grows with
-    /// the logarithm above, and is at most four probe intervals while much news waits. Shorter repairs lost news sooner;
-    /// an exchange costs up to 512 bytes a member.
+    /// Time between two exchanges with another member while no comparison of tables says that there is nothing to
+    /// exchange, in clusters up to 32 members; it grows with the logarithm above, and is at most four probe intervals
+    /// while much news waits. A quarter of it passes between two exchanges because of tables that stay different.
+    /// Shorter repairs lost news sooner; an exchange costs some 23 bytes a member and the records that differ, or, with
+    /// members that speak protocol 1 alone, up to 512 bytes a member.
     public var exchangeInterval: Duration
     /// Time between two attempts to reach members that are believed dead; heals partitions. It grows with the time
     /// that a member has been dead.

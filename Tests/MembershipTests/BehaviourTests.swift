@@ -3,7 +3,7 @@ import MembershipSimulation
 import Testing
 
 /// One member under test, with a clock that is moved by hand.
-private struct Subject {
+struct Subject {
     var membership: Membership
     var now: Duration = .seconds(100)
     var chance = SimulatedChance(seed: 1)
@@ -59,6 +59,9 @@ private struct Subject {
                     guard let index = answering.first(where: { Self.at($0) == endpoint }) else { continue }
                     for case .ping(let number, _, _, _) in messages {
                         effects += take(.packet([.ack(sequence: number, source: Self.id(index))], from: endpoint))
+                    }
+                    for case .check(let number, _, _, _, _) in messages {
+                        effects += take(.packet([.confirm(sequence: number, agrees: true)], from: endpoint))
                     }
                 default: break
                 }

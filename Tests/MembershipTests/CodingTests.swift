@@ -23,7 +23,7 @@ struct CodingTests {
         (0..<chance.pick(0...8)).map { _ in
             let (one, two) = (NodeID(high: 1, low: chance.next()), NodeID(high: 2, low: chance.next()))
             let number = UInt32(truncatingIfNeeded: chance.next())
-            switch chance.pick(0...6) {
+            switch chance.pick(0...8) {
             case 0: return .ping(sequence: number, target: one, source: two, incarnation: chance.next())
             case 1: return .ack(sequence: number, source: one)
             case 2: return .nack(sequence: number, source: two)
@@ -32,6 +32,11 @@ struct CodingTests {
                     sequence: number, target: one, at: Endpoint(ipv6High: 1, low: 2, port: 3), source: two)
             case 4: return .alive(record(&chance))
             case 5: return .suspect(Accusation(subject: one, incarnation: chance.next(), accuser: two))
+            case 6:
+                return .check(
+                    sequence: number, target: number ^ 5, source: two,
+                    incarnation: chance.next() >> UInt64(chance.pick(0...63)), table: chance.next())
+            case 7: return .confirm(sequence: number, agrees: chance.chance(500))
             default: return .dead(Accusation(subject: one, incarnation: chance.next(), accuser: two))
             }
         }
@@ -82,11 +87,75 @@ struct CodingTests {
         for _ in 0..<20_000 {
             var bytes = (0..<chance.pick(0...200)).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
             if !bytes.isEmpty { bytes[0] = 1 }
-            if bytes.count > 1 { bytes[1] = UInt8(chance.pick(0...8)) }
+            if bytes.count > 1 { bytes[1] = UInt8(chance.pick(0...11)) }
             _ = try? MemberCoding.packet(from: bytes)
             _ = try? MemberCoding.state(from: bytes)
+            _ = try? MemberCoding.step(from: bytes)
             _ = try? MemberCoding.record(from: bytes)
         }
+    }
+
+    private func step(_ chance: inout SimulatedChance) -> ExchangeStep {
+        let source = NodeID(high: chance.next(), low: chance.next())
+        let entries = (0..<chance.pick(0...3)).map { _ in
+            StateExchange.Entry(
+                signed: record(&chance), status: chance.chance(500) ? .alive : .dead,
+                accuser: chance.chance(500) ? source : nil)
+        }
+        let state = StateExchange(source: source, entries: entries)
+        switch chance.pick(0...4) {
+        case 0: return .ask(table: chance.next(), state)
+        case 1: return .same(source: source)
+        case 2:
+            let rows = (0..<chance.pick(0...9)).map { _ in
+                ExchangeStep.Row(
+                    id: NodeID(high: chance.next(), low: chance.next()),
+                    incarnation: chance.next() >> UInt64(chance.pick(0...63)), status: .suspect,
+                    check: UInt32(truncatingIfNeeded: chance.next()))
+            }
+            return .summary(source: source, rows)
+        case 3: return .difference(state, wanted: (0..<chance.pick(0...9)).map { NodeID(high: 3, low: UInt64($0)) })
+        default: return .rest(state)
+        }
+    }
+
+    @Test func `the steps of an exchange are read as they were written, and only whole`() throws {
+        var chance = SimulatedChance(seed: 5)
+        for _ in 0..<300 {
+            let step = step(&chance)
+            let bytes = MemberCoding.encode(step: step)
+            #expect(try MemberCoding.step(from: bytes) == step)
+            #expect(throws: MemberCoding.Failure.oversized) { try MemberCoding.step(from: bytes + [0]) }
+            let length = chance.pick(0...bytes.count - 1)
+            #expect(throws: MemberCoding.Failure.self) { try MemberCoding.step(from: Array(bytes[..<length])) }
+            var changed = bytes
+            changed[chance.pick(0...bytes.count - 1)] ^= 1 << UInt8(chance.pick(0...7))
+            guard let read = try? MemberCoding.step(from: changed) else { continue }
+            #expect(MemberCoding.encode(step: read) == changed, "one value has two encodings")
+        }
+        let source = [UInt8](repeating: 0, count: 16)
+        for kind in [3, 5] as [UInt8] {
+            #expect(throws: MemberCoding.Failure.oversized) {
+                try MemberCoding.step(from: [1, kind] + source + [0xff, 0xff])
+            }
+        }
+        #expect(throws: MemberCoding.Failure.oversized) {
+            try MemberCoding.step(from: [1, 4] + source + [0, 0, 0xff, 0xff])
+        }
+    }
+
+    @Test(arguments: [0, 1, 0x7f, 0x80, 1 << 14, 1 << 62, 1 << 63, .max] as [UInt64])
+    func `a number of any length has one encoding`(incarnation: UInt64) throws {
+        let check = GossipMessage.check(
+            sequence: 1, target: 2, source: NodeID(high: 3, low: 4), incarnation: incarnation, table: 5)
+        let bytes = MemberCoding.encode(packet: [check])
+        #expect(try MemberCoding.packet(from: bytes) == [check])
+        guard incarnation < 0x80 else { return }
+        // The same number with a byte that says nothing.
+        var longer = bytes
+        longer[26] |= 0x80
+        longer.insert(0, at: 27)
+        #expect(throws: MemberCoding.Failure.malformed) { try MemberCoding.packet(from: longer) }
     }
 
     @Test func `what is too large is refused`() throws {

@@ -27,8 +27,8 @@ public final class FaultStory {
         }
     }
 
-    /// All have version 2 in common.
-    private static func protocols(_ kind: Int) -> ClosedRange<UInt8> { [1...2, 1...3, 2...3][kind] }
+    /// All have version 1 in common, and some speak no other.
+    private static func protocols(_ kind: Int) -> ClosedRange<UInt8> { [1...1, 1...2, 1...3][kind] }
 
     /// One fault after another.
     public func run(steps: Int) {

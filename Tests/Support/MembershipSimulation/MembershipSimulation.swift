@@ -36,6 +36,9 @@ public final class MembershipSimulation {
     public var isPlain = false
     public internal(set) var now = 0
     public internal(set) var packets = 0
+    /// Streams that were opened, and what was said on those of protocol 2.
+    public var streams: UInt64 { exchangeCount }
+    public internal(set) var steps = 0
     /// What must never happen, and did.
     public internal(set) var violations: [String] = []
     public internal(set) var deaths: [Death] = []
@@ -48,7 +51,8 @@ public final class MembershipSimulation {
     var nodes: [Node] = []
     var queue = SimulatedQueue<Action>()
     var indices: [Endpoint: Int] = [:]
-    var exchanges: [UInt64: Int] = [:]
+    /// Who opened a stream, and to whom.
+    var exchanges: [UInt64: (opener: Int, other: Int)] = [:]
     private var exchangeCount: UInt64 = 0
     var seen: [Int: UInt64] = [:]
     var announced: [Int: UInt64] = [:]
@@ -254,20 +258,50 @@ public final class MembershipSimulation {
         switch effect {
         case .send(let messages, let endpoint): send(messages, from: index, to: endpoint)
         case .exchange(let state, let endpoint):
-            let pause = 3 * chance.pick(network.delay)
-            guard let to = indices[endpoint], nodes[to].isRunning, network.carries(index, to),
-                network.carries(to, index)
-            else { return queue.plan(.event(.exchangeFailed(endpoint), to: index), at: now + 2_000_000) }
-            exchangeCount += 1
-            exchanges[exchangeCount] = index
-            let event = Membership.Event.state(state, from: nodes[index].endpoint, exchange: exchangeCount)
-            queue.plan(.event(event, to: to), at: now + pause)
+            guard let number = openStream(from: index, to: endpoint), let to = exchanges[number]?.other else { return }
+            let event = Membership.Event.state(state, from: nodes[index].endpoint, exchange: number)
+            queue.plan(.event(event, to: to), at: now + 3 * chance.pick(network.delay))
         case .answer(let state, let number):
-            guard let to = exchanges.removeValue(forKey: number), network.carries(index, to) else { return }
+            guard let to = exchanges.removeValue(forKey: number)?.opener, network.carries(index, to) else { return }
             let event = Membership.Event.state(state, from: nodes[index].endpoint, exchange: nil)
             queue.plan(.event(event, to: to), at: now + chance.pick(network.delay))
+        case .ask(let step, let endpoint):
+            guard let number = openStream(from: index, to: endpoint, isComparing: true) else { return }
+            say(step, from: index, on: number, pause: 2 * chance.pick(network.delay))
+        case .say(let step, let number): say(step, from: index, on: number, pause: 0)
         case .report(let report): note(report, of: index)
         }
+    }
+
+    private func openStream(from index: Int, to endpoint: Endpoint, isComparing: Bool = false) -> UInt64? {
+        guard let to = indices[endpoint], nodes[to].isRunning, network.carries(index, to), network.carries(to, index),
+            !isComparing || isComparer(to)
+        else {
+            queue.plan(.event(.exchangeFailed(endpoint), to: index), at: now + 2_000_000)
+            return nil
+        }
+        exchangeCount += 1
+        exchanges[exchangeCount] = (index, to)
+        return exchangeCount
+    }
+
+    /// Who speaks protocol 1 alone does not understand comparisons.
+    private func isComparer(_ index: Int) -> Bool { nodes[index].membership.own.record.protocols.contains(2) }
+
+    private func say(_ step: ExchangeStep, from index: Int, on number: UInt64, pause: Int) {
+        guard let (opener, other) = exchanges[number] else { return }
+        if step.isLast { exchanges[number] = nil }
+        if encodes, (try? MemberCoding.step(from: MemberCoding.encode(step: step))) != step {
+            violations.append("a step of an exchange changed on its way: \(step)")
+        }
+        let to = index == opener ? other : opener
+        steps += 1
+        guard nodes[to].isRunning, network.carries(index, to) else {
+            exchanges[number] = nil
+            return queue.plan(.event(.exchangeFailed(nodes[other].endpoint), to: opener), at: now + 2_000_000)
+        }
+        let event = Membership.Event.step(step, from: nodes[index].endpoint, exchange: number)
+        queue.plan(.event(event, to: to), at: now + pause + chance.pick(network.delay))
     }
 
     private func send(_ messages: [GossipMessage], from index: Int, to endpoint: Endpoint) {
@@ -283,6 +317,13 @@ public final class MembershipSimulation {
             messages = decoded
         }
         guard let to = indices[endpoint], network.carries(index, to) else { return }
+        let isComparison = messages.contains {
+            switch $0 {
+            case .check, .confirm: true
+            default: false
+            }
+        }
+        if isComparison, !isComparer(to) { return }
         let copies = chance.chance(network.duplicatesPerMille) ? 2 : 1
         for _ in 0..<copies where !chance.chance(network.lossPerMille) {
             let packet = Action.packet(messages, from: nodes[index].endpoint, key: nodes[index].key, to: to)
