@@ -1,7 +1,7 @@
 """One gossip with a process for each member, on the network that this script is started in; see `gossip.py`.
 
     gossip_processes.py measure KIND PROGRAM PRESET MEMBERS IDLE
-    gossip_processes.py stalls KIND PROGRAM PRESET MEMBERS SECONDS SEED
+    gossip_processes.py stalls KIND PROGRAM PRESET MEMBERS SECONDS SEED AWAKE
 """
 
 import json
@@ -84,10 +84,9 @@ def detect(members):
     emit("false_death_members", len(wrong))
 
 
-def plan(seed, count, seconds):
-    """When which member is stopped or goes on: a third of all, again and again, for 1 to 20 s with 0.2 to 5 s between.
-
-    Depends on nothing but the arguments, so all kinds of members suffer the same.
+def plan(seed, count, seconds, awake):
+    """When which member is stopped or goes on: a third of all, again and again, for 1 to 20 s, with 0.05 s to `awake`
+    between. Depends on nothing but the arguments, so all kinds of members suffer the same.
     """
     chance = random.Random(seed)
     victims = chance.sample(range(count), count // 3)
@@ -97,12 +96,12 @@ def plan(seed, count, seconds):
         while at < seconds:
             end = at + chance.uniform(1, 20)
             events += [(at, victim, signal.SIGSTOP), (min(end, seconds), victim, signal.SIGCONT)]
-            at = end + chance.uniform(0.2, 5)
+            at = end + chance.uniform(0.05, awake)
     return sorted(events), set(victims)
 
 
-def stalls(members, seconds, seed):
-    events, victims = plan(seed, members.count, seconds)
+def stalls(members, seconds, seed, awake):
+    events, victims = plan(seed, members.count, seconds, awake)
     members.listen(5)
     members.beliefs.clear()
     start = time.monotonic()
@@ -132,7 +131,7 @@ def main():
         members.start()
         join(members)
         if what == "stalls":
-            stalls(members, float(seconds), int(sys.argv[7]))
+            stalls(members, float(seconds), int(sys.argv[7]), float(sys.argv[8]))
         else:
             rest(members, float(seconds))
             update(members)
