@@ -298,7 +298,7 @@ let tests: [Target] = [
 
 /// Only with RONDO_FUZZ, which names libFuzzer: the parsers of what comes from outside with its instruments, and what
 /// feeds them, instead of everything else. `Tests/Fuzz/run` builds it, in a folder of its own.
-func fuzzing(with library: String) -> [Target] {
+@MainActor func fuzzing(with library: String) -> [Target] {
     let looks: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     let targets = (decisions + mechanisms + facades).filter {
         ["ClusterModel", "Gossip", "Identity", "Membership"].contains($0.name)
@@ -322,6 +322,10 @@ func fuzzing(with library: String) -> [Target] {
 }
 
 let fuzzer = Context.environment["RONDO_FUZZ"]
+let targets =
+    if let fuzzer { fuzzing(with: fuzzer) } else {
+        c + decisions + mechanisms + facades + programs + benchmarks + tests
+    }
 
 let package = Package(
     name: "rondo",
@@ -338,5 +342,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
-    targets: fuzzer.map(fuzzing) ?? c + decisions + mechanisms + facades + programs + benchmarks + tests
+    targets: targets
 )
