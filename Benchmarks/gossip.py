@@ -79,6 +79,7 @@ def compare(members, peers, rounds):
         order = list(peers)
         for name in order if number % 2 == 0 else reversed(order):
             results[name].append(finished(started(peers[name](members))))
+            tell(benchmark="gossip", peer=name, members=members, round=number, **results[name][-1])
     for name, runs in results.items():
         for key in runs[0]:
             values = [run[key] for run in runs if key in run]

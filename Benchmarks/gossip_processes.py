@@ -126,6 +126,8 @@ def main():
     if len(sys.argv) < 7:
         sys.exit(__doc__)
     what, kind, program, preset, count, seconds = sys.argv[1:7]
+    # So that nobody is left when this is ended early.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     members = Members(kind, int(count), program, preset)
     try:
         members.start()
