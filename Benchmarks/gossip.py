@@ -10,7 +10,7 @@ profile lan of serf; all of them probe each second and wait half a second for th
 ours the timers of memberlist instead.
 
 With --stalls 32 members of each kind run at once, each a process, and for two minutes a third of them is stopped again
-and again for 1 to 20 s, with at most --awake between (half a second): who was well and is given up all the same? Ours
+and again for 1 to 20 s, with at most --awake between (0.05 s): who was well and is given up all the same? Ours
 runs twice, with the timers of memberlist and with its own.
 
 memberlist's peer is built from `peers/memberlist.go` with Debian's packages golang-go and
@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--preset", choices=("lan", "memberlist"), default="lan")
     parser.add_argument("--idle", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--awake", type=float, default=0.5)
+    parser.add_argument("--awake", type=float, default=0.05)
     arguments = parser.parse_args()
     programs = {"rondo": os.path.abspath(arguments.program), "memberlist": memberlist(arguments.directory),
                 "serf": shutil.which("serf") if arguments.processes or arguments.stalls else None}

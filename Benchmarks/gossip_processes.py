@@ -85,8 +85,8 @@ def detect(members):
 
 
 def plan(seed, count, seconds, awake):
-    """When which member is stopped or goes on: a third of all, again and again, for 1 to 20 s, with 0.05 s to `awake`
-    between. Depends on nothing but the arguments, so all kinds of members suffer the same.
+    """When which member is stopped or goes on: a third of all, again and again, for 1 to 20 s, with a tenth of
+    `awake` to `awake` between. Depends on nothing but the arguments, so all kinds of members suffer the same.
     """
     chance = random.Random(seed)
     victims = chance.sample(range(count), count // 3)
@@ -96,7 +96,7 @@ def plan(seed, count, seconds, awake):
         while at < seconds:
             end = at + chance.uniform(1, 20)
             events += [(at, victim, signal.SIGSTOP), (min(end, seconds), victim, signal.SIGCONT)]
-            at = end + chance.uniform(0.05, awake)
+            at = end + chance.uniform(awake / 10, awake)
     return sorted(events), set(victims)
 
 
