@@ -17,6 +17,7 @@ TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox
 BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static
 KEEP ?= 0
 SEED ?=
+FUZZ_SECONDS ?= 60
 SUITES ?=
 PROTOS ?=
 
@@ -67,6 +68,10 @@ test-all: test ## The long form: 50,000 seeds of the cluster simulation.
 test-v2: appliance ## Run containers, podman and an agent in a virtual machine with cgroup v2 and systemd (as root).
 	@Provisioning/install-packages $(V2_PACKAGES)
 	Tests/System/v2/run_all.sh dist/rondo $(SUITES)
+
+.PHONY: fuzz
+fuzz: setup ## Feed the parsers of what comes from outside with libFuzzer: make fuzz FUZZ_SECONDS=60
+	Tests/Fuzz/run $(FUZZ_SECONDS)
 
 .PHONY: simulate
 simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42

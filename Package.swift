@@ -297,9 +297,40 @@ let tests: [Target] = [
     .testTarget(name: "TidyTests", swiftSettings: swift),
 ]
 
+/// Only with RONDO_FUZZ, which names libFuzzer: the parsers of what comes from outside with its instruments, and what
+/// feeds them, instead of everything else. `Tests/Fuzz/run` builds it, in a folder of its own.
+@MainActor func fuzzing(with library: String) -> [Target] {
+    let looks: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
+    let targets = (decisions + mechanisms + facades).filter {
+        ["ClusterModel", "Gossip", "Identity", "Membership"].contains($0.name)
+    }
+    for target in targets where target.name != "ClusterModel" { target.swiftSettings = swift + looks }
+    for target in targets where target.name == "Gossip" {
+        // Sockets and streams have no part in it, and would bring half of all dependencies.
+        target.dependencies = ["Membership", .product(name: "Crypto", package: "swift-crypto")]
+        target.sources = [
+            "Beacon.swift", "Envelope.swift", "KeyRing.swift", "MemberEndpoint.swift", "ReplayWindow.swift",
+            "Seal.swift", "StreamMessage.swift",
+        ]
+    }
+    let fuzzer: Target = .executableTarget(
+        name: "parser-fuzz", dependencies: ["ClusterModel", "Gossip", "Identity", "Membership"], path: "Tests/Fuzz",
+        exclude: ["run"], swiftSettings: swift,
+        linkerSettings: [
+            .unsafeFlags(["-use-ld=lld", "-Xlinker", library]), .linkedLibrary("stdc++"), .linkedLibrary("m"),
+        ])
+    return targets + [fuzzer]
+}
+
+let fuzzer = Context.environment["RONDO_FUZZ"]
+let targets =
+    if let fuzzer { fuzzing(with: fuzzer) } else {
+        c + decisions + mechanisms + facades + programs + benchmarks + tests
+    }
+
 let package = Package(
     name: "rondo",
-    products: [.executable(name: "rondo", targets: ["rondo"])],
+    products: fuzzer == nil ? [.executable(name: "rondo", targets: ["rondo"])] : [],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
@@ -312,5 +343,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     ],
-    targets: c + decisions + mechanisms + facades + programs + benchmarks + tests
+    targets: targets
 )

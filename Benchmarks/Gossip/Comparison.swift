@@ -47,9 +47,9 @@ struct Comparison {
         let signers = (0..<members).map { _ in Signer() }
         var nodes: [GossipNode] = []
         for (index, signer) in signers.enumerated() {
-            let address = IPAddress.v4("127.1.\(index / 250).\(index % 250 + 1)")
             let settings = GossipSettings(
-                membership: timing, cluster: "benchmark", listen: [address], port: port, beacon: nil)
+                membership: timing, cluster: "benchmark", listen: [.v4(LoneMember.address(of: index))], port: port,
+                beacon: nil)
             let identity = GossipIdentity(
                 id: signer.id, roles: .agent, attestation: Array(repeating: 1, count: 106), version: "0.1.0")
             let node = try await GossipNode.start(

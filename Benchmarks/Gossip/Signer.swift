@@ -10,8 +10,15 @@ struct Signer: Sendable {
     private static let keys = Mutex<[NodeID: P256.Signing.PublicKey]>([:])
     private static let good = Mutex<Set<[UInt8]>>([])
 
-    init() {
-        let key = P256.Signing.PrivateKey()
+    init() { self.init(P256.Signing.PrivateKey()) }
+
+    /// The key of that member, the same in all processes: nobody has to be told the others' keys.
+    init(number: Int) {
+        let seed = Array(SHA256.hash(data: Array("rondo-benchmark-member-\(number)".utf8)))
+        self.init((try? P256.Signing.PrivateKey(rawRepresentation: seed)) ?? P256.Signing.PrivateKey())
+    }
+
+    private init(_ key: P256.Signing.PrivateKey) {
         self.key = key
         let bytes = Array(SHA256.hash(data: key.publicKey.compressedRepresentation))
         func integer(_ part: ArraySlice<UInt8>) -> UInt64 { part.reduce(0) { $0 << 8 | UInt64($1) } }

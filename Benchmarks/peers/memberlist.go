@@ -3,9 +3,11 @@
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go build -o memberlist-peer Benchmarks/peers/memberlist.go
 //	memberlist-peer MEMBERS [lan|local] [IDLE SECONDS]
+//	memberlist-peer member INDEX [lan|local]      one of them in a process of its own, as Benchmarks/Gossip/LoneMember is
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"log"
@@ -93,18 +95,75 @@ func collect(diaries []*diary, skip int, isUpdate bool, key string, start time.T
 	}
 }
 
+func configuration(i int, local bool) *memberlist.Config {
+	config := memberlist.DefaultLANConfig()
+	if local {
+		config = memberlist.DefaultLocalConfig()
+	}
+	config.Name = fmt.Sprintf("n%d", i)
+	config.BindAddr = fmt.Sprintf("127.1.%d.%d", i/250, i%250+1)
+	config.AdvertiseAddr, config.BindPort, config.AdvertisePort = config.BindAddr, 7946, 7946
+	config.Logger = log.New(io.Discard, "", 0)
+	return config
+}
+
+// Says on standard output what one member is told.
+type herald struct {
+	name string
+	meta []byte
+}
+
+func (h *herald) say(word string, n *memberlist.Node) {
+	if n.Name != h.name {
+		os.Stdout.WriteString(word + " " + n.Name[1:] + "\n")
+	}
+}
+func (h *herald) NotifyJoin(n *memberlist.Node)   { h.say("joined", n) }
+func (h *herald) NotifyLeave(n *memberlist.Node)  { h.say("died", n) }
+func (h *herald) NotifyUpdate(n *memberlist.Node) { h.say("updated", n) }
+func (h *herald) NodeMeta(int) []byte             { return h.meta }
+func (h *herald) NotifyMsg([]byte)                {}
+func (h *herald) GetBroadcasts(int, int) [][]byte { return nil }
+func (h *herald) LocalState(bool) []byte          { return nil }
+func (h *herald) MergeRemoteState([]byte, bool)   {}
+
+// Takes orders as lines on standard input: "join ADDRESS" and "update NUMBER".
+func alone(index int, local bool) {
+	config := configuration(index, local)
+	h := &herald{name: config.Name, meta: []byte("0")}
+	config.Events, config.Delegate = h, h
+	member, err := memberlist.Create(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Stdout.WriteString("ready\n")
+	orders := bufio.NewScanner(os.Stdin)
+	for orders.Scan() {
+		words := strings.Fields(orders.Text())
+		switch words[0] {
+		case "join":
+			if _, err := member.Join([]string{words[1] + ":7946"}); err != nil {
+				fmt.Fprintln(os.Stderr, "join", index, err)
+			}
+			os.Stdout.WriteString("called\n")
+		case "update":
+			h.meta = []byte(words[1])
+			go member.UpdateNode(0)
+		}
+	}
+}
+
 func main() {
+	local := os.Args[len(os.Args)-1] == "local" || len(os.Args) > 2 && os.Args[2] == "local"
+	if os.Args[1] == "member" {
+		index, _ := strconv.Atoi(os.Args[2])
+		alone(index, local)
+		return
+	}
 	size, _ = strconv.Atoi(os.Args[1])
 	members, diaries := make([]*memberlist.Memberlist, size), make([]*diary, size)
 	for i := range members {
-		config := memberlist.DefaultLANConfig()
-		if len(os.Args) > 2 && os.Args[2] == "local" {
-			config = memberlist.DefaultLocalConfig()
-		}
-		config.Name = fmt.Sprintf("n%d", i)
-		config.BindAddr = fmt.Sprintf("127.1.%d.%d", i/250, i%250+1)
-		config.AdvertiseAddr, config.BindPort, config.AdvertisePort = config.BindAddr, 7946, 7946
-		config.Logger = log.New(io.Discard, "", 0)
+		config := configuration(i, local)
 		diaries[i] = &diary{meta: []byte("0"), updated: map[string]time.Time{}, gone: map[string]time.Time{}}
 		config.Events, config.Delegate = diaries[i], diaries[i]
 		member, err := memberlist.Create(config)
