@@ -28,7 +28,8 @@ extension AgentCore {
                 launch: $0.stored.launch, status: $0.reported, told: $0.stream.pending.first?.state,
                 directory: $0.stored.directory)
         }
-        turn.effects.append(.connect(session: session, AgentRegistration(info: info, tasks: reported)))
+        turn.effects.append(
+            .connect(session: session, AgentRegistration(info: info, tasks: reported, origin: settings.origin)))
     }
 
     mutating func connectionLost(_ session: Int, _ turn: inout Turn<some RandomNumberGenerator>) {
@@ -42,7 +43,7 @@ extension AgentCore {
     private mutating func wait(_ turn: inout Turn<some RandomNumberGenerator>) {
         pauseStreams()
         turn.effects.append(.disconnect(session: session))
-        let half = backoff / 2
+        let half = (copyPause ?? backoff) / 2
         let share = Int(turn.generator.next(upperBound: UInt64(1_001)))
         link = .waiting(until: turn.now.elapsed + half + half * share / 1_000)
         backoff = min(backoff * 2, settings.longestBackoff)
@@ -75,8 +76,9 @@ extension AgentCore {
             switch event {
             case .subscribed(let id, _, let interval): subscribed(id, interval, session, &turn)
             case .refused(let reason, let isFinal): refused(reason, isFinal, &turn)
+            case .duplicate(_, let pause): standBack(pause, &turn)
             // Nothing else has a meaning before the master has taken the agent in.
-            case .run, .kill, .acknowledge, .shutdownFramework, .openStream, .heartbeat: break
+            case .run, .kill, .acknowledge, .shutdownFramework, .openStream, .heartbeat, .ping, .warning: break
             }
         case .registered(session, _, let nextHeartbeat):
             link = .registered(session: session, lastHeard: turn.now.elapsed, nextHeartbeat: nextHeartbeat)
@@ -95,7 +97,9 @@ extension AgentCore {
         case .shutdownFramework(let id): shutDown(id, &turn)
         case .openStream(let request): turn.effects.append(.openStream(request, session: session))
         case .refused(let reason, let isFinal): refused(reason, isFinal, &turn)
-        case .subscribed, .heartbeat: break
+        case .duplicate(_, let pause): standBack(pause, &turn)
+        case .ping: turn.effects.append(.send(.heartbeat, session: session))
+        case .subscribed, .heartbeat, .warning: break
         }
     }
 
@@ -110,6 +114,7 @@ extension AgentCore {
         // A master that asks for nonsense must not make its agents spin or fall silent for good.
         heartbeatInterval = min(max(interval, .milliseconds(100)), .seconds(60))
         backoff = settings.firstBackoff
+        copyPause = nil
         link = .registered(session: session, lastHeard: now, nextHeartbeat: now + heartbeatInterval)
         for key in containers.keys.sorted() {
             guard let id = containers[key], let status = tasks[id]?.stream.connect(now: now) else { continue }
@@ -130,6 +135,13 @@ extension AgentCore {
         turn.effects.append(.disconnect(session: session))
         link = .off
         close(.refused(reason), &turn)
+    }
+
+    /// Another machine takes part under this agent's id. It is asked for rarely, whatever else fails meanwhile: should
+    /// its session break for a moment, it must be the first to be back.
+    private mutating func standBack(_ pause: Duration, _ turn: inout Turn<some RandomNumberGenerator>) {
+        copyPause = min(max(pause, .seconds(1)), .seconds(600))
+        wait(&turn)
     }
 
     /// Begins to end everything, for good.
@@ -154,7 +166,7 @@ extension AgentCore {
         let deadline = closing.deadline ?? turn.now.elapsed + settings.leaveTimeout
         self.closing?.deadline = deadline
         // Without a session nobody would acknowledge; one is waited for while it may still come.
-        let isWorthWaiting = link != .off && !tasks.isEmpty
+        let isWorthWaiting = link != .off && copyPause == nil && !tasks.isEmpty
         guard !isWorthWaiting || deadline <= turn.now.elapsed else { return }
         if let openSession, closing.reason == .left {
             turn.effects.append(.send(.leave, session: openSession))

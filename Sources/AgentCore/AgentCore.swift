@@ -39,6 +39,8 @@ public struct AgentCore: Sendable {
     var link = Link.off
     var session = 0
     var backoff: Duration
+    /// Set while another machine takes part with this agent's key: so rarely this one asks for its place.
+    var copyPause: Duration?
     var heartbeatInterval: Duration
     var closing: Closing?
     var hasStopped = false

@@ -7,6 +7,8 @@ public struct AgentSettings: Sendable {
     public var info: AgentInfo
     /// The directory under which work directories are: an absolute path, without a slash at the end.
     public var workRoot: String
+    /// Which process of which place this is, for the master to tell a restart from a copy.
+    public var origin: AgentOrigin?
     /// The pause before the first attempt to reach the master again; doubles up to `longestBackoff`. Each pause is
     /// drawn between half of it and all of it, so that a thousand agents do not come back in step.
     public var firstBackoff: Duration = .milliseconds(250)

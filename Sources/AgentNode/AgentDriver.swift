@@ -22,6 +22,8 @@ struct AgentDriver {
     private var timer: (at: Duration, scheduled: Scheduled<Void>)?
     private var outcome: AgentNode.Outcome?
     private var ended: [TaskState: Int] = [:]
+    /// Another machine takes part with this agent's key; said once, not at every attempt.
+    private var isCopy = false
     private let started: Moment
 
     init(settings: AgentNode.Settings, core: AgentCore, parts: AgentParts) {
@@ -165,15 +167,31 @@ struct AgentDriver {
         switch event {
         case .fetched(let id), .fetchFailed(let id, _): fetches[id] = nil
         case .connectionLost(let number, let reason):
-            if session?.number == number { parts.logger.notice("session with the master is over: \(reason)") }
-        case .master(.subscribed(let id, let master, _), _):
+            guard session?.number == number, !isCopy else { return }
+            parts.logger.notice("session with the master is over: \(reason)")
+        case .master(.subscribed(let id, let master, _), let number):
+            if session?.number == number { copied(nil) }
             parts.logger.notice("registered as \(id) with master \(master.id) on \(master.address):\(master.port)")
         case .master(.refused(let reason, _), _): parts.logger.error("the master refuses this agent: \(reason)")
+        case .master(.duplicate(let reason, _), let number): if session?.number == number { copied(reason) }
+        case .master(.warning(let text), _): parts.logger.error("the master says: \(Self.line(text))")
         case .monitorLost(let id, let reason): parts.logger.error("monitor of \(id) is lost: \(reason)")
         case .taskStoreFailed(let id, let reason), .updatesStoreFailed(let id, let reason):
             parts.logger.error("cannot store task in \(id): \(reason)")
         default: break
         }
+    }
+
+    private mutating func copied(_ reason: String?) {
+        guard isCopy != (reason != nil) else { return }
+        isCopy.toggle()
+        if let reason { parts.logger.error("the master refuses this agent: \(Self.line(reason))") }
+        settings.isCopy(isCopy)
+    }
+
+    /// What names other machines, fit for one line of a log.
+    private static func line(_ text: String) -> String {
+        String(text.prefix(1_000)).split(whereSeparator: \.isNewline).joined(separator: " ")
     }
 
     /// Makes sure that a tick comes when the core wants one. A timer that is too early stays: its tick is harmless.

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import ClusterModel
+internal import Glibc
 public import HTTPGateway
 internal import LinuxSystem
 public import Logging
@@ -96,6 +97,7 @@ public final class AgentNode: Sendable {
             fetcher: Fetcher(caller: outside, limit: settings.fetchLimit), starter: starter, handler: handler,
             loop: transport.eventLoops.any(), logger: logger)
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
+        coreSettings.origin = Self.origin(lock)
         settings.adjust(&coreSettings)
         let core = AgentCore(settings: coreSettings)
         let watching = watchAddress()
@@ -119,6 +121,17 @@ public final class AgentNode: Sendable {
         // Held until here: nobody else may use the directory while anything of this one is under way.
         _ = consume lock
         return outcome
+    }
+
+    /// The directory is known by its lock: the same file of the same running kernel, whatever its path.
+    private static func origin(_ lock: borrowing LinuxSystem.FileDescriptor) -> AgentOrigin {
+        var generator = SystemRandomNumberGenerator()
+        let process = StatusUUID(using: &generator).text
+        var facts = stat()
+        guard let boot = try? HostFacts.bootID(), fstat(lock.raw, &facts) == 0 else {
+            return AgentOrigin(process: process, place: process)
+        }
+        return AgentOrigin(process: process, place: "\(boot)/\(facts.st_dev)/\(facts.st_ino)")
     }
 
     private func listen() async throws -> HTTPServer? {

@@ -50,6 +50,8 @@ extension AgentNode {
         public var logFiles: UInt32 = 3
         /// The most bytes that one URI may bring.
         public var fetchLimit: UInt64 = 4 << 30
+        /// Is told that another machine takes part with this agent's key, which the master prefers, and when that is over.
+        public var isCopy: @Sendable (Bool) -> Void = { _ in }
         /// Changes the times that the core keeps; for tests and unusual networks.
         public var adjust: @Sendable (inout AgentSettings) -> Void = { _ in }
 

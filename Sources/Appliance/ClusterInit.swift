@@ -114,8 +114,8 @@ public struct ClusterInit: Sendable {
             let trust = try await office.enrol(master.node, as: role)
             let gossip = try await GossipPart.start(
                 configuration, trust, role: role, port: settings.gossipPort, at: isAlone ? address : nil,
-                files: files, hints: [],
-                transport: transport, logger: logger, listener: GossipPart.Listener())
+                files: files, hints: [], transport: transport, logger: logger,
+                listener: GossipPart.Listener(isGone: { master.node.doubt($0) }))
             await gossip.lead(in: master.node.term)
             daemon.gossip = gossip
             daemon.keepers = office.keepers(master.node, trust, role: role, gossip, logger: logger)

@@ -1,11 +1,13 @@
 internal import AgentNode
 internal import ClusterModel
+internal import FoundationEssentials
 internal import Gossip
 internal import HTTPGateway
 internal import HTTPTypes
 internal import Identity
 internal import Logging
 internal import MasterNode
+internal import NIOCore
 internal import Transport
 
 /// `rondo cluster join`: makes this machine an agent of a cluster, or starts it again.
@@ -66,11 +68,10 @@ public struct ClusterJoin: Sendable {
         let transport = Transport()
         let result: Result<Void, any Error>
         do {
-            var (identity, trust) = try await trust(known, master, transport)
-            if let made, known == nil {
-                identity.madeFolder = made
-                try files.store(identity)
-            }
+            var (identity, trust, seen) = try await trust(known, master, transport)
+            if let made, known == nil { identity.madeFolder = made }
+            noteNAT(seen, isNew: known == nil, &identity)
+            try files.store(identity)
             try await run(identity, trust, master, transport, events)
             result = .success(())
         } catch {
@@ -96,18 +97,15 @@ public struct ClusterJoin: Sendable {
     /// so a node that was off for long is the same node again.
     private func trust(
         _ known: NodeFiles.Identity?, _ master: Endpoint, _ transport: Transport
-    ) async throws -> (NodeFiles.Identity, NodeTrust) {
+    ) async throws -> (identity: NodeFiles.Identity, trust: NodeTrust, seenAt: String?) {
         var refusal: (any Error)?
         if var known {
             do {
                 let trust = try kept()
-                try await Self.ask(master, whether: trust, transport)
-                if known.master != "\(master)" {
-                    known.master = "\(master)"
-                    try files.store(known)
-                }
+                let seen = try await Self.ask(master, whether: trust, transport)
+                known.master = "\(master)"
                 Console.out("rondo: starting the agent of '\(known.clusterName)' again")
-                return (known, trust)
+                return (known, trust, seen)
             } catch { refusal = error }
         }
         guard let text = configuration.text(.token) else {
@@ -124,26 +122,54 @@ public struct ClusterJoin: Sendable {
         do throws(IdentityError) { token = try JoinToken(parsing: text) } catch {
             throw ApplianceError(.usage, "the join token cannot be used: \(error)")
         }
-        let joined = try await Joining(configuration, files).join(master, token, transport)
-        Console.out("rondo: this machine has joined the cluster '\(joined.0.clusterName)' at \(master)")
+        var joined = try await Joining(configuration, files).join(master, token, transport)
+        joined.identity.behindNAT = known?.behindNAT
+        joined.identity.madeFolder = known?.madeFolder
+        Console.out("rondo: this machine has joined the cluster '\(joined.identity.clusterName)' at \(master)")
         return joined
     }
 
-    /// A master that answers may have shut this node out; one that does not answer changes nothing.
-    private static func ask(_ master: Endpoint, whether trust: NodeTrust, _ transport: Transport) async throws {
+    /// A master that answers may have shut this node out; one that does not answer changes nothing. Returns the address
+    /// that it saw.
+    private static func ask(
+        _ master: Endpoint, whether trust: NodeTrust, _ transport: Transport
+    ) async throws -> String? {
         let caller = HTTPCaller(transport: transport, security: trust.toMasters, connectTimeout: .seconds(2))
         var isRefused = false
+        var seen: String?
         do throws(HTTPCallError) {
             let answer = try await caller.call(.get, master, "/rondo/v1/keys", timeout: .seconds(4))
             isRefused = answer.status.code == 401
+            seen = (try? JSONDecoder().decode(Sight.self, from: Data(answer.bytes.readableBytesView)))?.seenAt
         } catch .unreachable(_, TransportError.refusedCertificate) {
             isRefused = true
         } catch {}
         await caller.shutDown()
-        guard isRefused else { return }
+        guard isRefused else { return seen }
         throw ApplianceError(
             .notPermitted,
             "the master refuses its certificate: it has left the cluster, or was evicted; remove its data directory")
+    }
+
+    private struct Sight: Decodable {
+        var seenAt: String?
+    }
+
+    /// Finds out whether others can open connections to this machine. What its operator said counts, and is kept. Else
+    /// a master that sees it at an address that is none of its own has a translation in between, which lets nothing in.
+    private func noteNAT(_ seen: String?, isNew: Bool, _ identity: inout NodeFiles.Identity) {
+        if configuration.isSet(.behindNAT) { identity.behindNAT = configuration.isTrue(.behindNAT) }
+        guard identity.behindNAT == nil else { return }
+        // Who names an address says that others reach it there.
+        guard !configuration.isSet(.advertise) else { return identity.foundBehindNAT = false }
+        guard let address = seen.flatMap({ MachineAddress.seen($0) }) else { return }
+        let isForeign = !MachineAddress.all().contains(address)
+        if isForeign, isNew || identity.foundBehindNAT != true {
+            Console.out(
+                "rondo: the master sees this machine at \(address), which is none of its addresses: it takes part as one "
+                    + "that others cannot reach (if they can, add --no-behind-nat or --advertise ADDRESS)")
+        }
+        identity.foundBehindNAT = isForeign
     }
 
     /// What is kept of an earlier life, if it still counts.
@@ -180,11 +206,13 @@ public struct ClusterJoin: Sendable {
             let gossip = try await GossipPart.start(
                 configuration, trust, role: "agent", port: GossipPart.port(configuration, at: home), at: home,
                 files: files,
-                hints: Self.hints(master, identity), transport: transport, logger: logger,
-                listener: line.listener(port: master.port ?? 5_050))
+                hints: Self.hints(master, identity), isClient: identity.isBehindNAT, transport: transport,
+                logger: logger, listener: line.listener(port: master.port ?? 5_050))
             daemon.gossip = gossip
             daemon.keepers = line.keepers(gossip)
-            daemon.depart = { await line.depart() }
+            // A copy must not give up the key of the machine that it was copied from.
+            daemon.depart = { if await !gossip.node.isPaused { await line.depart() } }
+            settings.isCopy = { isCopy in Task { await gossip.pause(isCopy) } }
             daemon.agent = try RunningAgent(settings, transport: transport, logger: logger, events: events)
         } catch {
             await daemon.stopAll()

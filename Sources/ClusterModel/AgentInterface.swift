@@ -63,12 +63,33 @@ public struct AgentRegistration: Hashable, Sendable, Codable {
     public var info: AgentInfo
     /// Every task it has, including ended ones whose last update is not acknowledged.
     public var tasks: [ReportedTask]
+    /// Which process of which place speaks; nil when it does not say.
+    public var origin: AgentOrigin?
 
     /// Makes a registration.
-    public init(info: AgentInfo, tasks: [ReportedTask] = []) {
+    public init(info: AgentInfo, tasks: [ReportedTask] = [], origin: AgentOrigin? = nil) {
         self.info = info
         self.tasks = tasks
+        self.origin = origin
     }
+}
+
+/// What tells an agent that was started again from a second one that runs with a copy of its data.
+public struct AgentOrigin: Hashable, Sendable, Codable {
+    /// Drawn by chance when the process starts.
+    public var process: String
+    /// The data directory as the running kernel knows it. An agent locks its directory, so a second process of the same
+    /// place means that the first one is gone.
+    public var place: String
+
+    /// Makes an origin.
+    public init(process: String, place: String) {
+        self.process = process
+        self.place = place
+    }
+
+    /// Whether both may be running at the same time, so that one may be a copy.
+    public func mayRunBeside(_ other: AgentOrigin) -> Bool { process != other.process && place != other.place }
 }
 
 /// What an agent says to the master.
@@ -120,6 +141,12 @@ public enum AgentEvent: Hashable, Sendable, Codable {
     case openStream(StreamRequest)
     /// The master is alive.
     case heartbeat
+    /// The master doubts that the agent is there; any call is an answer, and one is wanted at once.
+    case ping
+    /// Something that the operator of this machine should know.
+    case warning(String)
     /// The agent may not take part, and why; it ends its tasks when `isFinal`, and does not come back.
     case refused(reason: String, isFinal: Bool)
+    /// Another agent with the same key takes part and answers. This one is to keep quiet and ask again after a while.
+    case duplicate(reason: String, retryAfter: Duration)
 }

@@ -115,6 +115,7 @@ extension GossipNode {
     func received(_ bytes: [UInt8], from sender: MemberEndpoint) {
         tally.packetsReceived += 1
         tally.bytesReceived += bytes.count
+        guard !isPaused else { return }
         do throws(PacketRefusal) {
             let opened = try seal.open(bytes)
             renewLifeIfNeeded()

@@ -72,6 +72,7 @@ extension GossipNode {
             conversations[number]?.channel = channel
             return
         }
+        guard !isPaused else { return channel.close(promise: nil) }
         let endpoint = channel.remoteAddress?.memberEndpoint
         let deadline = Self.clock() + settings.strangerTimeout
         var conversation = Conversation(purpose: .inbound, endpoint: endpoint, deadline: deadline)

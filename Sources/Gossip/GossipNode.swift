@@ -52,7 +52,12 @@ public actor GossipNode {
     private var timerAt: NIODeadline = .distantFuture
     private var tending: RepeatedTask?
     var isStopped = false
+    /// Says and hears nothing: see ``pause()``.
+    public private(set) var isPaused = false
+    /// What came meanwhile and must not be forgotten.
+    private var missed: Membership.Event?
     private var hasLeft = false
+    private var isResuming = false
     private var leavers: [CheckedContinuation<Void, Never>] = []
 
     /// A packet on its way: where to, and its content while the receiver may not be able to take it.
@@ -151,8 +156,28 @@ public actor GossipNode {
     /// stopped.
     public func leave() async {
         handle(.leave)
-        guard !isStopped, !hasLeft else { return }
+        guard !isStopped, !isPaused, !hasLeft else { return }
         await withCheckedContinuation { leavers.append($0) }
+    }
+
+    /// Falls silent without a word, as a process that is stopped. For a machine that runs with a copy of another one's
+    /// key: each would overtake what the other says of itself, for as long as both speak.
+    public func pause() {
+        guard !isPaused else { return }
+        isPaused = true
+        timer?.cancel()
+        timerAt = .distantFuture
+        for number in conversations.keys { streamClosed(number) }
+    }
+
+    /// Takes part again, and blames nobody for the time between.
+    public func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        isResuming = true
+        handle(missed ?? .tick)
+        missed = nil
+        isResuming = false
     }
 
     /// Asks for the state of members that may be at these addresses; they are remembered for as long as this node is
@@ -213,6 +238,10 @@ public actor GossipNode {
     /// Lets `Membership` decide about one event, and carries out what it says.
     func handle(_ event: Membership.Event) {
         guard !isStopped else { return }
+        if isPaused {
+            if case .attested = event { missed = event }
+            return
+        }
         for effect in membership.handle(event, now: Self.clock(), random: &random) { perform(effect) }
         flush()
         schedule()
@@ -244,7 +273,8 @@ public actor GossipNode {
             let others = addresses.map(\.text).joined(separator: ", ")
             let advice = "its data directory was copied; stop one of them and let it join anew"
             logger.error("another machine runs with this node's key, at \(others): \(advice)")
-        case .stalled(let time): logger.warning("this process stood still for \(time); nobody is blamed for it")
+        case .stalled(let time) where !isResuming:
+            logger.warning("this process stood still for \(time); nobody is blamed for it")
         default: break
         }
     }
@@ -274,6 +304,7 @@ public actor GossipNode {
         hellosLeft = 256
         endOldConversations()
         reviveSockets()
+        guard !isPaused else { return }
         watchInterfaces()
         callIfAlone()
     }

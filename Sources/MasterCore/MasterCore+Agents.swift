@@ -4,7 +4,7 @@ import Scheduling
 extension MasterCore {
     mutating func register(_ connection: ConnectionID, _ registration: AgentRegistration) {
         var info = registration.info
-        if let problem = defect(of: info) {
+        if let problem = defect(of: info, registration.origin) {
             say(.sendAgent(connection, .refused(reason: problem, isFinal: false)))
             say(.close(connection))
             return
@@ -23,9 +23,11 @@ extension MasterCore {
             say(.close(connection))
             return
         }
+        if holds(registration, of: id, on: connection) { return }
         let wasUnreachable = agents[id]?.session == .unreachable
         let isNew = agents[id] == nil
         if let old = agents[id]?.connection {
+            endLook(for: id)
             owners[old] = nil
             say(.sendAgent(old, .refused(reason: "another session of this agent was opened", isFinal: false)))
             say(.close(old))
@@ -36,6 +38,7 @@ extension MasterCore {
         var agent = known ?? AgentState(info: info, session: .disconnected, lastHeard: .zero, registeredAt: now.wall)
         agent.info = info
         agent.session = .connected(connection)
+        agent.origin = registration.origin
         agent.lastHeard = now.elapsed
         if !isNew { agent.reregisteredAt = now.wall }
         agents[id] = agent
@@ -62,12 +65,15 @@ extension MasterCore {
         }
     }
 
-    private func defect(of info: AgentInfo) -> String? {
+    private func defect(of info: AgentInfo, _ origin: AgentOrigin?) -> String? {
         let size = StoredSize.of(info)
         if size > Limits.agent {
             return "the agent's description has \(size) bytes, \(Limits.agent) at most; use fewer attributes and ranges"
         }
         if let id = info.id, let defect = id.defect { return "agent id \(defect)" }
+        if let origin, max(origin.process.utf8.count, origin.place.utf8.count) > Limits.origin {
+            return "the agent's origin is longer than \(Limits.origin) bytes; run the release that the master runs"
+        }
         if info.hostname.isEmpty || info.hostname.utf8.count > 255 { return "an agent needs a host name" }
         if info.resources.isEmpty { return "an agent without resources cannot run anything; give it --resources" }
         for item in info.resources.items {
@@ -225,6 +231,7 @@ extension MasterCore {
             return
         }
         agents[id]?.lastHeard = now.elapsed
+        endLook(for: id)
         for call in calls {
             switch call {
             case .heartbeat: break
@@ -244,6 +251,10 @@ extension MasterCore {
         agents[id]?.session = .disconnected
         allocator.deactivateAgent(id)
         for offer in offers.offers(on: id) { rescind(offer, tell: true) }
+        // The one that waits for the end of this session has seen it.
+        if let newcomer = looks.removeValue(forKey: id)?.newcomer {
+            register(newcomer.connection, newcomer.registration)
+        }
     }
 
     /// The agent's session has been silent for too long.
@@ -311,6 +322,7 @@ extension MasterCore {
 
     private mutating func dropSession(of agent: AgentState) {
         for offer in offers.offers(on: agent.id) { rescind(offer, tell: true) }
+        if let newcomer = looks.removeValue(forKey: agent.id)?.newcomer { say(.close(newcomer.connection)) }
         if let connection = agent.connection {
             owners[connection] = nil
             say(.close(connection))

@@ -149,7 +149,7 @@ extension MasterCore {
 
     mutating func closed(_ connection: ConnectionID) {
         switch owners.removeValue(forKey: connection) {
-        case nil: break
+        case nil: newcomerLeft(connection)
         case .framework(let id):
             guard var framework = frameworks[id], framework.connection == connection else { return }
             framework.connection = nil

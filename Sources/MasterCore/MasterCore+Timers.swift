@@ -3,6 +3,7 @@ import Scheduling
 
 extension MasterCore {
     mutating func runTimers() {
+        if !looks.isEmpty { endLooks() }
         if now.elapsed >= nextSweep { sweep() }
         if now.elapsed >= nextFrameworkHeartbeat { beatFrameworks() }
         if now.elapsed >= nextAgentHeartbeat { beatAgents() }

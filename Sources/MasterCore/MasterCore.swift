@@ -39,6 +39,8 @@ public struct MasterCore: Sendable {
     public internal(set) var endingTasks: [TaskKey: TaskRecord] = [:]
     /// Which framework or agent a stream belongs to.
     var owners: [ConnectionID: Owner] = [:]
+    /// Agents that were asked for a sign of life and have not given one yet.
+    var looks: [AgentID: Look] = [:]
     var nextFrameworkNumber = 0
     var nextAgentNumber = 0
     var allocationCycle: UInt64 = 0
@@ -96,6 +98,7 @@ public struct MasterCore: Sendable {
             handleCall(request, framework, connection, call)
         case .registerAgent(let connection, let registration): register(connection, registration)
         case .agentCalls(let request, let connection, let calls): handleAgentCalls(request, connection, calls)
+        case .doubted(let id): doubt(id)
         case .closed(let connection): closed(connection)
         case .command(let request, let command): perform(request, command)
         case .openStream(let request, let agent, let stream): openStream(request, agent, stream)
@@ -110,6 +113,7 @@ public struct MasterCore: Sendable {
     public var nextDeadline: Duration? {
         var deadlines: [Duration] = []
         if let allocationAt { deadlines.append(allocationAt) }
+        if let look = looks.values.map(\.until).min() { deadlines.append(look) }
         if !owners.isEmpty { deadlines += [nextFrameworkHeartbeat, nextAgentHeartbeat] }
         if needsSweep { deadlines.append(nextSweep) }
         return deadlines.min()

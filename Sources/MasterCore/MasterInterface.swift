@@ -32,6 +32,8 @@ public enum MasterInput: Sendable {
     case registerAgent(ConnectionID, AgentRegistration)
     /// An agent called on behalf of its stream: calls that came together, in order, with one reply.
     case agentCalls(RequestID, connection: ConnectionID, [AgentCall])
+    /// Others get no answer from the agent's node. They decide nothing: the agent is asked for a sign of life at once.
+    case doubted(AgentID)
     /// A stream of either sort ended.
     case closed(ConnectionID)
     /// An operator, a tool or the web page wants a change.
@@ -92,6 +94,8 @@ public enum MasterEffect: Sendable {
     case close(ConnectionID)
     /// Tell those who watch the cluster.
     case publish(ClusterEvent)
+    /// Tell the operator.
+    case warn(String)
 }
 
 /// What watchers of the cluster are told.

@@ -16,6 +16,10 @@ enum Limits {
     static let agent = 128 * 1_024
     /// The names of the condemned tasks of one agent.
     static let condemned = 128 * 1_024
+    /// One part of an agent's origin.
+    static let origin = 256
+    /// Copies of one agent that are spoken of.
+    static let copies = 8
 }
 
 /// How much room values take in the store, estimated from above.

@@ -130,6 +130,10 @@ public struct AgentState: Sendable {
     public var tasks: Set<TaskKey> = []
     /// See `AgentRecord.condemned`.
     public var condemned: Set<TaskKey> = []
+    /// Which process opened the session last, when it said so.
+    var origin: AgentOrigin?
+    /// Places of copies that were refused and spoken of.
+    var copies: Set<String> = []
 
     /// The id that the master gave it.
     public var id: AgentID { info.id ?? AgentID("") }

@@ -6,6 +6,11 @@ public struct MasterSettings: Hashable, Sendable {
     public var agentHeartbeat: Duration = .seconds(5)
     /// Silence after which an agent is unreachable. Shorter reschedules sooner and forgives fewer stalls; Mesos has 75 s.
     public var unreachableAfter: Duration = .seconds(15)
+    /// How long an agent whose presence is doubted, by gossip or because a second one with its key has come, may take
+    /// to answer before its session is ended. Longer forgives busier hosts and bad networks.
+    public var lookTimeout: Duration = .seconds(2)
+    /// When an agent with a copied key may ask again.
+    public var copyRetry: Duration = .seconds(60)
     /// How long a restarted master waits for its agents before it offers the resources of those that came and gives
     /// up those that did not. Longer keeps fairness exact after a restart and delays offers when an agent is dead.
     /// Frameworks have at least this long to come back, too: it was not they who went away.

@@ -203,6 +203,11 @@ public final class MasterNode: Sendable {
         if isNew { inbox.notify(.moved(address)) }
     }
 
+    /// Others get no answer from an agent's node: the agent is asked at once for a sign of life.
+    ///
+    /// - Parameter agent: the agent; one that is not here is no matter.
+    public func doubt(_ agent: AgentID) { inbox.notify(.doubted(agent)) }
+
     // MARK: for the facades
 
     static let stopping = GatewayError(.serviceUnavailable, "\(MasterNodeError.stopped)")

@@ -209,8 +209,7 @@ extension Membership {
             return news.add(.suspect(accusation), about: id)
         }
         let shortest = settings.shortestSuspicion(members: presentMembers)
-        // Who could confirm: neither this node nor the accused.
-        let needed = min(settings.suspicionConfirmations, max(0, presentMembers - 2))
+        let needed = min(settings.suspicionConfirmations, witnesses(besides: id))
         setStatus(id, .suspect)
         members[id]?.accusers = [accusation.accuser]
         members[id]?.suspicion = Suspicion(
@@ -218,6 +217,17 @@ extension Membership {
         suspects.append(Suspect(id: id, due: now))
         news.add(.suspect(accusation), about: id)
         report(.suspected(id, accuser: accusation.accuser))
+    }
+
+    /// Who could confirm an accusation: neither this node nor the accused, nor clients, which probe nobody.
+    private func witnesses(besides accused: NodeID) -> Int {
+        guard hasClients else { return max(0, presentMembers - 2) }
+        var count = 0
+        for id in order where id != accused && members[id]?.isReachable == true {
+            count += 1
+            if count >= settings.suspicionConfirmations { break }
+        }
+        return count
     }
 
     /// Believes a member dead.

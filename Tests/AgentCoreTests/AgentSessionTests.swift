@@ -90,6 +90,52 @@ import Testing
         #expect(last.suffix(2) == [.forgetTask(id), .stop(.refused("gone"))])
     }
 
+    @Test func `a ping is answered at once, and only within its session`() {
+        var bench = Bench()
+        #expect(bench.say(.ping) == [.send(.heartbeat, session: 1)])
+        #expect(bench.say(.warning("a copy")).isEmpty)
+        _ = bench.handle(.connectionLost(session: 1, reason: "reset"))
+        #expect(bench.say(.ping).isEmpty)
+    }
+
+    @Test func `a copy stands back for as long as it is told, through other failures too, and may be taken in later`() {
+        var bench = Bench(registered: false)
+        _ = bench.handle(.recovered(identity: Bench.agent, tasks: [], ended: []))
+        let refusal = AgentEvent.duplicate(reason: "another machine", retryAfter: .seconds(60))
+        #expect(bench.say(refusal) == [.disconnect(session: 1)])
+        #expect(bench.advance(.milliseconds(29_999)).isEmpty)
+        #expect(bench.advance(.milliseconds(30_001)).count == 1)
+        // The master is away for a moment: the other machine is to be the first that is back.
+        _ = bench.handle(.connectionLost(session: 2, reason: "refused"))
+        #expect(bench.advance(.milliseconds(29_999)).isEmpty)
+        _ = bench.advance(.milliseconds(30_001))
+        _ = bench.say(Bench.subscribed, session: 3)
+        #expect(bench.core.isRegistered)
+        let lost = bench.now.elapsed
+        _ = bench.handle(.connectionLost(session: 3, reason: "reset"))
+        #expect(bench.core.nextDeadline! - lost <= .milliseconds(250))
+    }
+
+    @Test func `a copy that leaves ends without waiting, and says nothing in the other machine's name`() {
+        var bench = Bench(registered: false)
+        _ = bench.handle(.recovered(identity: Bench.agent, tasks: [], ended: []))
+        _ = bench.say(.duplicate(reason: "another machine", retryAfter: .seconds(60)))
+        let end = bench.handle(.leave)
+        #expect(end.last == .stop(.left))
+        #expect(!end.contains { if case .send = $0 { true } else { false } })
+    }
+
+    @Test func `a pause that a master asks for is kept within bounds`() {
+        for pause in [Duration.zero, .seconds(1_000_000)] {
+            var bench = Bench(registered: false)
+            _ = bench.handle(.recovered(identity: Bench.agent, tasks: [], ended: []))
+            let before = bench.now.elapsed
+            _ = bench.say(.duplicate(reason: "another machine", retryAfter: pause))
+            let wait = bench.core.nextDeadline! - before
+            #expect(wait >= .milliseconds(500) && wait <= .seconds(600))
+        }
+    }
+
     @Test func `a stream is opened in its session`() {
         var bench = Bench()
         let request = StreamRequest(id: StreamID("s"), method: "GET", target: "/state")

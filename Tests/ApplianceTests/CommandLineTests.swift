@@ -11,6 +11,7 @@ struct CommandLineTests {
         "cluster init --role combined --advertise 10.0.0.1 --data /srv/rondo --plain-listen 127.0.0.1:5055 --plain-insecure",
         "cluster init --role master --name laboratory --master-port 6050 --unreachable-after 75s",
         "cluster join 10.0.0.1:5050 --token join.a.b --data /srv/rondo --advertise 10.0.0.2 --gossip-port 7950 --seed 10.0.0.9:7946",
+        "cluster join --behind-nat", "cluster join --no-behind-nat",
         "cluster join", "cluster join 10.0.0.1 --token t --attributes rack:a;disk:ssd --region north --zone n1",
         "cluster status", "cluster status --output json --data /srv/rondo", "cluster leave",
         "cluster leave --purge --data /srv/rondo", "cluster leave --force",

@@ -222,6 +222,9 @@ struct RoundTripTests {
         #expect(try survives(registration))
         #expect(try survives(AgentEvent.run(launch)))
         #expect(try survives(AgentEvent.kill(launch.key, gracePeriod: .seconds(3))))
+        for event in [AgentEvent.ping, .warning("w"), .duplicate(reason: "r", retryAfter: .seconds(60))] {
+            #expect(try survives(event))
+        }
         #expect(try survives(AgentCall.status(launch.key, status, directory: "/d")))
         #expect(try survives(FrameworkInfo(user: "u", name: "n", capabilities: Set(FrameworkCapability.allCases))))
         #expect(launch.key.description == "t of framework f")

@@ -173,6 +173,42 @@ struct NodeTests {
         }
     }
 
+    @Test func `a node that is paused says and hears nothing, and comes back without blaming anybody`() async throws {
+        try await TestCluster.run { cluster in
+            try await cluster.start(members: 3)
+            let (first, paused) = (cluster.nodes[0], cluster.nodes[2])
+            for node in cluster.nodes { #expect(await reached(node) { await $0.alive.count == 2 }) }
+            await paused.pause()
+            let sent = await paused.counters.packetsSent
+            #expect(await reached(first) { await $0.status(of: 2) == .dead })
+            let counters = await paused.counters
+            #expect(counters.packetsSent == sent && counters.packetsReceived > 0)
+            #expect(await paused.alive.count == 2, "what it believed")
+            await paused.leave()
+            await paused.resume()
+            #expect(await reached(first) { await $0.status(of: 2) == .alive })
+            #expect(await paused.alive.count == 2)
+        }
+    }
+
+    @Test func `a copied key whose node is paused does not overtake the first any more`() async throws {
+        try await TestCluster.run { cluster in
+            try await cluster.start(members: 3)
+            let first = cluster.nodes[1]
+            for node in cluster.nodes { #expect(await reached(node) { await $0.alive.count == 2 }) }
+            let copy = try await cluster.start(1, incarnation: 2, hints: [await cluster.nodes[0].endpoint])
+            #expect(await eventually { await copy.presentMembers == 3 })
+            await copy.pause()
+            let other = cluster.nodes[2]
+            let endpoint = await first.endpoint
+            #expect(await eventually { await other.member(id(1))?.record.addresses == [endpoint] })
+            let incarnation = await first.incarnation
+            try await Task.sleep(for: .seconds(3))
+            #expect(await other.member(id(1))?.status == .alive)
+            #expect(await first.incarnation <= incarnation + 1)
+        }
+    }
+
     @Test func `a port that is taken is refused with a reason`() async throws {
         try await TestCluster.run { cluster in
             let first = try await cluster.start()

@@ -27,6 +27,7 @@ struct MasterScenario {
     var silent: Set<AgentID> = []
     private(set) var published: [ClusterEvent] = []
     private(set) var isClosed: Set<ConnectionID> = []
+    private(set) var warnings: [String] = []
 
     private var settings: MasterSettings
     private var inbox: [ConnectionID: [SchedulerEvent]] = [:]
@@ -77,6 +78,7 @@ struct MasterScenario {
             case .close(let connection):
                 #expect(isClosed.insert(connection).inserted, "closed twice", sourceLocation: sourceLocation)
             case .publish(let event): take(event, sourceLocation)
+            case .warn(let text): warnings.append(text)
             }
         }
         for connection in hasFailed {
@@ -157,6 +159,9 @@ struct MasterScenario {
         }
         elapsed = end
     }
+
+    /// Lets time pass while the master stands still.
+    mutating func stall(_ duration: Duration) { elapsed += duration }
 
     /// Runs the allocation cycle that is due soon.
     mutating func settle(sourceLocation: SourceLocation = #_sourceLocation) {
@@ -291,19 +296,22 @@ struct MasterScenario {
 
     /// Opens an agent's stream and returns it, whatever the answer is.
     mutating func openAgent(
-        _ info: AgentInfo, tasks: [ReportedTask] = [], sourceLocation: SourceLocation = #_sourceLocation
+        _ info: AgentInfo, tasks: [ReportedTask] = [], origin: AgentOrigin? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) -> ConnectionID {
         let connection = newConnection()
         feed(
-            .registerAgent(connection, AgentRegistration(info: info, tasks: tasks)), sourceLocation: sourceLocation)
+            .registerAgent(connection, AgentRegistration(info: info, tasks: tasks, origin: origin)),
+            sourceLocation: sourceLocation)
         return connection
     }
 
     /// Registers an agent that must be let in. Its first events are taken already when it is new.
     mutating func register(
-        _ info: AgentInfo = .test(), tasks: [ReportedTask] = [], sourceLocation: SourceLocation = #_sourceLocation
+        _ info: AgentInfo = .test(), tasks: [ReportedTask] = [], origin: AgentOrigin? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> AgentPeer {
-        let connection = openAgent(info, tasks: tasks, sourceLocation: sourceLocation)
+        let connection = openAgent(info, tasks: tasks, origin: origin, sourceLocation: sourceLocation)
         guard case .subscribed(let id, _, _)? = agentInbox[connection]?.first else {
             Issue.record(
                 "not registered: \(String(describing: agentInbox[connection]))", sourceLocation: sourceLocation)
@@ -315,11 +323,12 @@ struct MasterScenario {
 
     /// Registers an agent again under its id.
     mutating func reregister(
-        _ peer: AgentPeer, tasks: [ReportedTask] = [], sourceLocation: SourceLocation = #_sourceLocation
+        _ peer: AgentPeer, tasks: [ReportedTask] = [], origin: AgentOrigin? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> AgentPeer {
         var info = try #require(registry.agents[peer.id]?.info, sourceLocation: sourceLocation)
         info.id = peer.id
-        return try register(info, tasks: tasks, sourceLocation: sourceLocation)
+        return try register(info, tasks: tasks, origin: origin, sourceLocation: sourceLocation)
     }
 
     @discardableResult

@@ -52,10 +52,11 @@ func update(_ task: String, _ state: TaskState, _ number: UInt8? = nil, on agent
 extension MasterScenario {
     /// A framework and an agent on which one task runs, all updates acknowledged and all events taken.
     static func running(
-        _ task: String = "t", _ info: FrameworkInfo = .test(), _ settings: MasterSettings = MasterSettings()
+        _ task: String = "t", _ info: FrameworkInfo = .test(), _ settings: MasterSettings = MasterSettings(),
+        origin: AgentOrigin? = nil
     ) throws -> (MasterScenario, FrameworkPeer, AgentPeer) {
         var scenario = MasterScenario(settings)
-        let agent = try scenario.register()
+        let agent = try scenario.register(origin: origin)
         let framework = try scenario.subscribe(info)
         let offer = try scenario.offer(framework)
         scenario.launch(framework, offer, [.test(task, on: offer)], refuse: .seconds(100_000))

@@ -194,6 +194,27 @@ struct BehaviourTests {
         #expect(timeOfDeath(accusers: [2, 2, 2, 2]) == times.first)
     }
 
+    @Test func `clients, which probe nobody, are not waited for as witnesses`() {
+        var times: [Duration] = []
+        for clients in [0, 6] {
+            var subject = Subject()
+            subject.meet(1, 2)
+            for index in 0..<clients {
+                _ = subject.hear(.alive(Subject.signed(10 + index) { $0.isGossipClient = true }))
+            }
+            _ = subject.run(for: .seconds(3), answering: [1, 2])
+            let accuse = { Accusation(subject: Subject.id(2), incarnation: 1, accuser: Subject.id($0)) }
+            _ = subject.hear(.suspect(accuse(9)))
+            _ = subject.hear(.suspect(accuse(1)))
+            let began = subject.now
+            while subject.membership.members[Subject.id(2)]?.status != .dead, subject.now - began < .seconds(60) {
+                _ = subject.run(for: .milliseconds(100), answering: [1])
+            }
+            times.append(subject.now - began)
+        }
+        #expect(times[1] <= times[0] + .milliseconds(200), "\(times)")
+    }
+
     @Test func `a suspect hears of it in the probe`() {
         var subject = Subject()
         subject.meet(1)

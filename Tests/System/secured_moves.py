@@ -47,10 +47,12 @@ def addresses():
         eventually(
             lambda: "node %s is at %s" % (agent.id(), moved) in master.log(), 10, "gossip about the agent's new address"
         )
-        sessions = agent.log().count("registered as")
-        eventually(
-            lambda: agent.log().count("registered as") > sessions, 40, "the agent's session from its new address"
-        )
+
+        def follows():
+            known = root(master, "GET", "/slaves").json["slaves"]
+            return any(each["active"] and moved in each["pid"] for each in known)
+
+        eventually(follows, 40, "the agent's session from its new address")
         agent.at = moved
         again = Scheduler(master.address, "moving", framework_id=one.framework_id, failover_timeout=120.0).start()
         again.reconcile(["stays"])

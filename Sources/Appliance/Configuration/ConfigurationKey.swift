@@ -18,6 +18,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case plainInsecure = "plain_insecure"
     /// Where other nodes may be, when every address that is remembered is stale.
     case seed
+    /// Whether other nodes can open no connection to this one.
+    case behindNAT = "behind_nat"
     /// The port of the gossip.
     case gossipPort = "gossip_port"
     /// The file with the key that secrets are sealed with.
@@ -98,7 +100,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .token: .secret
         case .role: .choice(["combined", "master", "agent"])
         case .advertise: .address
-        case .plainInsecure, .limitProcessor: .flag
+        case .plainInsecure, .limitProcessor, .behindNAT: .flag
         case .masterPort, .agentPort, .gossipPort: .port
         case .master, .devListen, .plainListen, .seed: .endpoint
         case .resources: .resources
@@ -143,7 +145,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .runDisk, .runPorts: "0"
         case .runRole: "*"
         case .role, .advertise, .master, .token, .hostname, .resources, .attributes, .region, .zone, .runUser,
-            .runTimeout, .plainListen, .seed, .keyFile, .context:
+            .runTimeout, .plainListen, .seed, .behindNAT, .keyFile, .context:
             nil
         }
     }

@@ -67,6 +67,16 @@ enum MachineAddress {
         return all.first { !$0.isLoopback } ?? .loopback
     }
 
+    /// An address of this machine as another one sees it; nil when it says nothing about the way between them.
+    static func seen(_ text: String) -> IPAddress? {
+        // A socket for both families sees addresses of version 4 in the form of version 6.
+        let plain = text.hasPrefix("::ffff:") && text.contains(".") ? String(text.dropFirst(7)) : text
+        guard let address = try? IPAddress(parsing: plain), !address.isLoopback, !address.isLinkLocal else {
+            return nil
+        }
+        return address
+    }
+
     private static func parsed(_ buffer: [CChar]) -> IPAddress? {
         let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return try? IPAddress(parsing: String(decoding: bytes, as: UTF8.self))

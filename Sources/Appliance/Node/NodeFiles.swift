@@ -32,8 +32,14 @@ public struct NodeFiles: Sendable {
         var master: String?
         /// The port of that master's gossip.
         var gossipPort: UInt16?
+        /// Whether others can open no connection to this machine, as its operator said; nil when nobody said.
+        var behindNAT: Bool?
+        /// The same as the node found out itself when it started last.
+        var foundBehindNAT: Bool?
         /// The topmost folder that was made on the way to the data directory.
         var madeFolder: String?
+
+        var isBehindNAT: Bool { behindNAT ?? foundBehindNAT ?? false }
     }
 
     private static let names = [

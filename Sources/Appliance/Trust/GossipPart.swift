@@ -17,8 +17,8 @@ struct GossipPart: Sendable {
     struct Listener: Sendable {
         /// Addresses at which a master answers gossip, the likeliest first.
         var mastersMoved: @Sendable ([IPAddress]) -> Void = { _ in }
-        /// A member died or left, by its id.
-        var isGone: @Sendable (NodeID) -> Void = { _ in }
+        /// A node died, left, or is a gossip client that has been silent for long; by the id of its agent.
+        var isGone: @Sendable (AgentID) -> Void = { _ in }
     }
 
     /// The port to use: the one that is set, else the usual one or the next that is free.
@@ -33,11 +33,12 @@ struct GossipPart: Sendable {
 
     /// Begins to take part. Of the configuration, `seed` counts; `home` is the loopback address that a node keeps to;
     /// `files` keep the incarnation, and where
-    /// others were; `hints` say where others may be, beside those that are kept.
+    /// others were; `hints` say where others may be, beside those that are kept; nobody can open a connection to a
+    /// client.
     static func start(
         _ configuration: Configuration, _ trust: NodeTrust, role: String, port: UInt16, at home: IPAddress?,
-        files: NodeFiles,
-        hints: [MemberEndpoint], transport: Transport, logger: Logger, listener: Listener
+        files: NodeFiles, hints: [MemberEndpoint], isClient: Bool = false, transport: Transport, logger: Logger,
+        listener: Listener
     ) async throws -> GossipPart {
         let roles = NodeRoles(role: role)
         var memory = files.gossipMemory()
@@ -54,7 +55,7 @@ struct GossipPart: Sendable {
         }
         let identity = GossipIdentity(
             id: trust.id, roles: roles, attestation: trust.attestation, version: Program.version,
-            incarnation: memory.incarnation + 1)
+            incarnation: memory.incarnation + 1, isGossipClient: isClient)
         memory.incarnation += 1
         try files.store(memory)
         var known = memory.hints.compactMap { MemberEndpoint(text: $0) } + hints
@@ -86,6 +87,11 @@ struct GossipPart: Sendable {
         await node.attested(roles: NodeRoles(role: role), attestation: attestation)
     }
 
+    /// Falls silent, or speaks again: who runs with a copy of another machine's key has nothing to say.
+    func pause(_ isCopy: Bool) async {
+        if isCopy { await node.pause() } else { await node.resume() }
+    }
+
     /// Ends it without a word: the node is restarted soon.
     func stop() async {
         work.cancel()
@@ -115,7 +121,7 @@ struct GossipPart: Sendable {
             }
             if isNews { tell(report, logger) }
             switch report {
-            case .died(let id, _), .departed(let id): listener.isGone(id)
+            case .died(let id, _), .departed(let id), .becameStale(let id): listener.isGone(AgentID(id.description))
             default: break
             }
             var memory = files.gossipMemory()

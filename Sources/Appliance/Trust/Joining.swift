@@ -32,6 +32,8 @@ struct Joining: Sendable {
         var clusterID: String?
         var clusterName: String?
         var gossipPort: UInt16?
+        /// The address that the request came from, as the master saw it.
+        var seenAt: String?
         var certificate: String
         var attestation: String
         var keys: Keys
@@ -50,7 +52,7 @@ struct Joining: Sendable {
 
     func join(
         _ master: Endpoint, _ token: JoinToken, _ transport: Transport
-    ) async throws -> (NodeFiles.Identity, NodeTrust) {
+    ) async throws -> (identity: NodeFiles.Identity, trust: NodeTrust, seenAt: String?) {
         let key = try files.nodeKey()
         let name = try configuration.text(.hostname) ?? HostFacts.hostname()
         let wish = Wish(
@@ -82,7 +84,7 @@ struct Joining: Sendable {
             role: "agent", clusterID: clusterID, clusterName: name, master: "\(master)",
             gossipPort: admission.gossipPort)
         try files.store(identity)
-        return (identity, trust)
+        return (identity, trust, admission.seenAt)
     }
 
     private static func trust(_ admission: Admission, _ key: NodeKey, _ verifier: PeerVerifier) throws -> NodeTrust {

@@ -99,6 +99,7 @@ struct Driver {
                 if sinks.removeValue(forKey: connection) != nil {
                     turns.append(core.handle(.closed(connection), now: now))
                 }
+            case .doubted(let agent): turns.append(core.handle(.doubted(agent), now: now))
             case .request(let id, let input, let promise):
                 promises[id] = promise
                 turns.append(core.handle(input, now: now))
@@ -171,6 +172,8 @@ struct Driver {
             }
         case .close(let connection): close(connection, after: nil)
         case .publish(let event): publish(event)
+        case .warn(let text):
+            parts.logger.warning("\(text.split(whereSeparator: \.isNewline).joined(separator: " "))")
         }
     }
 
@@ -288,7 +291,7 @@ struct Driver {
             case .request(_, _, let promise), .launch(_, _, let promise, _): promise.refuse(error)
             case .snapshot(let promise): promise.give(core)
             case .watch(let watcher): watcher.finish()
-            case .unwatch, .moved: break
+            case .unwatch, .moved, .doubted: break
             }
         }
     }

@@ -38,6 +38,8 @@ enum InboxEntry: Sendable {
     case agent(ConnectionID, AgentRegistration, AgentSink)
     /// A stream has ended. A notice.
     case closed(ConnectionID)
+    /// Gossip has lost an agent's node. A notice, of which there are few: one for each change of belief.
+    case doubted(AgentID)
     /// Anything that waits for a reply.
     case request(RequestID, MasterInput, ReplyPromise)
     /// The same for tasks that get secrets, whose values the core never sees.

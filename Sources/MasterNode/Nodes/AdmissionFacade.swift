@@ -81,6 +81,7 @@ struct AdmissionFacade: Sendable {
             json.field("clusterID", node.cluster.id)
             json.field("clusterName", node.settings.clusterName)
             json.field("gossipPort", node.settings.gossipPort)
+            json.field("seenAt", Authentication.source(of: request, isLocal: false))
             json.certificate(issued)
             json.keys(admission.board.keys)
         }
@@ -138,7 +139,10 @@ struct AdmissionFacade: Sendable {
             guard left > .zero else { return .complete(.noContent) }
             await board.change(within: left, node.clock) { board.keys.revision > after }
         }
-        return .json { $0.keys(board.keys) }
+        return .json { json in
+            json.field("seenAt", Authentication.source(of: request, isLocal: false))
+            json.keys(board.keys)
+        }
     }
 
     /// The beginning of a hash of the key: enough to tell keys apart.

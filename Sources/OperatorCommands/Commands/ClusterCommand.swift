@@ -124,16 +124,25 @@ struct ClusterCommand: AsyncParsableCommand {
 
                   rondo cluster join 10.0.0.1:5050 --token …
                   rondo cluster join
+                  rondo cluster join 192.0.2.1:5050 --token … --behind-nat
                 """)
 
         @Argument(help: ArgumentHelp("The master, ADDRESS or ADDRESS:PORT.", valueName: "address")) var master: String?
         @Option(help: ArgumentHelp("The token that lets this machine in.", valueName: "token")) var token: String?
         @Option(help: ArgumentHelp("agent; a cluster has one master. (default: agent)", valueName: "role"))
         var role: String?
+        @Flag(
+            inversion: .prefixedNo,
+            help: ArgumentHelp(
+                "Other nodes can open no connection to this one: it opens all of them. (default: so when the master sees "
+                    + "this machine at an address that is none of its own; kept for later starts)"))
+        var behindNat: Bool?
         @OptionGroup var node: NodeOptions
 
         func run() async throws {
-            let configuration = try node.load([.token: token, .role: role])
+            let configuration = try node.load([
+                .token: token, .role: role, .behindNAT: behindNat.map { $0 ? "true" : "false" },
+            ])
             try await ClusterJoin(configuration, master: master).run(until: StopSignals.listen())
         }
     }

@@ -6,7 +6,11 @@ extension ClusterSimulation {
     func startAgent(_ agent: SimulatedAgent) {
         agent.life += 1
         agent.timerAt = nil
-        agent.core = AgentCore(settings: agent.settings)
+        var settings = agent.settings
+        // Every third life is on a machine that was started anew.
+        settings.origin = AgentOrigin(
+            process: "\(agent.index).\(agent.life)", place: "\(agent.index).\(agent.life / 3)")
+        agent.core = AgentCore(settings: settings)
         note("agent\(agent.index) starts, life \(agent.life)")
         feed(.recovered(identity: agent.identity, tasks: agent.recoveredTasks(), ended: []), agent)
     }
@@ -18,6 +22,10 @@ extension ClusterSimulation {
         agent.life += 1
         for connection in agent.connections.values.sorted() { breakConnection(connection) }
         agent.connections = [:]
+        if let id = agent.identity {
+            // Gossip finds out as well, mostly when it is too late, now and then when the agent is back.
+            plan(after: .seconds(5)) { [self] in if master != nil { input(.doubted(id)) } }
+        }
         plan(after: random.milliseconds(10...40_000)) { [self] in startAgent(agent) }
     }
 

@@ -211,7 +211,7 @@ public final class ClusterSimulation {
                 feed(.master(event, session: session), agent)
             }
         case .close(let connection): sendEvent(connection) { [self] _ in drop(connection) }
-        case .publish: break
+        case .publish, .warn: break
         }
     }
 
