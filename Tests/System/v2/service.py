@@ -113,7 +113,7 @@ def installed():
     eventually(lambda: len(agents()) == 1, 20, "an agent")
     check(token not in read("/etc/rondo/rondo.env"), "the token is still in the settings")
     result = run("journalctl", "-u", "rondo", "-o", "cat")
-    check("joined" in result.stdout and token not in result.stdout, "journal:", result.stdout[-500:])
+    check("agent" in result.stdout and token not in result.stdout, "journal:", result.stdout[-500:])
 
 
 @test
