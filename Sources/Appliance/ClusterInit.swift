@@ -262,7 +262,9 @@ extension ClusterInit: ServedNode {
         let transport = Transport()
         let result: Result<String, any Error>
         do {
-            let opened = try await open(known, role, made, transport, NodeEvents(), logger)
+            // The terminal is for what is wrong; the rest is in the node's file, and soon in the journal.
+            let quiet = NodeLog.logger("rondo", level: "error", file: files.logPath)
+            let opened = try await open(known, role, made, transport, NodeEvents(), quiet)
             do {
                 result = .success(
                     try await announcement(

@@ -255,6 +255,8 @@ extension ClusterJoin: ServedNode {
         return MadeNode(
             text:
                 "rondo: the agent of '\(identity.clusterName)' runs as \(ServiceUnit.name): `systemctl stop rondo` stops "
-                + "it, and its tasks go on; `journalctl -u rondo` shows what it says")
+                + "it, and its tasks go on; `journalctl -u rondo` shows what it says",
+            remains: "\n  The machine has joined all the same: `rondo cluster start` runs its agent in the foreground, "
+                + "`rondo cluster leave --purge` removes what it has")
     }
 }

@@ -1,7 +1,6 @@
+import Appliance
 import Foundation
 import Testing
-
-@testable import Appliance
 
 struct ServiceTests {
     /// The top of the checkout, found from this file.
@@ -18,8 +17,9 @@ struct ServiceTests {
 
     @Test func `a unit names only programs whose path systemd reads as it is`() {
         for path in ["/usr/local/bin/rondo", "/opt/rondo-1.2_3/rondo+x"] { #expect(ServiceUnit.canName(path)) }
-        for path in ["", "rondo", "/a b/rondo", "/a%h/rondo", "/a$b/rondo", "/a\"/rondo", "/usr/bin/rondo (deleted)", "/ä"]
-        {
+        for path in [
+            "", "rondo", "/a b/rondo", "/a%h/rondo", "/a$b/rondo", "/a\"/rondo", "/usr/bin/rondo (deleted)", "/ä",
+        ] {
             #expect(!ServiceUnit.canName(path))
         }
     }
@@ -58,7 +58,8 @@ struct ServiceTests {
     }
 
     @Test func `a record names nothing but what the program makes`() {
-        let text = "# words\n/etc/rondo/\n/etc/passwd\n/etc/rondo/../passwd\n/etc/rondo/rondo.env\nRONDO_NODE\nPATH\n/\n"
+        let text =
+            "# words\n/etc/rondo/\n/etc/passwd\n/etc/rondo/../passwd\n/etc/rondo/rondo.env\nRONDO_NODE\nPATH\n/\n"
         #expect(ServiceRecord.parse(Array(text.utf8)) == ["/etc/rondo/", "/etc/rondo/rondo.env", "RONDO_NODE"])
         var record = ServiceRecord(entries: ["/etc/rondo/"])
         record.add("/etc/rondo/")
@@ -77,7 +78,8 @@ struct ServiceTests {
     }
 
     @Test func `what systemd says of a unit is understood`() {
-        let state = Systemd.State("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nMainPID=0\nOther=a=b\n")
+        let state = Systemd.State(
+            "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nMainPID=0\nOther=a=b\n")
         #expect(state.isKnown && state.isUp && state.hasFailed && state.pid == 0)
         let running = Systemd.State("MainPID=12\nLoadState=loaded\nActiveState=active\nSubState=running\n")
         #expect(running.isUp && !running.hasFailed && running.pid == 12)

@@ -115,6 +115,20 @@ def new_machine(**words):
     return Machine(**words)
 
 
+def take(machine):
+    """Somebody else's process at port 7999."""
+    log = os.path.join(work, "other.log")
+    write(log, "")
+    process = machine.spawn([PYTHON, "-c", TAKE], log)
+    eventually(lambda: "taken" in read(log), 10, "a taken port")
+
+    def give_back():
+        machine.run(["kill", *[str(pid) for pid, line in machine.processes().items() if "taken" in line]])
+        process.wait(10)
+
+    return give_back
+
+
 class Task:
     """A task that runs on; its command, which talks to the master of this machine, ends with that."""
 
@@ -204,6 +218,13 @@ def joined():
     for path in ("/etc/rondo", UNIT, "/var/lib/rondo"):
         check(not os.path.exists(machine.path(path)), path, "was made")
 
+    give_back = take(machine)
+    output = machine.rondo("cluster", "join", "127.0.0.1:5050", "--gossip-port", "7999", code=1, RONDO_TOKEN=token())
+    check("7999" in output and "has joined all the same" in output, output)
+    check(not os.path.exists(machine.path("/etc/rondo")), "settings were left")
+    give_back()
+    machine.rondo("cluster", "leave", "--purge")
+
     output = machine.rondo("cluster", "join", "127.0.0.1:5050", "--hostname", "one", RONDO_TOKEN=good)
     check("has joined the cluster" in output and "runs as rondo.service" in output, output)
     machine.expect_service()
@@ -217,6 +238,21 @@ def joined():
     machine.expect_service()
     machine.rondo("cluster", "leave", "--purge")
     machine.expect_untouched()
+
+    # As an image has it that was prepared elsewhere: the service joins when it first starts.
+    fresh = token()
+    shutil.copy(os.path.join(PROVISIONING, "rondo.service"), machine.path(UNIT))
+    os.mkdir(machine.path("/etc/rondo"))
+    lines = 'RONDO_NODE="join 127.0.0.1:5050 --zone a"\nRONDO_REGION=r\nRONDO_TOKEN=%s\n' % fresh
+    write(machine.path(ENVIRONMENT), lines, 0o600)
+    succeeds(machine.run(["systemctl", "start", "rondo"]))
+    equal(read(machine.path(ENVIRONMENT)), "RONDO_REGION=r\nRONDO_NODE=start\nRONDO_ZONE=a\n", "settings")
+    machine.rondo("cluster", "leave", "--purge")
+    check(os.path.exists(machine.path(UNIT)), "a unit of somebody else was removed")
+    shutil.rmtree(machine.path("/etc/rondo"))
+    os.unlink(machine.path(UNIT))
+    machine.systemctl("daemon-reload")
+    machine.expect_untouched()
     machine.before = own
     machine.rondo("cluster", "leave", "--purge", "--data", MASTER)
     equal(master.wait(15), 0, "exit of the master")
@@ -228,8 +264,7 @@ def joined():
 def failed():
     """a service that does not start is reported with what it said, and taken back"""
     machine = new_machine()
-    other = machine.spawn([PYTHON, "-c", TAKE], os.path.join(work, "other.log"))
-    eventually(lambda: "taken" in read(os.path.join(work, "other.log")), 10, "a taken port")
+    give_back = take(machine)
     machine.before = machine.picture()
     output = machine.rondo("cluster", "init", "--gossip-port", "7999", code=1)
     check("did not start" in output and "7999" in output and "taken back" in output, output)
@@ -245,7 +280,7 @@ def failed():
     machine.expect_service()
     machine.rondo("cluster", "leave", "--purge")
     machine.expect_untouched()
-    other.kill()
+    give_back()
     machine.end()
 
 

@@ -15,6 +15,8 @@ protocol ServedNode: Sendable {
 /// What a made node has to say when it runs, and how it is taken back when it does not.
 struct MadeNode: Sendable {
     var text: String
+    /// What stays of it when it does not run.
+    var remains = ""
     var undo: @Sendable () -> Void = {}
 }
 
@@ -45,7 +47,7 @@ public struct NodeService: Sendable {
     }
 
     /// Whether a service, which has no flags, and every command on this machine find the node's directories.
-    static func hasUsualPlaces(_ configuration: Configuration) -> Bool {
+    package static func hasUsualPlaces(_ configuration: Configuration) -> Bool {
         [ConfigurationKey.data, .runtime].allSatisfy { key in
             switch configuration.value(key)?.source {
             case .flag, .environment: false
@@ -98,6 +100,8 @@ public struct NodeService: Sendable {
         } catch {
             installation.undo()
             made.undo()
+            guard var error = error as? ApplianceError else { throw error }
+            error.description += made.remains
             throw error
         }
         Console.out(made.text)
@@ -174,11 +178,10 @@ public struct NodeService: Sendable {
         // The journal gets lines a little after they were written.
         try await Pause.wait(.milliseconds(300))
         let lines = systemd.journal(since: start, lines: 10)
-        let said =
-            lines.isEmpty
-            ? "; its journal is empty" : "; the last that it said:\n" + lines.map { "    " + $0 + "\n" }.joined()
+        let said = lines.isEmpty ? " nothing that is in the journal" : lines.map { "\n    " + $0 }.joined()
         return ApplianceError(
-            .failure, "\(ServiceUnit.name) \(what), and what was made for it is taken back\(said)")
+            .failure,
+            "\(ServiceUnit.name) \(what), and what was made for it is taken back. The last that it said:\(said)")
     }
 
     // MARK: leaving

@@ -10,7 +10,7 @@ struct ServiceInstallation {
     private var madeUnit = false
     private var enabled = false
 
-    /// - Parameter known: what systemd knew of the service before.
+    /// Remembers what is there, and what systemd knew of the service before.
     init(_ systemd: Systemd, _ known: Systemd.State) {
         self.systemd = systemd
         self.known = known

@@ -3,20 +3,20 @@ internal import LinuxSystem
 
 /// What `rondo cluster init` and `join` have made for the service, so that `leave --purge` removes that and nothing
 /// else. It is written before anything is made.
-struct ServiceRecord: Equatable {
+package struct ServiceRecord: Equatable {
     static let path = "/etc/rondo/made"
 
     /// In the order in which they were made: a file, a folder with a slash behind it, or a name of a variable that was
     /// added to a file of settings that was there already.
-    private(set) var entries: [String]
+    package private(set) var entries: [String]
 
     /// What was recorded earlier.
     init() { entries = Self.parse((try? readFile(Self.path, limit: 1 << 16)) ?? []) }
 
-    init(entries: [String]) { self.entries = entries }
+    package init(entries: [String]) { self.entries = entries }
 
     /// Paths and names of our own only: whatever else has come into the file, it removes nothing.
-    static func parse(_ bytes: [UInt8]) -> [String] {
+    package static func parse(_ bytes: [UInt8]) -> [String] {
         let files = [ServiceUnit.path, ServiceSettings.path, "/etc/rondo/", "/etc/systemd/system/", "/etc/systemd/"]
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init).filter { entry in
             files.contains(entry)
@@ -25,7 +25,7 @@ struct ServiceRecord: Equatable {
         }
     }
 
-    mutating func add(_ entry: String) { if !entries.contains(entry) { entries.append(entry) } }
+    package mutating func add(_ entry: String) { if !entries.contains(entry) { entries.append(entry) } }
 
     func has(_ entry: String) -> Bool { entries.contains(entry) }
 

@@ -2,7 +2,7 @@ internal import Glibc
 internal import LinuxSystem
 
 /// The file of variables that the service starts with (systemd.exec(5), `EnvironmentFile=`).
-struct ServiceSettings: Equatable {
+package struct ServiceSettings: Equatable {
     static let path = "/etc/rondo/rondo.env"
     /// The words after `rondo cluster`.
     static let node = "RONDO_NODE"
@@ -13,16 +13,15 @@ struct ServiceSettings: Equatable {
     ]
 
     /// What is set, in order.
-    private(set) var variables: [(name: String, value: String)]
+    package private(set) var variables: [(name: String, value: String)]
 
-    static func == (left: Self, right: Self) -> Bool { left.variables.elementsEqual(right.variables, by: ==) }
+    package static func == (left: Self, right: Self) -> Bool { left.variables.elementsEqual(right.variables, by: ==) }
 
-    init(_ variables: [(name: String, value: String)]) { self.variables = variables }
+    package init(_ variables: [(name: String, value: String)]) { self.variables = variables }
 
     /// What of a command line and its environment the service must know. A token is not among it: the node has used it.
-    ///
-    /// - Parameter isService: the process is the service itself, whose variables are there already.
-    init(_ configuration: Configuration, isService: Bool = false) {
+    /// Where the process is the service itself, its variables are there already.
+    package init(_ configuration: Configuration, isService: Bool = false) {
         variables = [(Self.node, "start")]
         if let file = configuration.namedFile, !isService { variables.append(("RONDO_CONFIG", Self.absolute(file))) }
         for key in ConfigurationKey.allCases where key.isOfNode {
@@ -51,16 +50,16 @@ struct ServiceSettings: Equatable {
     }
 
     /// The lines for the file.
-    var lines: [String] { variables.map { "\($0.name)=\(Self.quoted($0.value))" } }
+    package var lines: [String] { variables.map { "\($0.name)=\(Self.quoted($0.value))" } }
 
     /// The file with these settings in place of its own of the same names, and without a token; others' lines stay.
-    func merged(into text: String?) -> String {
+    package func merged(into text: String?) -> String {
         let kept = text.map { Self.lines(of: $0, without: Set(variables.map(\.name) + ["RONDO_TOKEN"])) } ?? Self.head
         return (kept + lines).joined(separator: "\n") + "\n"
     }
 
     /// Whether the service already starts like this.
-    func agree(with text: String) -> Bool {
+    package func agree(with text: String) -> Bool {
         let there = text.split(separator: "\n").map(String.init)
         return lines.allSatisfy(there.contains)
     }
@@ -93,7 +92,7 @@ struct ServiceSettings: Equatable {
 
 extension ConfigurationKey {
     /// Whether a running node reads it, and it may be said in the service's own file.
-    var isOfNode: Bool {
+    package var isOfNode: Bool {
         switch self {
         case .name, .advertise, .plainListen, .plainInsecure, .seed, .gossipPort, .keyFile, .certificateLifetime,
             .masterPort, .agentPort, .hostname, .resources, .attributes, .region, .zone, .logLevel, .unreachableAfter,

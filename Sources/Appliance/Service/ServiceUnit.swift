@@ -1,10 +1,10 @@
 /// The unit of the service, as `Provisioning/rondo.service` and `install.sh` have it too; a test compares them.
-enum ServiceUnit {
+package enum ServiceUnit {
     static let name = "rondo.service"
-    static let path = "/etc/systemd/system/rondo.service"
+    package static let path = "/etc/systemd/system/rondo.service"
 
     /// Whether a unit can hold a program's path as it is, without quoting or specifiers.
-    static func canName(_ program: String) -> Bool {
+    package static func canName(_ program: String) -> Bool {
         program.hasPrefix("/")
             && program.utf8.allSatisfy { byte in
                 switch byte {
@@ -17,7 +17,7 @@ enum ServiceUnit {
     }
 
     /// The unit's text for a program at a path.
-    static func text(program: String) -> String {
+    package static func text(program: String) -> String {
         """
         # Runs this machine's node of a Rondo cluster. /etc/rondo/rondo.env says which: RONDO_NODE holds the words after
         # `rondo cluster`; every other RONDO_ variable there is a setting, as `rondo config` lists them.

@@ -3,7 +3,7 @@ internal import Glibc
 internal import LinuxSystem
 
 /// What systemd is asked, by its own commands.
-struct Systemd: Sendable {
+package struct Systemd: Sendable {
     /// Whether it manages this machine (sd_booted(3)).
     static var isHere: Bool { access("/run/systemd/system", F_OK) == 0 }
 
@@ -16,14 +16,14 @@ struct Systemd: Sendable {
     }
 
     /// What it knows of the service.
-    struct State: Equatable, Sendable {
+    package struct State: Equatable, Sendable {
         var load = ""
         var active = ""
         var step = ""
         var file = ""
-        var pid: Int32 = 0
+        package var pid: Int32 = 0
 
-        init(_ text: String) {
+        package init(_ text: String) {
             for line in text.split(separator: "\n") {
                 let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
                 guard parts.count == 2 else { continue }
@@ -38,11 +38,11 @@ struct Systemd: Sendable {
             }
         }
 
-        var isKnown: Bool { !load.isEmpty && load != "not-found" }
+        package var isKnown: Bool { !load.isEmpty && load != "not-found" }
         /// Whether it runs, or is about to.
-        var isUp: Bool { !["inactive", "failed", ""].contains(active) }
+        package var isUp: Bool { !["inactive", "failed", ""].contains(active) }
         /// Whether a start has come to nothing, though it may be tried again.
-        var hasFailed: Bool { active == "failed" || step.hasPrefix("auto-restart") }
+        package var hasFailed: Bool { active == "failed" || step.hasPrefix("auto-restart") }
     }
 
     func state() throws(ApplianceError) -> State {

@@ -19,6 +19,7 @@ public enum HostProgram {
     /// - Parameters:
     ///   - words: its name, looked for in `PATH`, and its arguments.
     ///   - seconds: after these it is killed.
+    /// - Returns: how it ended, also when it could not be started.
     public static func run(_ words: [String], seconds: Int) -> Result {
         var reading: Int32 = -1
         var writing: Int32 = -1
