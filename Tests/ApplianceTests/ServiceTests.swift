@@ -11,7 +11,8 @@ struct ServiceTests {
     }
 
     @Test func `the unit that the program writes is the one of Provisioning`() throws {
-        #expect(ServiceUnit.text(program: "/usr/local/bin/rondo") == (try Self.text("Provisioning/rondo.service")))
+        let there = try Self.text("Provisioning/rondo.service")
+        #expect(ServiceUnit.text(program: "/usr/local/bin/rondo") == there)
         #expect(ServiceUnit.text(program: "/opt/x/rondo").contains("\nExecStart=/opt/x/rondo cluster $RONDO_NODE\n"))
     }
 
@@ -71,9 +72,8 @@ struct ServiceTests {
         #expect(NodeService.hasUsualPlaces(try Configuration(flags: [.name: "x"])))
         #expect(!NodeService.hasUsualPlaces(try Configuration(flags: [.data: "/srv/rondo"])))
         #expect(!NodeService.hasUsualPlaces(try Configuration(environment: ["RONDO_RUNTIME": "/srv/rondo"])))
-        try withFile("data: /srv/rondo\n") { path in
-            #expect(!NodeService.hasUsualPlaces(try Configuration(file: path)))
-        }
+        let named = try withFile("data: /srv/rondo\n") { try Configuration(file: $0) }
+        #expect(!NodeService.hasUsualPlaces(named))
         #expect(!NodeService.isWanted(try Configuration(), foreground: true))
     }
 

@@ -70,8 +70,11 @@ class Machine(Booted):
         result = self.run([PROGRAM, "node", "list", "--output", "json", *words])
         return len(re.findall('"state" *: *"(?:connected|active)"', result.stdout))
 
+    def unit(self):
+        return self.systemctl("is-active", "rondo"), self.systemctl("is-enabled", "rondo")
+
     def expect_service(self):
-        equal((self.systemctl("is-active", "rondo"), self.systemctl("is-enabled", "rondo")), ("active", "enabled"), "unit")
+        equal(self.unit(), ("active", "enabled"), "unit")
         equal(os.stat(self.path(ENVIRONMENT)).st_mode & 0o7777, 0o600, "mode of the settings")
 
     def groups_inside(self):
@@ -102,7 +105,8 @@ class Machine(Booted):
                 left = [line for line in found if line not in was]
                 left += ["%s is gone" % line for line in was if line not in found]
                 if each == "files":
-                    left += ["%s: %s" % (path, found[path]) for path in found if path in was and found[path] != was[path]]
+                    both = [path for path in found if path in was]
+                    left += ["%s: %s" % (path, found[path]) for path in both if found[path] != was[path]]
                 equal(left, [], "what is different of %s" % each)
             return True
 
@@ -149,7 +153,7 @@ class Task:
 
 @test
 def served():
-    """`cluster init` makes a service that outlives restarts and kills with its tasks, and `leave --purge` takes it away"""
+    """`cluster init` makes a service whose tasks outlive restarts and kills, and `leave --purge` takes it away"""
     machine = new_machine()
     words = ["cluster", "init", "--advertise", ADDRESS, "--attributes", 'note:a "b" $HOME']
     output = machine.rondo(*words)
@@ -160,7 +164,8 @@ def served():
     kept = read(machine.path(ENVIRONMENT)) + machine.journal()
     check(len(tokens) == 2 and not any(each in kept for each in tokens), "a token is kept:", kept)
     eventually(lambda: machine.members() == 1, 10, "an agent")
-    check('"a \\"b\\" $HOME"' in machine.rondo("node", "list", "--output", "json"), "the attribute was changed on its way")
+    listed = machine.rondo("node", "list", "--output", "json")
+    check('"a \\"b\\" $HOME"' in listed, "the attribute was changed on its way:", listed)
     check("from a task" in machine.rondo("run", "--", "echo", "from a task"), "no output of a task")
 
     first = machine.node()
@@ -173,7 +178,7 @@ def served():
     check(machine.node() not in (0, first), "the old process still runs")
     second = machine.node()
     machine.run(["kill", "-9", str(second)])
-    eventually(lambda: machine.node() not in (0, second) and machine.systemctl("is-active", "rondo") == "active", 10, "a new process")
+    eventually(lambda: machine.node() not in (0, second) and machine.unit()[0] == "active", 10, "a new process")
     task.expect_alive("restart and kill")
     machine.rondo("cluster", "init", "--zone", "b", "--region", "r")
     check("RONDO_ZONE=b" in read(machine.path(ENVIRONMENT)), read(machine.path(ENVIRONMENT)))
@@ -233,7 +238,7 @@ def joined():
     check("RONDO_TOKEN" not in result.stdout and "RONDO_HOSTNAME=one" in result.stdout, result.stdout)
     eventually(lambda: machine.members("--data", MASTER) == 1, 10, "an agent")
     machine.rondo("cluster", "leave")
-    equal((machine.systemctl("is-active", "rondo"), machine.systemctl("is-enabled", "rondo")), ("inactive", "disabled"), "unit")
+    equal(machine.unit(), ("inactive", "disabled"), "unit")
     machine.rondo("cluster", "join", "127.0.0.1:5050", RONDO_TOKEN=token())
     machine.expect_service()
     machine.rondo("cluster", "leave", "--purge")
@@ -286,7 +291,7 @@ def failed():
 
 @test
 def foreground():
-    """with --foreground, --data or a unit of one's own, the command is the node itself"""
+    """with --foreground, --data or a unit of its own, the command is the node itself; in a script of systemd's not"""
     machine = new_machine()
     for words in (["--foreground"], ["--data", "/srv/own"]):
         log = os.path.join(work, "foreground.log")
@@ -308,6 +313,15 @@ def foreground():
     check(not os.path.exists(machine.path(UNIT)), "there is a unit")
     machine.rondo("cluster", "leave", "--purge")
     eventually(lambda: machine.systemctl("is-active", "own") == "inactive", 10, "the end of that unit")
+    # A script that systemd runs, as cloud-init's, is somebody else.
+    line = "/bin/sh -c '%s cluster init; echo ended with $?'" % PROGRAM
+    write(machine.path("/run/units/own.service"), "[Service]\nType=oneshot\nExecStart=%s\n" % line.replace("$", "$$"))
+    machine.systemctl("daemon-reload")
+    succeeds(machine.run(["systemctl", "start", "own"]))
+    machine.expect_service()
+    said = machine.run(["journalctl", "--output=cat", "--no-pager", "--unit=own"]).stdout
+    check("ended with 0" in said and "--token" not in said, "what it said:", said)
+    machine.rondo("cluster", "leave", "--purge")
     os.unlink(machine.path("/run/units/own.service"))
     machine.systemctl("daemon-reload")
     machine.expect_untouched()

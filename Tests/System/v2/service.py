@@ -130,7 +130,7 @@ def inherited():
 @test
 def restarted():
     """tasks live on when the service is restarted, stopped, and killed"""
-    task = Task(25)
+    task = Task(60)
     for act in (["systemctl", "restart", "rondo"], ["systemctl", "stop", "rondo"]):
         equal(run(*act).returncode, 0, "exit of %s" % " ".join(act))
         equal(task.running(), task.pids, "the task's processes after %s" % act[1])
