@@ -275,7 +275,9 @@ After=network.target nftables.service firewalld.service
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+# It says when it is a member of its cluster, and takes commands.
+Type=notify
+TimeoutStartSec=180
 EnvironmentFile=$environment
 ExecStart=$BIN_DIR/rondo cluster \$RONDO_NODE
 Restart=on-failure
@@ -293,8 +295,9 @@ OOMPolicy=continue
 TasksMax=infinity
 LimitNOFILE=1024:1048576
 LimitNPROC=infinity
-# What no task may do to its machine, root or not. There is no file system, system call or device protection here: tasks
-# are made by this process and would inherit it, and what a private mount namespace hides, containers could not use.
+# What no task may do to its machine, root or not. There is no file system, system call or device protection
+# here: tasks are made by this process and would inherit it, and what a private mount namespace hides,
+# containers could not use.
 CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_WAKE_ALARM CAP_MAC_ADMIN CAP_MAC_OVERRIDE
 
 [Install]
@@ -306,13 +309,11 @@ install_service() {
     unit_text >"$temporary/unit"
     make_directory "${unit%/*}"
     put 644 "$temporary/unit" "$unit"
-    [ -n "$node" ] || return 0
-    # The token is needed once; a node that runs has used it.
-    if [ -f "$DESTDIR$environment" ] && grep -qxF "RONDO_NODE=\"$node\"" "$DESTDIR$environment"; then
-        if with_systemd && systemctl --quiet is-active rondo.service; then return 0; fi
-    fi
-    write_environment "$TOKEN"
+    # What cannot start now finds here what it is to become, and a token until it has.
+    if [ -n "$node" ] && ! starts_now; then write_environment; fi
 }
+
+starts_now() { with_systemd && [ -z "$SKIP_START" ]; }
 
 # What others have written into the file stays; only the owner may read it.
 write_environment() {
@@ -320,7 +321,7 @@ write_environment() {
         echo '# How rondo.service starts the node. Settings may be added as RONDO_KEY=value; data and runtime belong in'
         echo '# config.yaml, where commands find them too.'
         printf 'RONDO_NODE="%s"\n' "$node"
-        if [ -n "$1" ]; then printf 'RONDO_TOKEN=%s\n' "$1"; fi
+        if [ -n "$TOKEN" ]; then printf 'RONDO_TOKEN=%s\n' "$TOKEN"; fi
         if [ -f "$DESTDIR$environment" ]; then
             grep -vE '^(RONDO_NODE|RONDO_TOKEN)=|^# (How rondo|config.yaml, where)' "$DESTDIR$environment" || true
         fi
@@ -331,6 +332,10 @@ write_environment() {
 start_service() {
     with_systemd || return 0
     systemctl daemon-reload
+    if [ -n "$node" ] && starts_now; then
+        become_node
+        return 0
+    fi
     if [ ! -f "$environment" ]; then
         next "rondo cluster init            (the first machine), or the line that it printed there"
         return 0
@@ -344,29 +349,27 @@ start_service() {
         say "nothing has changed, and the node runs"
         return 0
     fi
-    began=$(date +%s)
-    : >"$temporary/began"
-    systemctl restart rondo.service || fail "the service does not start" "journalctl -u rondo says why"
-    until_ready
+    # systemd waits until the node is in its cluster.
+    systemctl restart rondo.service || fail "the node does not run" \
+        "journalctl -u rondo says why; then: systemctl restart rondo"
+    next "rondo cluster status" "rondo cluster token create   (for the line that adds a machine)"
 }
 
-# A node has its socket for local commands as soon as it is in its cluster.
-until_ready() {
-    runtime=$(setting runtime)
-    while [ $(($(date +%s) - began)) -le 60 ]; do
-        if systemctl --quiet is-failed rondo.service; then
-            fail "the node does not run" "journalctl -u rondo says why; then: systemctl restart rondo"
-        fi
-        if [ -n "$(find "$runtime/rondo.sock" -newer "$temporary/began" 2>/dev/null)" ]; then
-            # The token has done its work.
-            if [ -n "$TOKEN" ]; then write_environment '' >/dev/null; fi
-            next "rondo cluster status" "rondo cluster token create   (for the line that adds a machine)"
-            return 0
-        fi
-        sleep 0.3 2>/dev/null || sleep 1
-    done
-    say "the node is not ready yet; it goes on trying (journalctl -u rondo)"
+# The program makes the node and starts the service, or says why not. The token is a variable of its process alone.
+become_node() {
+    if [ -n "$changed" ]; then systemctl --quiet try-restart rondo.service || true; fi
+    before=$(node_process)
+    if [ -n "$TOKEN" ]; then export RONDO_TOKEN="$TOKEN"; fi
+    # shellcheck disable=SC2086
+    "$BIN_DIR/rondo" cluster $node || fail "the machine is no node; the message above says why" \
+        "put that right and run this again"
+    unset RONDO_TOKEN
+    [ "$before" = "$(node_process)" ] || changed=1
+    [ -z "$SKIP_ENABLE" ] || systemctl --quiet disable rondo.service
+    next "rondo cluster status" "rondo cluster token create   (for the line that adds a machine)"
 }
+
+node_process() { systemctl show --property=MainPID rondo.service; }
 
 # A setting as the program has it.
 setting() {

@@ -84,10 +84,21 @@ public struct ClusterInit: Sendable {
         return (all, Set([plain].compactMap { $0 }))
     }
 
-    private func run(
-        _ known: NodeFiles.Identity?, _ role: String, _ made: String?, _ transport: Transport, _ events: NodeEvents
-    ) async throws {
-        let logger = NodeLog.logger("rondo", level: configuration.text(.logLevel), file: files.logPath)
+    /// What a cluster needs before anything of it is told to anybody.
+    private struct Opened {
+        var master: MasterPart
+        var office: AuthorityOffice
+        var identity: NodeFiles.Identity
+        var trust: NodeTrust
+        var plain: Endpoint?
+        var gossipPort: UInt16
+    }
+
+    /// Opens the cluster that is there, or makes it, and starts its master.
+    private func open(
+        _ known: NodeFiles.Identity?, _ role: String, _ made: String?, _ transport: Transport, _ events: NodeEvents,
+        _ logger: Logger
+    ) async throws -> Opened {
         var administrator = files.administrator ?? ""
         if administrator.utf8.count < 32 {
             administrator = MasterPart.newSecret()
@@ -108,23 +119,45 @@ public struct ClusterInit: Sendable {
         let master = try await MasterPart.start(
             settings, store: files.storePath, administrator: administrator, listeningOn: endpoints,
             transport: transport, logger: logger, events: events)
-        var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger, master: master)
         do {
             let identity = try identity(known, role, made, master)
             let trust = try await office.enrol(master.node, as: role)
+            return Opened(
+                master: master, office: office, identity: identity, trust: trust, plain: plain.first,
+                gossipPort: settings.gossipPort)
+        } catch {
+            await master.stop()
+            throw error
+        }
+    }
+
+    private var logger: Logger {
+        NodeLog.logger("rondo", level: configuration.text(.logLevel), file: files.logPath)
+    }
+
+    private func run(
+        _ known: NodeFiles.Identity?, _ role: String, _ made: String?, _ transport: Transport, _ events: NodeEvents
+    ) async throws {
+        let logger = logger
+        let opened = try await open(known, role, made, transport, events, logger)
+        let (master, trust) = (opened.master, opened.trust)
+        var daemon = NodeDaemon(files: files, transport: transport, events: events, logger: logger, master: master)
+        do {
             let gossip = try await GossipPart.start(
-                configuration, trust, role: role, port: settings.gossipPort, at: isAlone ? address : nil,
+                configuration, trust, role: role, port: opened.gossipPort, at: isAlone ? address : nil,
                 files: files, hints: [], transport: transport, logger: logger,
                 listener: GossipPart.Listener(isGone: { master.node.doubt($0) }))
             await gossip.lead(in: master.node.term)
             daemon.gossip = gossip
-            daemon.keepers = office.keepers(master.node, trust, role: role, gossip, logger: logger)
-            daemon.keepers.append(office.keys(of: master.node, trust, gossip))
-            if !configuration.isSet(.advertise) { daemon.keepers.append(office.places(of: master.node)) }
+            daemon.keepers = opened.office.keepers(master.node, trust, role: role, gossip, logger: logger)
+            daemon.keepers.append(opened.office.keys(of: master.node, trust, gossip))
+            if !configuration.isSet(.advertise) { daemon.keepers.append(opened.office.places(of: master.node)) }
             if role == "combined" { daemon.agent = try agent(trust, master, transport, events, logger) }
-            let token = try await joinToken(master)
-            let login = try await firstLogin(master)
-            announce(identity, master, token, isNew: known == nil, plain: plain.first, login: login)
+            Console.out(
+                try await announcement(
+                    opened, isNew: known == nil,
+                    end: "Ctrl-C stops this node; its tasks go on, and the same command starts it again."))
+            ServiceSettings.settle(configuration)
         } catch {
             await daemon.stopAll()
             throw error
@@ -174,10 +207,11 @@ public struct ClusterInit: Sendable {
         return try RunningAgent(settings, transport: transport, logger: logger, events: events)
     }
 
-    private func announce(
-        _ identity: NodeFiles.Identity, _ master: MasterPart, _ token: String, isNew: Bool, plain: Endpoint?,
-        login: String?
-    ) {
+    /// What people are told of the cluster: how it is looked at, added to, and logged in to.
+    private func announcement(_ opened: Opened, isNew: Bool, end: String) async throws -> String {
+        let (master, identity) = (opened.master, opened.identity)
+        let token = try await joinToken(master)
+        let login = try await firstLogin(master)
         let at = Endpoint.tcp(address, port: master.port)
         let data = files.root == ConfigurationKey.data.defaultText ? "" : " --data \(files.root)"
         let joinData = address.isLoopback ? " --data DIRECTORY" : ""
@@ -185,21 +219,19 @@ public struct ClusterInit: Sendable {
             isNew
             ? "the cluster '\(identity.clusterName)' is made, and this machine is its \(identity.role) node"
             : "the cluster '\(identity.clusterName)' in \(files.root) was there already and is started again"
-        let plainLine = plain.map { "\n  without TLS         http://\($0)/  (for clients that have none)" } ?? ""
+        let plainLine = opened.plain.map { "\n  without TLS         http://\($0)/  (for clients that have none)" } ?? ""
         let pin = master.node.settings.trust?.authority.pin ?? ""
         // A service's output is kept, and read by others than the one who made the cluster.
         guard !Console.isJournal else {
-            Console.out(
-                "rondo: \(head); `rondo cluster token create` makes the line that adds a machine, and `rondo user token "
-                    + "admin` a token to log in with from elsewhere")
             return
+                "rondo: \(head); `rondo cluster token create` makes the line that adds a machine, and `rondo user token "
+                + "admin` a token to log in with from elsewhere"
         }
         let loginLine = login.map {
             "\n  use it elsewhere    rondo login \(at) --pin=\(pin) --user admin --token \($0)"
                 + "\n                      (the token works for a day; `rondo user password admin` sets a password)"
         }
-        Console.out(
-            """
+        return """
             rondo: \(head)
 
               look at it          https://\(at)/\(plainLine)\(loginLine ?? "")
@@ -208,8 +240,48 @@ public struct ClusterInit: Sendable {
               see the nodes       rondo cluster status\(data)
               run something       rondo run\(data) -- echo hello
 
-            Ctrl-C stops this node; its tasks go on, and the same command starts it again.
-            """)
+            \(end)
+            """
+    }
+}
+
+extension ClusterInit: ServedNode {
+    /// Makes the cluster, or sees that it is there, and has systemd run it from now on.
+    ///
+    /// - Throws: as ``run(until:)``, and ``ApplianceError`` when the service does not start; nothing is left then.
+    public func serve() async throws { try await NodeService(configuration).begin(self) }
+
+    func isServed(by identity: NodeFiles.Identity) -> Bool {
+        identity.master == nil && [nil, identity.role].contains(configuration.text(.role))
+    }
+
+    func make() async throws -> MadeNode {
+        let known = try files.identity()
+        let role = try role(known)
+        let isFirst = known == nil && !files.hasRemains
+        let made = try files.prepare(forMaster: true)
+        let transport = Transport()
+        let result: Result<String, any Error>
+        do {
+            // The terminal is for what is wrong; the rest is in the node's file, and soon in the journal.
+            let quiet = NodeLog.logger("rondo", level: "error", file: files.logPath)
+            let opened = try await open(known, role, made, transport, NodeEvents(), quiet)
+            do {
+                result = .success(
+                    try await announcement(
+                        opened, isNew: known == nil,
+                        end:
+                            "It runs as \(ServiceUnit.name): `systemctl stop rondo` stops this node, and its tasks go on; "
+                            + "`journalctl -u rondo`\nshows what it says."))
+            } catch { result = .failure(error) }
+            await opened.master.stop()
+        } catch { result = .failure(error) }
+        await transport.shutDown()
+        let undo: @Sendable () -> Void = { [files] in if isFirst { try? files.purge(madeFolder: made) } }
+        do { return MadeNode(text: try result.get(), undo: undo) } catch {
+            undo()
+            throw error
+        }
     }
 }
 

@@ -52,15 +52,7 @@ public struct ClusterJoin: Sendable {
     /// - Throws: ``ApplianceError``, and what the parts throw when they cannot start or go on.
     public func run(until signals: AsyncStream<Int32>) async throws {
         MachineAddress.raiseFileLimit()
-        let known = try files.identity()
-        if known != nil, known?.master == nil {
-            throw ApplianceError(
-                .failure, "\(files.root) belongs to a master; start that with `rondo cluster init`, or use --data")
-        }
-        let master = try master(known)
-        guard case .tcp = master else {
-            throw ApplianceError(.usage, "a master is joined by address and port, not by a socket")
-        }
+        let (known, master) = try whereTo()
         let made = try files.prepare(forMaster: false)
         let events = NodeEvents()
         let listening = events.listen(to: signals)
@@ -68,21 +60,47 @@ public struct ClusterJoin: Sendable {
         let transport = Transport()
         let result: Result<Void, any Error>
         do {
-            var (identity, trust, seen) = try await trust(known, master, transport)
-            if let made, known == nil { identity.madeFolder = made }
-            noteNAT(seen, isNew: known == nil, &identity)
-            try files.store(identity)
+            let (identity, trust) = try await admitted(known, made, master, transport)
+            ServiceSettings.settle(configuration)
             try await run(identity, trust, master, transport, events)
             result = .success(())
         } catch {
-            if known == nil, (try? files.identity()) == nil {
-                files.removeIdentity()
-                files.removeIfEmpty()
-            }
+            takeBack(known)
             result = .failure(error)
         }
         await transport.shutDown()
         try result.get()
+    }
+
+    /// What this machine is already, and the master to join.
+    private func whereTo() throws(ApplianceError) -> (NodeFiles.Identity?, Endpoint) {
+        let known = try files.identity()
+        if let known, known.master == nil {
+            throw ApplianceError(
+                .failure, "\(files.root) belongs to a master; start that with `rondo cluster init`, or use --data")
+        }
+        let master = try master(known)
+        guard case .tcp = master else {
+            throw ApplianceError(.usage, "a master is joined by address and port, not by a socket")
+        }
+        return (known, master)
+    }
+
+    /// Leaves nothing of a node that has not joined.
+    private func takeBack(_ known: NodeFiles.Identity?) {
+        guard known == nil, (try? files.identity()) == nil else { return }
+        files.removeIdentity()
+        files.removeIfEmpty()
+    }
+
+    private func admitted(
+        _ known: NodeFiles.Identity?, _ made: String?, _ master: Endpoint, _ transport: Transport
+    ) async throws -> (NodeFiles.Identity, NodeTrust) {
+        var (identity, trust, seen) = try await trust(known, master, transport)
+        if let made, known == nil { identity.madeFolder = made }
+        noteNAT(seen, isNew: known == nil, &identity)
+        try files.store(identity)
+        return (identity, trust)
     }
 
     private func master(_ known: NodeFiles.Identity?) throws(ApplianceError) -> Endpoint {
@@ -236,5 +254,37 @@ public struct ClusterJoin: Sendable {
             let hint = MemberEndpoint(address, port: identity.gossipPort ?? 7_946)
         else { return [] }
         return [hint]
+    }
+}
+
+extension ClusterJoin: ServedNode {
+    /// Joins if need be, and has systemd run the agent from now on.
+    ///
+    /// - Throws: as ``run(until:)``, and ``ApplianceError`` when the service does not start. The machine has joined then
+    ///   all the same: its token may be spent.
+    public func serve() async throws { try await NodeService(configuration).begin(self) }
+
+    func isServed(by identity: NodeFiles.Identity) -> Bool {
+        guard let master = identity.master else { return false }
+        return asked.map { "\($0)" == master } ?? true
+    }
+
+    func make() async throws -> MadeNode {
+        let (known, master) = try whereTo()
+        let made = try files.prepare(forMaster: false)
+        let transport = Transport()
+        let result: Result<NodeFiles.Identity, any Error>
+        do { result = .success(try await admitted(known, made, master, transport).0) } catch {
+            takeBack(known)
+            result = .failure(error)
+        }
+        await transport.shutDown()
+        let identity = try result.get()
+        return MadeNode(
+            text:
+                "rondo: the agent of '\(identity.clusterName)' runs as \(ServiceUnit.name): `systemctl stop rondo` stops "
+                + "it, and its tasks go on; `journalctl -u rondo` shows what it says",
+            remains: "\n  The machine has joined all the same: `rondo cluster start` runs its agent in the foreground, "
+                + "`rondo cluster leave --purge` removes what it has")
     }
 }

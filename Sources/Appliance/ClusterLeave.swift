@@ -12,6 +12,7 @@ public struct ClusterLeave: Sendable {
     private let files: NodeFiles
     private let purge: Bool
     private let force: Bool
+    private let service: NodeService?
 
     /// Prepares to leave.
     ///
@@ -23,10 +24,7 @@ public struct ClusterLeave: Sendable {
         files = NodeFiles(configuration)
         self.purge = purge
         self.force = force
-    }
-
-    private struct Answer: Decodable {
-        var pid: Int32
+        service = NodeService.isWanted(configuration, foreground: false) ? NodeService(configuration) : nil
     }
 
     /// Leaves; returns when the node's process is gone.
@@ -34,6 +32,7 @@ public struct ClusterLeave: Sendable {
     /// - Parameter transport: opens the connection.
     /// - Throws: ``ApplianceError`` when there is no node, or it does not let go.
     public func run(_ transport: Transport) async throws {
+        let known = service?.state
         let caller = HTTPCaller(transport: transport)
         let result: Result<HTTPCaller.Response, HTTPCallError>
         do throws(HTTPCallError) {
@@ -44,18 +43,24 @@ public struct ClusterLeave: Sendable {
         } catch { result = .failure(error) }
         await caller.shutDown()
         switch result {
-        case .success(let response): try await finish(response)
-        case .failure: try withoutNode()
+        case .success(let response):
+            let pid = try await finish(response)
+            // What ran the node would find none at the next boot.
+            if let known, known.pid == pid || purge { service?.retire(known) }
+        case .failure: try withoutNode(known)
         }
+        if purge, let known { try service?.remove(known) }
     }
 
-    private func finish(_ response: HTTPCaller.Response) async throws {
+    private func finish(_ response: HTTPCaller.Response) async throws -> Int32 {
         let bytes = Data(response.bytes.readableBytesView)
-        guard response.status.code == 202, let answer = try? JSONDecoder().decode(Answer.self, from: bytes) else {
+        guard response.status.code == 202,
+            let answer = try? JSONDecoder().decode(LocalNode.Answer.self, from: bytes)
+        else {
             let text = String(decoding: bytes.prefix(500), as: UTF8.self)
             throw ApplianceError(.failure, "cannot leave: " + text.split(separator: "\n").joined(separator: " "))
         }
-        guard let process = ProcessIdentity.current(pid: answer.pid) else { return }
+        guard let process = ProcessIdentity.current(pid: answer.pid) else { return answer.pid }
         let clock = SystemClock()
         let deadline = clock.now().elapsed + .seconds(60)
         while process.isAlive {
@@ -64,13 +69,17 @@ public struct ClusterLeave: Sendable {
             }
             try await clock.sleep(until: clock.now().elapsed + .milliseconds(30))
         }
+        return answer.pid
     }
 
     /// No process runs; with `--purge`, what it left is removed all the same.
-    private func withoutNode() throws {
+    private func withoutNode(_ known: Systemd.State?) throws {
         guard let identity = try files.identity() else {
             // A first start that failed half-way left files and no node.
-            if purge, files.hasRemains { return try files.purge() }
+            if purge, files.hasRemains || known != nil && !ServiceRecord().entries.isEmpty {
+                if let known { service?.retire(known) }
+                return try files.purge()
+            }
             throw ApplianceError(
                 .unavailable, "no node in \(files.root); name its directory with --data if it has another")
         }
@@ -80,6 +89,8 @@ public struct ClusterLeave: Sendable {
                 "the \(identity.role) node in \(files.root) does not run; start it to leave in good order, or remove "
                     + "what it left with --purge")
         }
+        // It may be about to start the node again.
+        if let known { service?.retire(known) }
         try files.destroyRemains()
         try files.purge()
     }

@@ -7,7 +7,7 @@ struct CommandLineTests {
     /// The command lines of the documentation.
     static let good = [
         "dev", "dev --agents 3 --listen 127.0.0.1:6000", "dev --resources cpus:8;mem:4096;ports:[31000-31999]",
-        "cluster init",
+        "cluster init", "cluster init --foreground", "cluster start", "cluster start --data /srv/rondo",
         "cluster init --role combined --advertise 10.0.0.1 --data /srv/rondo --plain-listen 127.0.0.1:5055 --plain-insecure",
         "cluster init --role master --name laboratory --master-port 6050 --unreachable-after 75s",
         "cluster join 10.0.0.1:5050 --token join.a.b --data /srv/rondo --advertise 10.0.0.2 --gossip-port 7950 --seed 10.0.0.9:7946",

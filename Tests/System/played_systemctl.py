@@ -1,17 +1,23 @@
 """Plays systemctl for one service, as far as an install script asks: what it was asked is in /run/systemctl.log.
 
-It starts what a unit's ExecStart says with the variables of its EnvironmentFile, and stops the main process alone.
+It starts what a unit's ExecStart says with the variables of its EnvironmentFile, waits until that says that it is ready
+(sd_notify), and stops the main process alone.
 """
 
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 UNITS = "/etc/systemd/system"
 STATE = "/run/played-systemctl"
+# Said with every call; what was asked is the rest.
+ALWAYS = ("--quiet", "--no-pager", "--no-ask-password")
+# As systemd does, the process is told its own number.
+LAUNCH = 'export SYSTEMD_EXEC_PID=$$ INVOCATION_ID=0123456789abcdef; exec "$@"'
 
 
 def settings(unit):
@@ -59,7 +65,7 @@ def stop(unit):
         os.unlink(os.path.join(STATE, unit))
 
 
-def start(unit):
+def start(unit, waits=True):
     if running(unit):
         return
     keys = settings(unit)
@@ -70,12 +76,47 @@ def start(unit):
     for word in shlex.split(keys["ExecStart"]):
         words += variables.get(word[1:], "").split() if word.startswith("$") else [word]
     os.makedirs(STATE, exist_ok=True)
-    with open("/run/%s.log" % unit, "ab") as log:
-        process = subprocess.Popen(
-            words, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
-    with open(os.path.join(STATE, unit), "w") as file:
-        file.write(str(process.pid))
+    notice = os.path.join(STATE, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        if os.path.exists(notice):
+            os.unlink(notice)
+        ready.bind(notice)
+        variables["NOTIFY_SOCKET"] = notice
+        with open("/run/%s.log" % unit, "ab") as log:
+            process = subprocess.Popen(
+                ["sh", "-c", LAUNCH, "sh", *words],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        with open(os.path.join(STATE, unit), "w") as file:
+            file.write(str(process.pid))
+        ready.settimeout(0.05)
+        while waits:
+            try:
+                if b"READY=1" in ready.recv(4096).split(b"\n"):
+                    break
+            except socket.timeout:
+                if process.poll() is not None:
+                    sys.exit("Job for %s failed because the control process exited with error code." % unit)
+
+
+def facts(unit):
+    """What `show` says of a unit."""
+    known = os.path.exists(os.path.join(UNITS, unit))
+    begun = os.path.exists(os.path.join(STATE, unit))
+    pid = running(unit)
+    active = "active" if pid else "failed" if begun else "inactive"
+    return {
+        "LoadState": "loaded" if known else "not-found",
+        "ActiveState": active,
+        "SubState": {"active": "running", "inactive": "dead"}.get(active, active),
+        "UnitFileState": "" if not known else "enabled" if os.path.lexists(link(unit)) else "disabled",
+        "MainPID": str(pid or 0),
+    }
 
 
 def link(unit):
@@ -97,25 +138,36 @@ def disable(unit):
 
 
 def main():
+    arguments = [each for each in sys.argv[1:] if each not in ALWAYS]
     with open("/run/systemctl.log", "a") as log:
-        log.write(" ".join(sys.argv[1:]) + "\n")
-    words = [each for each in sys.argv[1:] if not each.startswith("--")]
+        log.write(" ".join(arguments) + "\n")
+    words = [each for each in arguments if not each.startswith("--")]
     verb, unit = words[0], (words[1:] or [""])[0]
     unit += "" if unit.endswith(".service") or not unit else ".service"
     if verb == "is-active":
         sys.exit(0 if running(unit) else 3)
-    if verb == "is-failed":
-        # It ended by itself: the file of its number is still there.
-        sys.exit(0 if os.path.exists(os.path.join(STATE, unit)) and not running(unit) else 1)
-    if verb in ("stop", "restart") or (verb == "disable" and "--now" in sys.argv):
+    if verb == "show":
+        named = next((each.split("=")[1].split(",") for each in arguments if each.startswith("--property=")), [])
+        for key, value in facts(unit).items():
+            if key in named:
+                print("%s=%s" % (key, value))
+        return
+    if verb == "cat":
+        with open(os.path.join(UNITS, unit)) as file:
+            print(file.read())
+        return
+    if verb in ("stop", "restart") or (verb == "disable" and "--now" in arguments):
         stop(unit)
-    if verb in ("start", "restart") or (verb == "enable" and "--now" in sys.argv):
+    if verb == "try-restart" and running(unit):
+        stop(unit)
         start(unit)
+    if verb in ("start", "restart") or (verb == "enable" and "--now" in arguments):
+        start(unit, "--no-block" not in arguments)
     if verb == "enable":
         enable(unit)
     elif verb == "disable":
         disable(unit)
-    elif verb not in ("start", "stop", "restart", "daemon-reload", "reset-failed"):
+    elif verb not in ("start", "stop", "restart", "try-restart", "daemon-reload", "reset-failed"):
         sys.exit("Unknown command verb %s." % verb)
 
 

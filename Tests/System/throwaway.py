@@ -31,6 +31,9 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Throwaway:
     """`run` and `spawn` start commands in it, `changes` lists what they have written. `end` takes it away."""
 
+    # What its first process runs.
+    first = os.path.abspath(__file__)
+
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="rondo-machine-", dir="/var/tmp")
         self.groups = []
@@ -45,7 +48,7 @@ class Throwaway:
         ready, told = os.pipe()
         words = ["unshare", "--mount", "--propagation", "private", "--pid", "--net", "--ipc", "--uts", "--fork"]
         words += ["--kill-child"] + ([] if UNIFIED else ["--cgroup"])
-        words += [sys.executable, os.path.abspath(__file__), self.folder, str(told)]
+        words += [sys.executable, self.first, self.folder, str(told)]
         # Before `unshare` looks at where it is, so that its groups are the roots of the machine's trees.
         enter = "".join("echo $$ >'%s/cgroup.procs' && " % each for each in self.groups)
         self.holder = subprocess.Popen(
@@ -111,10 +114,14 @@ class Throwaway:
         """Where a file of the machine is seen from outside."""
         return "/proc/%d/root%s" % (self.pid, name)
 
+    def written(self):
+        """The folder that holds what was written, held open by the machine's first process."""
+        return "/proc/%d/fd/9" % self.pid
+
     def changes(self):
         """What was written below /: {path: what it is}. A folder in which something was written is not a change."""
         found = {}
-        top = "/proc/%d/fd/9" % self.pid
+        top = self.written()
         for place, folders, names in os.walk(top):
             inside = place[len(top) :]
             if inside.strip("/").split("/")[0] in APART:

@@ -37,6 +37,8 @@ public struct Configuration: Sendable {
     /// The file that is read when no other is named; it need not be there.
     public static let usualFile = "/etc/rondo/config.yaml"
 
+    /// The file that was named in place of the usual one.
+    public let namedFile: String?
     private var values: [ConfigurationKey: Value] = [:]
 
     /// Reads and checks all three places.
@@ -50,6 +52,7 @@ public struct Configuration: Sendable {
         flags: [ConfigurationKey: String] = [:], environment: [String: String] = [:], file: String? = nil
     ) throws(ConfigurationError) {
         let named = file ?? environment["RONDO_CONFIG"]
+        namedFile = named
         if let text = try Self.read(named ?? Self.usualFile, mayBeMissing: named == nil) {
             try take(text, path: named ?? Self.usualFile)
         }

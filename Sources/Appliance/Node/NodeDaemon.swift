@@ -34,14 +34,21 @@ struct NodeDaemon: Sendable {
             throw error
         }
         let work = keepers.map { keeper in Task.detached { await keeper() } }
+        ServiceNotice.ready.send()
         let result = await wait()
+        ServiceNotice.stopping.send()
         var purges = false
         if case .success(.leave(let purge)) = result {
             purges = purge
             await agent?.leave()
             await gossip?.leave()
+            for task in work { task.cancel() }
             await depart()
-            if master == nil { files.removeIdentity() }
+            if master == nil {
+                // They keep what the master tells, such as that this node has left.
+                for task in work { await task.value }
+                files.removeIdentity()
+            }
         } else {
             await gossip?.stop()
         }

@@ -95,6 +95,8 @@ struct GossipPart: Sendable {
     /// Ends it without a word: the node is restarted soon.
     func stop() async {
         work.cancel()
+        // It writes what it hears; nothing may be written once a node's files are removed.
+        await work.value
         await node.stop()
     }
 

@@ -14,9 +14,12 @@ struct ClusterCommand: AsyncParsableCommand {
             rondo cluster status
             rondo cluster leave --purge
 
+            Where systemd runs, init and join make the service rondo.service, for root and with the usual directories;
+            otherwise, and with --foreground, they run the node themselves.
+
             Through a link named `cluster`, the same file takes `cluster init` and so on.
             """,
-        subcommands: [Init.self, Join.self, Status.self, Leave.self, Token.self])
+        subcommands: [Init.self, Join.self, Start.self, Status.self, Leave.self, Token.self])
 
     /// What init and join take alike.
     struct NodeOptions: ParsableArguments {
@@ -52,6 +55,7 @@ struct ClusterCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Files kept of a task's output.", valueName: "number")) var logFiles: String?
         @Option(help: ArgumentHelp("The least severe messages to log. (default: notice)", valueName: "level"))
         var logLevel: String?
+        @Flag(help: "Run the node in this process, also where systemd runs.") var foreground = false
         @OptionGroup var file: ConfigOption
 
         func load(_ more: [ConfigurationKey: String?]) throws -> Configuration {
@@ -70,9 +74,13 @@ struct ClusterCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a cluster on this machine, or start the one that is there, and run it.",
             discussion: """
-                Runs in the foreground. Prints the address to look at and the line that adds a machine.
+                Where systemd runs, the node becomes the service rondo.service, which starts with the machine, and the
+                command returns when it runs. It stays in the foreground with --foreground, --data or --runtime, without
+                root, and where systemd does not run or has started the command itself. What is wrong is said here, in
+                both cases. Prints the address to look at and the line that adds a machine.
 
                   rondo cluster init
+                  rondo cluster init --foreground
                   rondo cluster init --advertise 10.0.0.1
                   rondo cluster init --role master --data /srv/rondo --name laboratory
                 """)
@@ -111,7 +119,9 @@ struct ClusterCommand: AsyncParsableCommand {
                 .plainInsecure: plainInsecure ? "true" : nil, .keyFile: keyFile,
                 .certificateLifetime: certificateLifetime,
             ])
-            try await ClusterInit(configuration).run(until: StopSignals.listen())
+            let cluster = try ClusterInit(configuration)
+            if NodeService.isWanted(configuration, foreground: node.foreground) { return try await cluster.serve() }
+            try await cluster.run(until: StopSignals.listen())
         }
     }
 
@@ -122,7 +132,11 @@ struct ClusterCommand: AsyncParsableCommand {
                 The line to paste is printed by `rondo cluster init` and `rondo cluster token create`. A machine that has
                 joined keeps its own key and needs no token, and no address, the next time.
 
+                Where systemd runs, the agent becomes the service rondo.service, as with `rondo cluster init`; the token is
+                used here and gets into no file. Everybody on this machine can see arguments: RONDO_TOKEN hides it.
+
                   rondo cluster join 10.0.0.1:5050 --token …
+                  rondo cluster join 10.0.0.1:5050 --token … --foreground
                   rondo cluster join
                   rondo cluster join 192.0.2.1:5050 --token … --behind-nat
                 """)
@@ -143,7 +157,35 @@ struct ClusterCommand: AsyncParsableCommand {
             let configuration = try node.load([
                 .token: token, .role: role, .behindNAT: behindNat.map { $0 ? "true" : "false" },
             ])
-            try await ClusterJoin(configuration, master: master).run(until: StopSignals.listen())
+            let agent = try ClusterJoin(configuration, master: master)
+            if NodeService.isWanted(configuration, foreground: node.foreground) { return try await agent.serve() }
+            try await agent.run(until: StopSignals.listen())
+        }
+    }
+
+    struct Start: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Run what this machine is, in the foreground.",
+            discussion: """
+                Runs the node that `rondo cluster init` or `join` has made: master, agent or both. This is what
+                rondo.service does. Where there is no node, it ends with 69.
+
+                  rondo cluster start
+                  rondo cluster start --data /srv/rondo
+                """)
+
+        @Option(help: ArgumentHelp("The node's directory. (default: /var/lib/rondo)", valueName: "directory"))
+        var data: String?
+        @Option(
+            help: ArgumentHelp("Where the socket for local commands is. (default: /run/rondo)", valueName: "directory"))
+        var runtime: String?
+        @Option(help: ArgumentHelp("The least severe messages to log. (default: notice)", valueName: "level"))
+        var logLevel: String?
+        @OptionGroup var file: ConfigOption
+
+        func run() async throws {
+            let configuration = try file.load([.data: data, .runtime: runtime, .logLevel: logLevel])
+            try await ClusterStart(configuration).run(until: StopSignals.listen())
         }
     }
 
@@ -151,7 +193,8 @@ struct ClusterCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "End this machine's tasks and take it out of the cluster.",
             discussion: """
-                Waits until the node's process is gone. Its files stay for the next start unless --purge is given.
+                Waits until the node's process is gone. Its files stay for the next start unless --purge is given. A
+                service that ran it is not started again; --purge also removes what init or join made for it.
 
                   rondo cluster leave
                   rondo cluster leave --purge --data /srv/rondo

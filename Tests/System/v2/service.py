@@ -113,7 +113,7 @@ def installed():
     eventually(lambda: len(agents()) == 1, 20, "an agent")
     check(token not in read("/etc/rondo/rondo.env"), "the token is still in the settings")
     result = run("journalctl", "-u", "rondo", "-o", "cat")
-    check("joined" in result.stdout and token not in result.stdout, "journal:", result.stdout[-500:])
+    check("agent" in result.stdout and token not in result.stdout, "journal:", result.stdout[-500:])
 
 
 @test
@@ -130,7 +130,7 @@ def inherited():
 @test
 def restarted():
     """tasks live on when the service is restarted, stopped, and killed"""
-    task = Task(25)
+    task = Task(60)
     for act in (["systemctl", "restart", "rondo"], ["systemctl", "stop", "rondo"]):
         equal(run(*act).returncode, 0, "exit of %s" % " ".join(act))
         equal(task.running(), task.pids, "the task's processes after %s" % act[1])
