@@ -135,7 +135,9 @@ final class WebClient: Sendable {
             return ImageError(.unreachable, "\(name) did not answer in time", isPassing: true)
         case .interrupted(_, let reason):
             return ImageError(.unreachable, "the connection to \(name) broke: \(reason)", isPassing: true)
-        case .badResponse: return ImageError(.registry, "\(name) does not speak HTTP as it should")
+        // Also what a chunked answer becomes when it is cut off.
+        case .badResponse:
+            return ImageError(.registry, "the answer of \(name) is not HTTP as it should be, or was cut off", isPassing: true)
         case .cancelled, .shutDown: return ImageError(.cancelled, "it was cancelled")
         default: return ImageError(.registry, "\(name): \(error)")
         }
