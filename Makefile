@@ -14,7 +14,7 @@ V2_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs busybox-static python3
 TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static uidmap podman conmon catatonit \
 	containerd netavark shellcheck ansible-core python3-yaml curl openssl docker-registry skopeo umoci
 # The other container runtimes, what counts instructions, and what the benchmarks share with the tests.
-BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static
+BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static docker-registry skopeo umoci
 KEEP ?= 0
 SEED ?=
 SUITES ?=

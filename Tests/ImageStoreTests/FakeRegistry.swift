@@ -101,7 +101,8 @@ final class FakeRegistry: Sendable {
             config: Descriptor(mediaType: MediaType.config, digest: add(blob: document), size: Int64(document.count)),
             layers: layers.map { layer in
                 let blob = compress(layer)
-                return Descriptor(mediaType: MediaType.layer + "+gzip", digest: add(blob: blob), size: Int64(blob.count))
+                return Descriptor(
+                    mediaType: MediaType.layer + "+gzip", digest: add(blob: blob), size: Int64(blob.count))
             })
         return put(tag, MediaType.manifest, try writeJSON(manifest))
     }

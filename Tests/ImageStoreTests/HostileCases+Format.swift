@@ -8,12 +8,15 @@ extension HostileCases {
     }
 
     static let headers: [HostileCase] = [
-        HostileCase("a wrong checksum", .invalid, archive: {
-            var bytes = TarBytes.make { $0.file("a") }
-            bytes[0] = 0x62
-            return bytes
-        }()),
-        HostileCase("random bytes", .invalid, archive: (0..<4_096).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 3) }),
+        HostileCase(
+            "a wrong checksum", .invalid,
+            archive: {
+                var bytes = TarBytes.make { $0.file("a") }
+                bytes[0] = 0x62
+                return bytes
+            }()),
+        HostileCase(
+            "random bytes", .invalid, archive: (0..<4_096).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 3) }),
         HostileCase("text", .invalid, archive: Array(String(repeating: "this is no archive\n", count: 100).utf8)),
         HostileCase("an unknown type", .unsupported) { $0.header("a".utf8, type: "Q") },
         HostileCase("a sparse file of GNU", .unsupported) { $0.header("a".utf8, type: "S") },
@@ -23,31 +26,40 @@ extension HostileCases {
         },
         HostileCase("a multi-volume archive", .unsupported) { $0.header("a".utf8, type: "M") },
         HostileCase("a volume label", .unsupported) { $0.header("a".utf8, type: "V") },
-        HostileCase("an end in the middle of a header", .invalid, archive: Array(TarBytes.make { $0.file("a") }[..<300])),
-        HostileCase("an end in the middle of a file", .invalid, archive: {
-            var tar = TarBytes()
-            tar.header("a".utf8, size: 10_000)
-            tar.raw([UInt8](repeating: 1, count: 5_000))
-            return tar.bytes
-        }()),
-        HostileCase("an end behind a long name", .invalid, archive: {
-            var tar = TarBytes()
-            tar.long("L", "name".utf8)
-            return tar.bytes
-        }()),
-        HostileCase("something behind one empty block", .invalid, archive: {
-            var tar = TarBytes()
-            tar.raw([UInt8](repeating: 0, count: 512))
-            tar.file("a")
-            return tar.bytes
-        }()),
-        HostileCase("an entry behind the end", .contained { $0.entries() == ["a"] }, archive: {
-            var tar = TarBytes()
-            tar.file("a")
-            tar.end()
-            tar.file("b")
-            return tar.bytes
-        }()),
+        HostileCase(
+            "an end in the middle of a header", .invalid, archive: Array(TarBytes.make { $0.file("a") }[..<300])),
+        HostileCase(
+            "an end in the middle of a file", .invalid,
+            archive: {
+                var tar = TarBytes()
+                tar.header("a".utf8, size: 10_000)
+                tar.raw([UInt8](repeating: 1, count: 5_000))
+                return tar.bytes
+            }()),
+        HostileCase(
+            "an end behind a long name", .invalid,
+            archive: {
+                var tar = TarBytes()
+                tar.long("L", "name".utf8)
+                return tar.bytes
+            }()),
+        HostileCase(
+            "something behind one empty block", .invalid,
+            archive: {
+                var tar = TarBytes()
+                tar.raw([UInt8](repeating: 0, count: 512))
+                tar.file("a")
+                return tar.bytes
+            }()),
+        HostileCase(
+            "an entry behind the end", .contained { $0.entries() == ["a"] },
+            archive: {
+                var tar = TarBytes()
+                tar.file("a")
+                tar.end()
+                tar.file("b")
+                return tar.bytes
+            }()),
         HostileCase("a global header with a path", .contained { $0.entries() == ["a"] }) {
             $0.pax([("path", "../outside/new")], type: "g")
             $0.file("a")
@@ -65,16 +77,21 @@ extension HostileCases {
             $0.header("a".utf8, change: { block in for index in 124..<136 { block[index] = 0xFF } })
         },
         HostileCase("a size beyond 64 bits", .invalid) {
-            $0.header("a".utf8, change: { block in for index in 124..<136 { block[index] = index == 124 ? 0xBF : 0xFF } })
+            $0.header(
+                "a".utf8, change: { block in for index in 124..<136 { block[index] = index == 124 ? 0xBF : 0xFF } })
         },
         HostileCase("a size of 2^62", .invalid) {
-            $0.header("a".utf8, change: { block in
-                for index in 124..<136 { block[index] = 0 }
-                block[124] = 0x80
-                block[128] = 0x40
-            })
+            $0.header(
+                "a".utf8,
+                change: { block in
+                    for index in 124..<136 { block[index] = 0 }
+                    block[124] = 0x80
+                    block[128] = 0x40
+                })
         },
-        HostileCase("a size of 8 GiB and no content", .invalid) { $0.header("a".utf8, change: number("77777777777", at: 124)) },
+        HostileCase("a size of 8 GiB and no content", .invalid) {
+            $0.header("a".utf8, change: number("77777777777", at: 124))
+        },
         HostileCase("a pax size of 2^62", .invalid) {
             $0.pax([("size", "4611686018427387904")])
             $0.file("a")

@@ -29,7 +29,8 @@ enum HostileCases {
             $0.file("harmless")
         },
         HostileCase("two dots in a prefix", .hostile) {
-            $0.header("new".utf8, change: { block in for (i, b) in "../outside".utf8.enumerated() { block[345 + i] = b } })
+            $0.header(
+                "new".utf8, change: { block in for (i, b) in "../outside".utf8.enumerated() { block[345 + i] = b } })
         },
         HostileCase("an absolute name", .contained(has("tmp/rondo-absolute"))) { $0.file("/tmp/rondo-absolute") },
         HostileCase("an absolute name with many slashes", .contained(has("tmp/rondo-absolute"))) {
@@ -38,7 +39,9 @@ enum HostileCases {
         HostileCase("an absolute directory", .contained(has("root/sub"))) { $0.directory("/root/sub") },
         HostileCase("a name of backslashes", .contained(has("..\\..\\outside"))) { $0.file("..\\..\\outside") },
         HostileCase("three dots", .contained(has(".../a"))) { $0.file(".../a") },
-        HostileCase("a name with a line feed and an escape", .contained(has("a\n\u{1B}[2Jb"))) { $0.file("a\n\u{1B}[2Jb") },
+        HostileCase("a name with a line feed and an escape", .contained(has("a\n\u{1B}[2Jb"))) {
+            $0.file("a\n\u{1B}[2Jb")
+        },
         HostileCase("a name that is not UTF-8", .contained { $0.entries().count == 1 }) {
             $0.header([0xFF, 0xFE, 0x2F, 0x80])
         },
@@ -66,7 +69,9 @@ enum HostileCases {
             $0.file("a", "first")
             $0.file("a", "second")
         },
-        HostileCase("names that differ in case only", .contained { $0.text("Passwd") == "1" && $0.text("passwd") == "2" }) {
+        HostileCase(
+            "names that differ in case only", .contained { $0.text("Passwd") == "1" && $0.text("passwd") == "2" }
+        ) {
             $0.file("Passwd", "1")
             $0.file("passwd", "2")
         },
@@ -99,7 +104,10 @@ enum HostileCases {
             $0.link("l", to: "/tmp")
             $0.file("l/rondo-through-link")
         },
-        HostileCase("an absolute link to what is inside too", .contained { $0.text("etc/new") == "x" && $0.target("l") == "/etc" }) {
+        HostileCase(
+            "an absolute link to what is inside too",
+            .contained { $0.text("etc/new") == "x" && $0.target("l") == "/etc" }
+        ) {
             $0.directory("etc")
             $0.link("l", to: "/etc")
             $0.file("l/new")
@@ -229,7 +237,9 @@ enum HostileCases {
             $0.file("f/.wh..wh..opq", "")
         },
         HostileCase("something below a whiteout", .hostile) { $0.file(".wh.a/b") },
-        HostileCase("a whiteout of a parent, then its child", .contained { $0.text("d/e") == "x" && $0.kind("d") == S_IFDIR }) {
+        HostileCase(
+            "a whiteout of a parent, then its child", .contained { $0.text("d/e") == "x" && $0.kind("d") == S_IFDIR }
+        ) {
             $0.file(".wh.d", "")
             $0.file("d/e")
         },
@@ -238,7 +248,9 @@ enum HostileCases {
             $0.file(".wh.d", "")
         },
         HostileCase("a whiteout that is a directory", .contained { $0.isWhiteout("a") }) { $0.directory(".wh.a") },
-        HostileCase("a whiteout that is a link", .contained { $0.isWhiteout("a") }) { $0.link(".wh.a", to: "../outside") },
+        HostileCase("a whiteout that is a link", .contained { $0.isWhiteout("a") }) {
+            $0.link(".wh.a", to: "../outside")
+        },
         HostileCase("AUFS's own files", .contained(isEmpty)) {
             $0.directory(".wh..wh.plnk")
             $0.file(".wh..wh.aufs")

@@ -35,7 +35,8 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
 
 @Suite("Hostile layers")
 struct HostileLayerTests {
-    static let all = HostileCases.names + HostileCases.links + HostileCases.whiteouts + HostileCases.headers
+    static let all =
+        HostileCases.names + HostileCases.links + HostileCases.whiteouts + HostileCases.headers
         + HostileCases.numbers + HostileCases.extended + HostileCases.amounts + HostileCases.compression
 
     @Test(arguments: all)

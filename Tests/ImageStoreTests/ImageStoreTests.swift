@@ -5,7 +5,9 @@ import Testing
 
 @Suite("The store of images")
 struct ImageStoreTests {
-    private static func store(_ scratch: Scratch) throws -> ImageStore { try ImageStore(root: scratch.path + "/images") }
+    private static func store(_ scratch: Scratch) throws -> ImageStore {
+        try ImageStore(root: scratch.path + "/images")
+    }
 
     private static func reference(_ text: String) throws -> ImageReference { try ImageReference(parsing: text) }
 
@@ -25,7 +27,9 @@ struct ImageStoreTests {
             })
     }
 
-    private static func build(_ store: ImageStore, _ scratch: Scratch, _ name: String = "app:1") async throws -> StoredImage {
+    private static func build(_ store: ImageStore, _ scratch: Scratch, _ name: String = "app:1") async throws
+        -> StoredImage
+    {
         var config = ImageConfig()
         config.entrypoint = ["/bin/app"]
         config.env = ["A=b"]
@@ -55,7 +59,8 @@ struct ImageStoreTests {
         let tar = TarBytes.make { $0.file("bin/app") }
         try scratch.write("root.tar", form == "gzip" ? gzip(tar) : form == "zstd" ? zstd(tar) : tar)
         let store = try Self.store(scratch)
-        let image = try await store.build(fromRoot: scratch.path + "/root.tar", config: ImageConfig(), as: Self.reference("a"))
+        let image = try await store.build(
+            fromRoot: scratch.path + "/root.tar", config: ImageConfig(), as: Self.reference("a"))
         #expect(image.layers.map(\.diffID) == [Digest(of: tar)])
     }
 
@@ -83,7 +88,9 @@ struct ImageStoreTests {
         let store = try Self.store(scratch)
         let image = try await Self.build(store, scratch)
         try scratch.write("there", "mine")
-        await #expect(throws: ImageError.self) { try await store.export(image, to: scratch.path + "/there", format: .ociArchive) }
+        await #expect(throws: ImageError.self) {
+            try await store.export(image, to: scratch.path + "/there", format: .ociArchive)
+        }
         #expect(scratch.surroundings().contains("there"))
     }
 
@@ -114,7 +121,8 @@ struct ImageStoreTests {
     }
 
     @Test(arguments: [
-        "a path above", "an absolute path", "a link above", "a directory as layer", "another layer", "no configuration", "no list",
+        "a path above", "an absolute path", "a link above", "a directory as layer", "another layer", "no configuration",
+        "no list",
         "no layer", "a bad name",
     ])
     func `a hostile archive of docker's form is refused or contained`(_ kind: String) async throws {
@@ -153,7 +161,9 @@ struct ImageStoreTests {
         #expect(scratch.surroundings().filter { $0.contains("outside") } == before)
     }
 
-    @Test(arguments: ["a digest above", "no blob", "another blob", "a larger blob", "a wrong layout", "no index", "no name"])
+    @Test(arguments: [
+        "a digest above", "no blob", "another blob", "a larger blob", "a wrong layout", "no index", "no name",
+    ])
     func `a hostile layout is refused`(_ kind: String) async throws {
         let scratch = try Scratch()
         try Self.makeRoot(scratch)
@@ -166,14 +176,21 @@ struct ImageStoreTests {
         let text = try String(decoding: store.blobs.read(image.digest, limit: 1 << 20), as: UTF8.self)
         _ = text
         switch kind {
-        case "a digest above": try scratch.write(index, #"{"schemaVersion":2,"manifests":[{"mediaType":"\#(MediaType.manifest)","digest":"sha256:../../../outside/secret","size":6}]}"#)
+        case "a digest above":
+            try scratch.write(
+                index,
+                #"{"schemaVersion":2,"manifests":[{"mediaType":"\#(MediaType.manifest)","digest":"sha256:../../../outside/secret","size":6}]}"#
+            )
         case "no blob": unlink("\(scratch.path)/\(blob)")
         case "another blob": try scratch.write(blob, [UInt8](repeating: 0, count: Int(image.layers[0].blob.size)))
         case "a larger blob": try scratch.write(blob, [UInt8](repeating: 0, count: Int(image.layers[0].blob.size) + 1))
         case "a wrong layout": try scratch.write("layout/oci-layout", #"{"imageLayoutVersion":"2.0.0"}"#)
         case "no index": unlink("\(scratch.path)/\(index)")
         default:
-            try scratch.write(index, #"{"schemaVersion":2,"manifests":[{"mediaType":"\#(MediaType.manifest)","digest":"\#(image.digest)","size":\#(text.utf8.count)}]}"#)
+            try scratch.write(
+                index,
+                #"{"schemaVersion":2,"manifests":[{"mediaType":"\#(MediaType.manifest)","digest":"\#(image.digest)","size":\#(text.utf8.count)}]}"#
+            )
         }
         let other = try ImageStore(root: scratch.path + "/other")
         await #expect(throws: ImageError.self) { try await other.importImages(path) }
@@ -259,7 +276,10 @@ struct ImageStoreTests {
         try Self.makeRoot(scratch)
         let store = try Self.store(scratch)
         let image = try await Self.build(store, scratch)
-        for text in ["app:1", "docker.io/library/app:1", image.digest.description, image.digest.short, String(image.digest.hex.prefix(4))] {
+        for text in [
+            "app:1", "docker.io/library/app:1", image.digest.description, image.digest.short,
+            String(image.digest.hex.prefix(4)),
+        ] {
             #expect(try store.find(text).digest == image.digest, "\(text)")
         }
         for text in ["app", "app:2", "abc", "", "../x", String(repeating: "0", count: 64)] {
@@ -269,7 +289,10 @@ struct ImageStoreTests {
 
     @Test func `an index that hides everything below ends the list of layers`() async throws {
         let scratch = try Scratch()
-        let layers = [TarBytes.make { $0.file("old") }, TarBytes.make { $0.file(".wh..wh..opq", "") }, TarBytes.make { $0.file("new") }]
+        let layers = [
+            TarBytes.make { $0.file("old") }, TarBytes.make { $0.file(".wh..wh..opq", "") },
+            TarBytes.make { $0.file("new") },
+        ]
         var config = ImageConfig()
         config.diffIDs = layers.map { Digest(of: $0) }
         let document = String(decoding: try config.encoded(), as: UTF8.self)

@@ -32,9 +32,12 @@ struct ImageValueTests {
     }
 
     @Test(arguments: [
-        "", " ", "/", "a/", "/a", "a//b", "A", "nginx:", "nginx:-a", "nginx:.a", "a:b:c", "a@", "a@sha256:", "a@\(digest)x",
-        "a@sha256:\(String(repeating: "A", count: 64))", "a@md5:\(String(repeating: "0", count: 32))", "a b", "a\n", "a\0b",
-        "a._b", "a___b", "a..b", "-a", "a-", "_a", "a_", ".a", "a.", "ä", "a/ä", "host:port/a", "host:/a", "host:99999/a",
+        "", " ", "/", "a/", "/a", "a//b", "A", "nginx:", "nginx:-a", "nginx:.a", "a:b:c", "a@", "a@sha256:",
+        "a@\(digest)x",
+        "a@sha256:\(String(repeating: "A", count: 64))", "a@md5:\(String(repeating: "0", count: 32))", "a b", "a\n",
+        "a\0b",
+        "a._b", "a___b", "a..b", "-a", "a-", "_a", "a_", ".a", "a.", "ä", "a/ä", "host:port/a", "host:/a",
+        "host:99999/a",
         "host:0/a", "http://host/a", "a.b-/c", "-a.b/c", "[::1/a", "[zz]/a", "[::1]x/a", "a..b/c:1", "../a", "a/../b",
         "user@host/a", "a@\(digest)@\(digest)", "host/A", String(repeating: "a", count: 256),
         "nginx:\(String(repeating: "a", count: 129))", String(repeating: "0a", count: 32), "a:b/c", "a%2fb",
@@ -71,7 +74,9 @@ struct ImageValueTests {
     }
 
     @Test func `a manifest is read, with and without its type`() throws {
-        for bytes in [Self.manifest(), Self.manifest { $0.replacing("\"mediaType\":\"\(MediaType.manifest)\",", with: "") }] {
+        for bytes in [
+            Self.manifest(), Self.manifest { $0.replacing("\"mediaType\":\"\(MediaType.manifest)\",", with: "") },
+        ] {
             guard case .manifest(let manifest) = try ImageDocument(parsing: bytes, mediaType: MediaType.manifest) else {
                 Issue.record("it is no manifest")
                 continue
@@ -116,10 +121,15 @@ struct ImageValueTests {
         Bad(name: "a digest that is none", from: digest, to: "sha256:../../etc/passwd"),
         Bad(name: "a digest of another algorithm", from: "sha256:", to: "sha512:"),
         Bad(name: "layers that are no list", from: "\"layers\":[", to: "\"layers\":{\"a\":["),
-        Bad(name: "a type of another document", from: "\"mediaType\":\"\(MediaType.manifest)\"", to: "\"mediaType\":\"\(MediaType.index)\""),
-        Bad(name: "an unknown type", from: "\"mediaType\":\"\(MediaType.manifest)\"", to: "\"mediaType\":\"text/html\""),
+        Bad(
+            name: "a type of another document", from: "\"mediaType\":\"\(MediaType.manifest)\"",
+            to: "\"mediaType\":\"\(MediaType.index)\""),
+        Bad(
+            name: "an unknown type", from: "\"mediaType\":\"\(MediaType.manifest)\"", to: "\"mediaType\":\"text/html\""),
         Bad(name: "no JSON", from: "{", to: ""),
-        Bad(name: "deep lists", from: "\"layers\":[", to: "\"annotations\":" + String(repeating: "[", count: 10_000) + ",\"layers\":["),
+        Bad(
+            name: "deep lists", from: "\"layers\":[",
+            to: "\"annotations\":" + String(repeating: "[", count: 10_000) + ",\"layers\":["),
     ])
     func `a manifest that is not valid is refused`(_ bad: Bad) {
         let bytes = Self.manifest { $0.replacing(bad.from, with: bad.to) }
@@ -189,8 +199,10 @@ struct ImageValueTests {
     }
 
     @Test(arguments: [
-        #"{"Env":["=a"]}"#, #"{"Env":[""]}"#, #"{"Env":["A\u0000=b"]}"#, #"{"Env":"A=b"}"#, #"{"Entrypoint":"/bin/sh"}"#,
-        #"{"Cmd":[1]}"#, #"{"User":"a\u0000"}"#, #"{"User":0}"#, #"{"WorkingDir":"/\u0000"}"#, #"{"Volumes":{"data":{}}}"#,
+        #"{"Env":["=a"]}"#, #"{"Env":[""]}"#, #"{"Env":["A\u0000=b"]}"#, #"{"Env":"A=b"}"#,
+        #"{"Entrypoint":"/bin/sh"}"#,
+        #"{"Cmd":[1]}"#, #"{"User":"a\u0000"}"#, #"{"User":0}"#, #"{"WorkingDir":"/\u0000"}"#,
+        #"{"Volumes":{"data":{}}}"#,
         #"{"Volumes":["/data"]}"#, #"{"ExposedPorts":{"0/tcp":{}}}"#, #"{"ExposedPorts":{"80/icmp":{}}}"#,
         #"{"ExposedPorts":{"65536":{}}}"#, #"{"ExposedPorts":{"a":{}}}"#, #"{"ExposedPorts":{"80/tcp/x":{}}}"#,
         #"{"Labels":{"a":1}}"#, #"{"Labels":["a"]}"#, "[]", "1",
@@ -208,10 +220,16 @@ struct ImageValueTests {
         #expect(bearer == .bearer(realm: "https://a/token", service: "a b", scope: "repository:x:pull,push"))
         #expect(AuthChallenge([#"Basic realm="x""#]) == .basic)
         #expect(AuthChallenge(["BASIC"]) == .basic)
-        #expect(AuthChallenge([#"Basic realm="x", Bearer realm="https://b""#]) == .bearer(realm: "https://b", service: nil, scope: nil))
+        #expect(
+            AuthChallenge([#"Basic realm="x", Bearer realm="https://b""#])
+                == .bearer(realm: "https://b", service: nil, scope: nil))
         #expect(AuthChallenge([#"Negotiate"#, #"Basic realm="x""#]) == .basic)
-        #expect(AuthChallenge([#"Bearer realm="quoted \" mark""#]) == .bearer(realm: "quoted \" mark", service: nil, scope: nil))
-        for nothing in ["", "Bearer", "=", "Bearer realm=\"open", ",,,", "Digest a=b", String(repeating: "a ", count: 9_000)] {
+        #expect(
+            AuthChallenge([#"Bearer realm="quoted \" mark""#])
+                == .bearer(realm: "quoted \" mark", service: nil, scope: nil))
+        for nothing in [
+            "", "Bearer", "=", "Bearer realm=\"open", ",,,", "Digest a=b", String(repeating: "a ", count: 9_000),
+        ] {
             #expect(AuthChallenge([nothing]) == nil, "\(nothing.prefix(30))")
         }
     }
@@ -227,7 +245,10 @@ struct ImageValueTests {
         #expect(address.target == target)
     }
 
-    @Test(arguments: ["ftp://a/b", "//a/b", "a", "http://", "https:///x", "http://user@host/", "http://a b/", "http://a:0/", "http://a\\b/"])
+    @Test(arguments: [
+        "ftp://a/b", "//a/b", "a", "http://", "https:///x", "http://user@host/", "http://a b/", "http://a:0/",
+        "http://a\\b/",
+    ])
     func `what is no address is refused`(_ text: String) {
         #expect(WebAddress(text) == nil)
     }

@@ -101,14 +101,18 @@ struct LayerUnpackTests {
                 tar.long("K", "target-\(long)".utf8)
                 tar.long("L", "link-\(long)".utf8)
                 tar.link("short", to: "short")
-                tar.header("last".utf8, change: { block in
-                    for (index, byte) in "the/prefix".utf8.enumerated() { block[345 + index] = byte }
-                })
+                tar.header(
+                    "last".utf8,
+                    change: { block in
+                        for (index, byte) in "the/prefix".utf8.enumerated() { block[345 + index] = byte }
+                    })
                 // GNU's headers have times where POSIX has the prefix.
-                tar.header("gnu-header".utf8, change: { block in
-                    for (index, byte) in "ustar  \u{0}".utf8.enumerated() { block[257 + index] = byte }
-                    for (index, byte) in "13371337".utf8.enumerated() { block[345 + index] = byte }
-                })
+                tar.header(
+                    "gnu-header".utf8,
+                    change: { block in
+                        for (index, byte) in "ustar  \u{0}".utf8.enumerated() { block[257 + index] = byte }
+                        for (index, byte) in "13371337".utf8.enumerated() { block[345 + index] = byte }
+                    })
             })
         #expect(scratch.text("pax/\(long)") == "x")
         #expect(scratch.text("gnu/\(long)") == "x")
@@ -121,14 +125,16 @@ struct LayerUnpackTests {
         let scratch = try Scratch()
         try scratch.unpack(
             TarBytes.make { tar in
-                tar.header("a".utf8, change: { block in
-                    for index in 124..<136 { block[index] = 0 }
-                    block[124] = 0x80
-                    block[135] = 3
-                    for index in 108..<116 { block[index] = 0 }
-                    block[108] = 0x80
-                    block[113] = 1
-                })
+                tar.header(
+                    "a".utf8,
+                    change: { block in
+                        for index in 124..<136 { block[index] = 0 }
+                        block[124] = 0x80
+                        block[135] = 3
+                        for index in 108..<116 { block[index] = 0 }
+                        block[108] = 0x80
+                        block[113] = 1
+                    })
                 tar.content(Array("abc".utf8))
                 tar.file("b")
             })

@@ -83,7 +83,10 @@ struct RegistryTests {
     @Test func `an index leads to the image for the platform`() async throws {
         try await FakeRegistry.with { registry, store, _ in
             let foreign = Platform(os: "linux", architecture: "s390x")
-            let (own, other) = (try registry.put("own", layers: [Self.one]), try registry.put("other", layers: [Self.two], platform: foreign))
+            let (own, other) = (
+                try registry.put("own", layers: [Self.one]),
+                try registry.put("other", layers: [Self.two], platform: foreign)
+            )
             let index = ImageIndex(manifests: [
                 Descriptor(mediaType: MediaType.manifest, digest: other, size: 1, platform: foreign),
                 Descriptor(mediaType: MediaType.manifest, digest: own, size: 1, platform: .own),
@@ -112,7 +115,9 @@ struct RegistryTests {
         try await FakeRegistry.with { registry, store, _ in
             try registry.put("1", layers: [Self.one])
             registry.misbehave { path, _, _ in path.contains("/blobs/") ? .text(.internalServerError, "{}") : nil }
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) } == .registry)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) }
+                    == .registry)
             #expect(try store.list().isEmpty)
             #expect(registry.count("/blobs/") == 5)
         }
@@ -158,7 +163,9 @@ struct RegistryTests {
                 guard path.contains(Digest(of: blob).hex) else { return nil }
                 return FakeRegistry.blob([UInt8](repeating: 7, count: blob.count), request, true)
             }
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) } == .digestMismatch)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) }
+                    == .digestMismatch)
             #expect(try store.list().isEmpty)
         }
     }
@@ -173,14 +180,18 @@ struct RegistryTests {
                     for _ in 0..<10_000 { try await writer.write(ByteBuffer(repeating: 1, count: 64 << 10)) }
                 }
             }
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) } == .digestMismatch)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) }
+                    == .digestMismatch)
         }
     }
 
     @Test func `a layer with another archive than the configuration says is refused`() async throws {
         try await FakeRegistry.with { registry, store, _ in
             try registry.put("1", layers: [Self.one], compress: { _ in gzip(Self.two) })
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) } == .digestMismatch)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) }
+                    == .digestMismatch)
             #expect(try store.usage().layers == 0)
         }
     }
@@ -193,7 +204,8 @@ struct RegistryTests {
                 path.contains("/manifests/sha256:") ? .text(.ok, "{}", type: MediaType.manifest) : nil
             }
             let reference = try ImageReference(parsing: "\(registry.host)/app@\(digest)")
-            #expect(await Self.code { _ = try await store.pull(reference, options: registry.options()) } == .digestMismatch)
+            #expect(
+                await Self.code { _ = try await store.pull(reference, options: registry.options()) } == .digestMismatch)
         }
     }
 
@@ -215,7 +227,8 @@ struct RegistryTests {
         try await FakeRegistry.with { registry, store, _ in
             let reference = try registry.reference()
             await registry.stop()
-            #expect(await Self.code { _ = try await store.pull(reference, options: registry.options()) } == .unreachable)
+            #expect(
+                await Self.code { _ = try await store.pull(reference, options: registry.options()) } == .unreachable)
         }
     }
 
@@ -228,9 +241,13 @@ struct RegistryTests {
             }
             _ = try await store.pull(registry.reference(), options: registry.options())
             registry.misbehave { path, _, _ in .complete(.found, headers: [.location: path]) }
-            #expect(await Self.code { _ = try await store.pull(registry.reference("app:2"), options: registry.options()) } == .registry)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference("app:2"), options: registry.options()) }
+                    == .registry)
             registry.misbehave { _, _, _ in .complete(.found, headers: [.location: "http://198.51.100.1/"]) }
-            #expect(await Self.code { _ = try await store.pull(registry.reference("app:2"), options: registry.options()) } == .registry)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference("app:2"), options: registry.options()) }
+                    == .registry)
         }
     }
 
@@ -253,7 +270,8 @@ struct RegistryTests {
             let (host, other) = (registry.host, elsewhere.host)
             registry.misbehave { path, _, request in
                 if path.hasPrefix("/token") {
-                    let isRight = request.headers[.authorization] == RegistryCredential(user: "u", password: "p:w").basic
+                    let isRight =
+                        request.headers[.authorization] == RegistryCredential(user: "u", password: "p:w").basic
                     return isRight ? .text(.ok, #"{"token":"abc"}"#) : .text(.unauthorized, "{}")
                 }
                 guard request.headers[.authorization] == "Bearer abc" else {
@@ -264,7 +282,8 @@ struct RegistryTests {
                 return .complete(.temporaryRedirect, headers: [.location: "http://\(other)\(path)"])
             }
             var options = registry.options()
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: options) } == .unauthorized)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: options) } == .unauthorized)
             options.registry.credentials = RegistryCredentials(host, RegistryCredential(user: "u", password: "p:w"))
             _ = try await store.pull(registry.reference(), options: options)
             #expect(registry.seen.contains { $0.path == "/token?service=s&scope=repository:app:pull" })
@@ -283,9 +302,12 @@ struct RegistryTests {
                     ? nil : .text(.unauthorized, "{}", headers: [.wwwAuthenticate: #"Basic realm="r""#])
             }
             var options = registry.options()
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: options) } == .unauthorized)
-            options.registry.credentials = RegistryCredentials(registry.host, RegistryCredential(user: "u", password: "wrong"))
-            #expect(await Self.code { _ = try await store.pull(registry.reference(), options: options) } == .unauthorized)
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: options) } == .unauthorized)
+            options.registry.credentials = RegistryCredentials(
+                registry.host, RegistryCredential(user: "u", password: "wrong"))
+            #expect(
+                await Self.code { _ = try await store.pull(registry.reference(), options: options) } == .unauthorized)
             options.registry.credentials = RegistryCredentials(registry.host, right)
             _ = try await store.pull(registry.reference(), options: options)
             #expect(registry.seen.first?.authorization == nil)
@@ -296,7 +318,8 @@ struct RegistryTests {
         let scratch = try Scratch()
         try scratch.write(
             "auth.json",
-            #"{"auths":{"https://index.docker.io/v1/":{"auth":"dTpw"},"r:5000/team":{"username":"a","password":"b"}},"x":1}"#)
+            #"{"auths":{"https://index.docker.io/v1/":{"auth":"dTpw"},"r:5000/team":{"username":"a","password":"b"}},"x":1}"#
+        )
         let credentials = try RegistryCredentials(file: scratch.path + "/auth.json")
         #expect(credentials.credential("docker.io", "library/nginx") == RegistryCredential(user: "u", password: "p"))
         #expect(credentials.credential("r:5000", "team/app") == RegistryCredential(user: "a", password: "b"))
@@ -329,7 +352,8 @@ struct RegistryTests {
         let address = try #require(WebAddress("http://registry.example.org/v2/"))
         #expect(!web.mayBePlain(address))
         #expect(web.mayBePlain(try #require(WebAddress("http://127.0.0.1:5000/v2/"))))
-        #expect(await Self.code { _ = try await web.fetch(.get, address, headers: [:], authorization: nil) } == .registry)
+        #expect(
+            await Self.code { _ = try await web.fetch(.get, address, headers: [:], authorization: nil) } == .registry)
         await web.shutDown()
     }
 }

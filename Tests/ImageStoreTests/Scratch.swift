@@ -64,7 +64,9 @@ final class Scratch {
         defer { closedir(stream) }
         var found: [String] = []
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if name != "." && name != ".." { found.append(name) }
         }
         return found.sorted()
@@ -80,7 +82,9 @@ final class Scratch {
     func kind(_ name: String) -> mode_t? { facts(name).map { $0.st_mode & S_IFMT } }
     func mode(_ name: String) -> mode_t? { facts(name).map { $0.st_mode & 0o7777 } }
 
-    func isWhiteout(_ name: String) -> Bool { facts(name).map { $0.st_mode & S_IFMT == S_IFCHR && $0.st_rdev == 0 } ?? false }
+    func isWhiteout(_ name: String) -> Bool {
+        facts(name).map { $0.st_mode & S_IFMT == S_IFCHR && $0.st_rdev == 0 } ?? false
+    }
 
     func text(_ name: String) -> String? {
         let file = open(tree + "/" + name, O_RDONLY | O_NOFOLLOW)

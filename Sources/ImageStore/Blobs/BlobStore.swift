@@ -95,11 +95,8 @@ final class BlobWriter {
         }
     }
 
-    /// Goes on with a file that an earlier try has left; its bytes are read for the digest.
-    ///
-    /// - Parameters:
-    ///   - partial: the file, locked.
-    ///   - limit: a longer one is begun anew.
+    /// Goes on with a locked file that an earlier try has left: its bytes are read for the digest. One that is longer
+    /// than the limit is begun anew.
     init(_ blobs: BlobStore, resuming partial: consuming LockedFile, limit: Int64) throws(ImageError) {
         self.blobs = blobs
         isResumable = true
@@ -147,10 +144,7 @@ final class BlobWriter {
         try result.get()
     }
 
-    /// Compares, syncs and gives the blob its name.
-    ///
-    /// - Parameter expected: what it must be; what is not is removed.
-    /// - Returns: what it is.
+    /// Compares, syncs and gives the blob its name; what is not what it must be is removed. Says what it is.
     func finish(expecting expected: Digest?) throws(ImageError) -> Digest {
         let digest = Digest(hash.finalize())
         isDone = true

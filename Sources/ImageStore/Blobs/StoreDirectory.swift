@@ -90,11 +90,10 @@ struct LockedFile: ~Copyable, Sendable {
         return LockedFile(file: file, path: path)
     }
 
-    /// Waits until nobody else works on it.
-    ///
-    /// - Parameter done: asked before each try; true when there is nothing left to do.
-    /// - Returns: the locked file, `nil` when somebody else has done it.
-    static func wait(_ path: String, unless done: () throws(ImageError) -> Bool) async throws(ImageError) -> LockedFile? {
+    /// Waits until nobody else works on it. `done` is asked before each try; when it says that there is nothing left to
+    /// do, somebody else has done it, and there is no file.
+    static func wait(_ path: String, unless done: () throws(ImageError) -> Bool) async throws(ImageError) -> LockedFile?
+    {
         while true {
             if try done() { return nil }
             if let taken = try take(path) {

@@ -38,10 +38,12 @@ struct LayerStore: Sendable {
     }
 
     /// Makes sure that a layer is unpacked. Blocks, so it belongs on a thread of its own.
-    func unpack(_ blob: Digest, _ diffID: Digest, lock: consuming LockedFile) throws(ImageError) {
+    func unpack(
+        _ blob: Digest, _ diffID: Digest, lock: consuming LockedFile, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(ImageError) {
         let scratch = directory.temporaryPath("layer")
         do throws(ImageError) {
-            try make(scratch, blob, diffID)
+            try make(scratch, blob, diffID, isCancelled)
             guard rename(scratch, place(diffID)) == 0 else { throw failure("rename", place(diffID)) }
             let parent = directory.layers
             try system { () throws(SystemError) in try syncDirectory(parent) }
@@ -53,13 +55,15 @@ struct LayerStore: Sendable {
         unlink(lock.path)
     }
 
-    private func make(_ scratch: String, _ blob: Digest, _ diffID: Digest) throws(ImageError) {
+    private func make(
+        _ scratch: String, _ blob: Digest, _ diffID: Digest, _ isCancelled: @escaping @Sendable () -> Bool
+    ) throws(ImageError) {
         let tree = scratch + "/fs"
         guard mkdir(scratch, 0o700) == 0, mkdir(tree, 0o755) == 0 else { throw failure("mkdir", tree) }
         let file = try blobs.open(blob)
         let facts: LayerFacts
         do throws(ImageError) {
-            facts = try LayerUnpacker(file.raw, into: tree, limits).run()
+            facts = try LayerUnpacker(file.raw, into: tree, limits, isCancelled: isCancelled).run()
         } catch {
             throw error.with("layer \(diffID.short)")
         }

@@ -47,9 +47,8 @@ final class LayerTree {
         ImageError(.hostileLayer, "the layer has the entry \"\(TarEntry.shown(path))\": \(reason)")
     }
 
-    /// A directory, made with those above it where it is missing; valid until the next call.
-    ///
-    /// - Parameter covering: whether a whiteout in its place gives way to a directory that hides what is below.
+    /// A directory, made with those above it where it is missing; valid until the next call. A whiteout in its place
+    /// gives way to a directory that hides what is below.
     func directory(_ parts: ArraySlice<ArraySlice<UInt8>>) throws(ImageError) -> Int32 {
         let path = ArraySlice(parts.joined(separator: [0x2F]))
         if let kept, kept.path == path { return kept.descriptor }
@@ -165,11 +164,8 @@ func cName(_ name: some Collection<UInt8>) -> [CChar] {
     return bytes
 }
 
-/// Removes a tree of a layer by the bytes of its names, which need not be text; never follows a link.
-///
-/// - Parameters:
-///   - parent: a directory.
-///   - name: a name in it, with a NUL at its end.
+/// Removes a tree of a layer by the bytes of its names, which need not be text; never follows a link. The name is one in
+/// the directory, with a NUL at its end.
 func removeDirectory(_ parent: Int32, _ name: [CChar], depth: Int) throws(ImageError) {
     if unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT { return }
     if errno == ENOTDIR, unlinkat(parent, name, 0) == 0 { return }

@@ -36,18 +36,21 @@ final class LayerUnpacker {
     private var times: [[UInt8]: (seconds: Int64, nanoseconds: Int)] = [:]
     /// Archives of files for import have no whiteouts: names are taken as they are.
     private let isLayer: Bool
+    private let isCancelled: @Sendable () -> Bool
 
     private static let whiteout = Array(".wh.".utf8)
     private static let opaque = Array(".wh..wh..opq".utf8)
     private static let reserved = Array(".wh..wh.".utf8)
 
-    /// - Parameters:
-    ///   - descriptor: the archive, compressed or not, from where it stands.
-    ///   - path: an empty directory.
-    ///   - isLayer: false takes names as they are and keeps no owners, for archives of images.
-    init(_ descriptor: Int32, into path: String, _ limits: LayerLimits, isLayer: Bool = true) throws(ImageError) {
+    /// For an archive, compressed or not, from where its descriptor stands, and an empty directory. Where it is no layer
+    /// but an archive of an image, names are taken as they are and owners are not kept.
+    init(
+        _ descriptor: Int32, into path: String, _ limits: LayerLimits, isLayer: Bool = true,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(ImageError) {
         self.limits = limits
         self.isLayer = isLayer
+        self.isCancelled = isCancelled
         tree = try LayerTree(path, limits)
         stream = LayerStream(descriptor, limits)
         reader = TarReader(stream, limits)
@@ -57,7 +60,7 @@ final class LayerUnpacker {
     func run() throws(ImageError) -> LayerFacts {
         while let entry = try reader.next() {
             facts.entries += 1
-            if facts.entries % 256 == 0, Task.isCancelled { throw ImageError(.cancelled, "it was cancelled") }
+            if facts.entries % 64 == 0, isCancelled() { throw ImageError(.cancelled, "it was cancelled") }
             try unpack(entry)
         }
         try setTimes()
@@ -241,7 +244,9 @@ final class LayerUnpacker {
         // Before the mode: a change of owner takes the set-user-ID bit away.
         guard fchown(descriptor, entry.user, entry.group) == 0 || !isRoot else { throw failure("chown", entry.name) }
         // Who is not root could not get into his own files any more.
-        guard fchmod(descriptor, isRoot ? entry.mode : entry.mode | 0o700) == 0 else { throw failure("chmod", entry.name) }
+        guard fchmod(descriptor, isRoot ? entry.mode : entry.mode | 0o700) == 0 else {
+            throw failure("chmod", entry.name)
+        }
         for attribute in entry.attributes { try set(attribute, entry, descriptor) }
         guard entry.kind != .directory else { return }
         var times = [timespec](repeating: Self.time(entry.seconds, entry.nanoseconds), count: 2)
@@ -276,7 +281,9 @@ final class LayerUnpacker {
             facts.attributes += 1
             return
         }
-        let result = attribute.value.withUnsafeBytes { clinux_set_attribute(descriptor, name, $0.baseAddress, $0.count) }
+        let result = attribute.value.withUnsafeBytes {
+            clinux_set_attribute(descriptor, name, $0.baseAddress, $0.count)
+        }
         guard result == 0 else {
             // A file system without them, or without room for so many.
             guard errno == ENOTSUP || errno == EPERM || errno == E2BIG || (errno == ENOSPC && !isCapability) else {

@@ -80,7 +80,9 @@ struct PaxRecords {
         let whole = digits.prefix { $0 != 0x2E }
         guard let seconds = decimal(whole) else { throw bad("a time is none") }
         let fraction = digits.dropFirst(whole.count + 1)
-        guard fraction.count <= 64, fraction.allSatisfy({ (0x30...0x39).contains($0) }) else { throw bad("a time is none") }
+        guard fraction.count <= 64, fraction.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw bad("a time is none")
+        }
         var nanoseconds = 0
         for index in 0..<9 {
             let digit = index < fraction.count ? Int(fraction[fraction.startIndex + index] - 0x30) : 0

@@ -29,7 +29,8 @@ struct TarEntry {
     /// A path in a message: short, and without what would steer a terminal.
     static func shown(_ path: [UInt8]) -> String {
         let text = String(decoding: path.prefix(200), as: UTF8.self)
-        return String(text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : Character($0) })
+        return String(
+            text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : Character($0) })
     }
 }
 
@@ -39,7 +40,7 @@ struct TarHeader {
 
     static let size = 512
 
-    /// - Parameter block: 512 bytes that are not all zero.
+    /// Of 512 bytes that are not all zero.
     init(_ block: [UInt8]) throws(ImageError) {
         self.block = block
         // The sum is of unsigned bytes; some old programs summed signed ones.

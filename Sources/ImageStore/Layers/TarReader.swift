@@ -143,7 +143,8 @@ final class TarReader {
         case UInt8(ascii: "S"):
             throw ImageError(.unsupported, "the archive has sparse files; pack it without them")
         default:
-            throw ImageError(.unsupported, "\(TarEntry.shown(path)) is of a kind that images do not have (type \(type))")
+            throw ImageError(
+                .unsupported, "\(TarEntry.shown(path)) is of a kind that images do not have (type \(type))")
         }
     }
 

@@ -21,7 +21,7 @@ final class RegistryClient: Sendable {
     private static let tokenLimit = 1 << 20
     private static let errorLimit = 16 << 10
 
-    /// - Parameter registry: host and port, as names of images have it.
+    /// For a host, perhaps with a port, as names of images have it.
     init(_ registry: String, _ web: WebClient, _ settings: RegistrySettings) throws(ImageError) {
         self.registry = registry
         self.web = web
@@ -33,10 +33,9 @@ final class RegistryClient: Sendable {
         credential = { settings.credentials.credential(registry, $0) }
     }
 
-    /// A manifest or an index with its digest.
-    ///
-    /// - Parameter name: a tag or a digest; of the latter the bytes are verified.
-    func manifest(_ repository: String, _ name: String) async throws(ImageError) -> (bytes: [UInt8], mediaType: String?) {
+    /// A manifest or an index by a tag or a digest; with the latter the bytes are verified.
+    func manifest(_ repository: String, _ name: String) async throws(ImageError) -> (bytes: [UInt8], mediaType: String?)
+    {
         var headers = HTTPFields()
         headers[.accept] = MediaType.accepted.joined(separator: ", ")
         let target = "\(base.target)\(repository)/manifests/\(name)"
@@ -56,15 +55,14 @@ final class RegistryClient: Sendable {
                 throw ImageError(.digestMismatch, "\(self.registry) sent something else than \(name); it is not used")
             }
             let type = response.headers[.contentType]?.prefix { $0 != ";" && $0 != " " }
-            let isTelling = type.map { MediaType.accepted.contains(String($0)) || MediaType.isObsolete(String($0)) } ?? false
+            let isTelling =
+                type.map { MediaType.accepted.contains(String($0)) || MediaType.isObsolete(String($0)) } ?? false
             return (bytes, isTelling ? type.map(String.init) : nil)
         }
     }
 
-    /// Downloads a blob into its writer and goes on where it broke off.
-    ///
-    /// - Parameter progress: told of every piece that has arrived, and with a negative number of bytes that have to come
-    ///   again.
+    /// Downloads a blob into its writer and goes on where it broke off. Progress is told of every piece that has arrived,
+    /// and with a negative number of bytes that have to come again.
     func blob(
         _ repository: String, _ blob: Descriptor, into writer: BlobWriter, progress: @Sendable (Int64) -> Void
     ) async throws(ImageError) {
@@ -113,7 +111,8 @@ final class RegistryClient: Sendable {
             for try await piece in response.body {
                 guard Int64(piece.readableBytes) <= blob.size - writer.size else {
                     throw ImageError(
-                        .digestMismatch, "\(registry) sends more than the \(blob.size) bytes that \(blob.digest) should have")
+                        .digestMismatch,
+                        "\(registry) sends more than the \(blob.size) bytes that \(blob.digest) should have")
                 }
                 let result = piece.withUnsafeReadableBytes { bytes in
                     Result { () throws(ImageError) in try writer.write(bytes) }
@@ -128,7 +127,8 @@ final class RegistryClient: Sendable {
         }
         guard writer.size == blob.size else {
             throw ImageError(
-                .registry, "\(registry) sent \(writer.size) of the \(blob.size) bytes of \(blob.digest)", isPassing: true)
+                .registry, "\(registry) sent \(writer.size) of the \(blob.size) bytes of \(blob.digest)",
+                isPassing: true)
         }
     }
 
@@ -182,7 +182,8 @@ final class RegistryClient: Sendable {
         switch challenge {
         case .basic:
             guard let credential else {
-                throw ImageError(.unauthorized, "\(registry) wants a user and a password; give them with --user or --auth-file")
+                throw ImageError(
+                    .unauthorized, "\(registry) wants a user and a password; give them with --user or --auth-file")
             }
             return credential.basic
         case .bearer(let realm, let service, let scope):
@@ -242,7 +243,8 @@ final class RegistryClient: Sendable {
     private static func escaped(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {
-            let isPlain = (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || "-._~:/,".utf8.contains(byte)
+            let isPlain =
+                (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || "-._~:/,".utf8.contains(byte)
             if isPlain {
                 result.unicodeScalars.append(UnicodeScalar(byte))
             } else {
@@ -260,7 +262,8 @@ final class RegistryClient: Sendable {
         let reason = Self.reason(body)
         switch status {
         case 401, 403:
-            return ImageError(.unauthorized, "\(name) does not allow to read \(repository)\(reason); is the credential right?")
+            return ImageError(
+                .unauthorized, "\(name) does not allow to read \(repository)\(reason); is the credential right?")
         case 404: return ImageError(.notFound, "\(name) has no \(what)\(reason)")
         case 408, 425, 429, 500...599:
             return ImageError(.registry, "\(name) answered with status \(status)\(reason)", isPassing: true)
@@ -278,7 +281,9 @@ final class RegistryClient: Sendable {
 
     /// What the registry says about it, short and without control characters.
     private static func reason(_ body: [UInt8]) -> String {
-        guard let message = (try? parseJSON(Errors.self, body, ""))?.errors?.first?.message, !message.isEmpty else { return "" }
+        guard let message = (try? parseJSON(Errors.self, body, ""))?.errors?.first?.message, !message.isEmpty else {
+            return ""
+        }
         return " (\(TarEntry.shown(Array(message.utf8))))"
     }
 }

@@ -62,7 +62,8 @@ public struct RegistryCredentials: Sendable {
                 guard let data = Data(base64Encoded: text), let plain = String(validating: data, as: UTF8.self),
                     let colon = plain.firstIndex(of: ":")
                 else {
-                    throw ImageError(.invalidContent, "\(path): the credential of \(registry.prefix(80)) cannot be read")
+                    throw ImageError(
+                        .invalidContent, "\(path): the credential of \(registry.prefix(80)) cannot be read")
                 }
                 byRegistry[Self.key(registry)] = RegistryCredential(
                     user: String(plain[..<colon]), password: String(plain[plain.index(after: colon)...]))

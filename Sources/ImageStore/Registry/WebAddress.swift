@@ -91,7 +91,8 @@ struct WebAddress: Equatable, Sendable {
         let addresses = await withCheckedContinuation { waiting in
             Self.resolver.async { waiting.resume(returning: Self.lookUp(host)) }
         }
-        let found = addresses.compactMap { text in (try? IPAddress(parsing: text)).map { Endpoint.tcp($0, port: port) } }
+        let found = addresses.compactMap { text in (try? IPAddress(parsing: text)).map { Endpoint.tcp($0, port: port) }
+        }
         guard !found.isEmpty else {
             throw ImageError(
                 .unreachable, "the name \(host) cannot be resolved; is it right, and does this machine's DNS work?",
@@ -112,7 +113,8 @@ struct WebAddress: Equatable, Sendable {
         while let entry = next, found.count < 16 {
             var text = [CChar](repeating: 0, count: 64)
             if getnameinfo(
-                entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+                entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+                == 0
             {
                 found.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
             }

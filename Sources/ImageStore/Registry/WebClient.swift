@@ -70,7 +70,8 @@ final class WebClient: Sendable {
         for _ in 0...settings.redirects {
             guard here.isSecure || mayBePlain(here) else {
                 throw ImageError(
-                    .registry, "\(here.authority) is to be asked without TLS; allow it with --plain-http if that is meant")
+                    .registry,
+                    "\(here.authority) is to be asked without TLS; allow it with --plain-http if that is meant")
             }
             var fields = headers
             if let authorization, here.isSameOrigin(as: address) { fields[.authorization] = authorization }
@@ -82,13 +83,15 @@ final class WebClient: Sendable {
                 throw ImageError(.registry, "\(here.authority) redirects to what is no address")
             }
             guard next.isSecure || !here.isSecure else {
-                throw ImageError(.registry, "\(here.authority) redirects to \(next.authority) without TLS, which is refused")
+                throw ImageError(
+                    .registry, "\(here.authority) redirects to \(next.authority) without TLS, which is refused")
             }
             // So that the connection can be used again.
             _ = try? await Self.collect(response.body, limit: 64 << 10)
             here = next
         }
-        throw ImageError(.registry, "\(address.authority) redirects more than \(settings.redirects) times, perhaps in a circle")
+        throw ImageError(
+            .registry, "\(address.authority) redirects more than \(settings.redirects) times, perhaps in a circle")
     }
 
     private func call(
@@ -137,7 +140,8 @@ final class WebClient: Sendable {
             return ImageError(.unreachable, "the connection to \(name) broke: \(reason)", isPassing: true)
         // Also what a chunked answer becomes when it is cut off.
         case .badResponse:
-            return ImageError(.registry, "the answer of \(name) is not HTTP as it should be, or was cut off", isPassing: true)
+            return ImageError(
+                .registry, "the answer of \(name) is not HTTP as it should be, or was cut off", isPassing: true)
         case .cancelled, .shutDown: return ImageError(.cancelled, "it was cancelled")
         default: return ImageError(.registry, "\(name): \(error)")
         }

@@ -9,6 +9,9 @@ public struct Removed: Sendable, Equatable {
     public var layers = 0
     /// How many bytes of both.
     public var bytes: Int64 = 0
+
+    /// Nothing.
+    public init() {}
 }
 
 /// What a store takes of the disk.
@@ -47,10 +50,8 @@ extension ImageStore {
         return (blobs, layers)
     }
 
-    /// Removes what nobody needs.
-    ///
-    /// - Parameter partial: also downloads that broke off and might go on.
-    /// - Returns: `nil` when somebody works on the store.
+    /// Removes what nobody needs, if asked also downloads that broke off and might go on. `nil` when somebody works on
+    /// the store.
     func collect(partial: Bool) throws(ImageError) -> Removed? {
         guard let alone = try directory.use(alone: true) else { return nil }
         // Held until the end, so that nobody begins to use an image in between.

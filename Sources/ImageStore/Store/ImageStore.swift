@@ -1,6 +1,7 @@
 internal import Dispatch
 internal import Glibc
 internal import LinuxSystem
+internal import Synchronization
 
 /// The images of one node: pulled from registries or imported, verified, unpacked once, and removed when nobody needs
 /// them.
@@ -46,7 +47,9 @@ public final class ImageStore: Sendable {
     }
 
     private func empty(_ path: String) throws(ImageError) {
-        for name in try system({ () throws(SystemError) in try listDirectory(path) }) { try removeAll("\(path)/\(name)") }
+        for name in try system({ () throws(SystemError) in try listDirectory(path) }) {
+            try removeAll("\(path)/\(name)")
+        }
     }
 
     static let queue = DispatchQueue(label: "rondo.images", attributes: .concurrent)
@@ -86,7 +89,8 @@ public final class ImageStore: Sendable {
         let index = try ImageIndexFile.load(directory)
         let found = digits.utf8.count < 4 ? [] : index.roots.filter { $0.hex.hasPrefix(digits) }
         guard let digest = found.first else {
-            throw ImageError(.notFound, "there is no image \(text.prefix(200)) in the store; `rondo image list` shows what is")
+            throw ImageError(
+                .notFound, "there is no image \(text.prefix(200)) in the store; `rondo image list` shows what is")
         }
         guard found.count == 1 else {
             throw ImageError(.notFound, "\(found.count) images begin with \(digits.prefix(80)); write more digits")
@@ -171,10 +175,21 @@ public final class ImageStore: Sendable {
         guard let lock = try await layerStore.begin(layer.diffID) else { return }
         let held = Held(lock)
         let (store, blob, diffID) = (layerStore, layer.blob.digest, layer.diffID)
-        try await blocking { () throws(ImageError) in
-            guard let lock = held.take() else { return }
-            try store.unpack(blob, diffID, lock: lock)
+        let result = await withTaskCancellationHandler {
+            await Self.result { () async throws(ImageError) in
+                try await self.blocking { () throws(ImageError) in
+                    guard let lock = held.take() else { return }
+                    try store.unpack(blob, diffID, lock: lock) { held.isCancelled }
+                }
+            }
+        } onCancel: {
+            held.cancel()
         }
+        try result.get()
+    }
+
+    private static func result(_ body: () async throws(ImageError) -> Void) async -> Result<Void, ImageError> {
+        do throws(ImageError) { return .success(try await body()) } catch { return .failure(error) }
     }
 
     // MARK: - Names and users
@@ -260,12 +275,15 @@ public final class ImageStore: Sendable {
     }
 }
 
-/// Carries a locked file to another thread.
+/// Carries a locked file to another thread, and tells that thread when nobody waits for it any more.
 private final class Held: @unchecked Sendable {
     // Only one thread has it at a time: who made it, then the one that takes it.
     private var file: LockedFile?
+    private let cancelled = Atomic(false)
 
     init(_ file: consuming LockedFile) { self.file = consume file }
 
     func take() -> LockedFile? { file.take() }
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 }

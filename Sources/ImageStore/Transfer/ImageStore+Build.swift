@@ -56,7 +56,8 @@ extension ImageStore {
         try writer.finish()
         try gzip.finish()
         let size = blob.size
-        let layer = Descriptor(mediaType: MediaType.layer + "+gzip", digest: try blob.finish(expecting: nil), size: size)
+        let layer = Descriptor(
+            mediaType: MediaType.layer + "+gzip", digest: try blob.finish(expecting: nil), size: size)
         return (layer, Digest(hash.finalize()))
     }
 }
@@ -85,7 +86,9 @@ private final class RootPacker {
     }
 
     private func packContent(_ directory: Int32, _ path: [UInt8], _ depth: Int) throws(ImageError) {
-        guard depth < limits.depth else { throw ImageError(.tooLarge, "\(root) is more than \(limits.depth) directories deep") }
+        guard depth < limits.depth else {
+            throw ImageError(.tooLarge, "\(root) is more than \(limits.depth) directories deep")
+        }
         for name in try names(directory) {
             entries += 1
             guard entries <= limits.entries else {
@@ -93,7 +96,8 @@ private final class RootPacker {
             }
             let own = path.isEmpty ? name : path + [0x2F] + name
             if name.starts(with: Array(".wh.".utf8)) {
-                throw ImageError(.unsupported, "\(TarEntry.shown(own)) has a name that means a removed file in layers; rename it")
+                throw ImageError(
+                    .unsupported, "\(TarEntry.shown(own)) has a name that means a removed file in layers; rename it")
             }
             try packEntry(directory, cName(name), own, depth)
         }

@@ -73,7 +73,8 @@ extension ImageStore {
             if let tag = reference.tag { annotations["org.opencontainers.image.ref.name"] = tag }
         }
         let descriptor = Descriptor(
-            mediaType: image.manifest.mediaType ?? MediaType.manifest, digest: image.digest, size: Int64(manifest.count),
+            mediaType: image.manifest.mediaType ?? MediaType.manifest, digest: image.digest,
+            size: Int64(manifest.count),
             platform: image.config.platform, annotations: annotations.isEmpty ? nil : annotations)
         let index = ImageIndex(mediaType: MediaType.index, manifests: [descriptor])
         return [
@@ -103,7 +104,8 @@ extension ImageStore {
                 let to = try system { () throws(SystemError) in
                     try LinuxSystem.FileDescriptor.open(target, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
                 }
-                try forEachPiece(from.raw, target) { (piece) throws(ImageError) in try writeFully(to.raw, piece, target) }
+                try forEachPiece(from.raw, target) { (piece) throws(ImageError) in try writeFully(to.raw, piece, target)
+                }
             }
         } catch {
             try? removeAll(path)
@@ -156,7 +158,8 @@ extension ImageStore {
             try body(piece)
         }
         guard try stream.finish() == layer.diffID else {
-            throw ImageError(.digestMismatch, "layer \(layer.blob.digest.short) was changed on the disk; pull the image again")
+            throw ImageError(
+                .digestMismatch, "layer \(layer.blob.digest.short) was changed on the disk; pull the image again")
         }
         return stream.bytes
     }

@@ -102,7 +102,8 @@ extension ImageStore {
     private func readLayout(_ tree: LayerTree, _ platform: Platform) throws(ImageError) -> [Found] {
         let layout = try parseJSON(Layout.self, content(tree, "oci-layout", 64 << 10), "oci-layout")
         guard layout.imageLayoutVersion.hasPrefix("1.") else {
-            throw ImageError(.unsupported, "the layout is of version \(layout.imageLayoutVersion.prefix(20)); 1 is read")
+            throw ImageError(
+                .unsupported, "the layout is of version \(layout.imageLayoutVersion.prefix(20)); 1 is read")
         }
         let bytes = try content(tree, "index.json", ImageDocument.sizeLimit)
         guard case .index(let index) = try ImageDocument(parsing: bytes, mediaType: MediaType.index) else { return [] }
@@ -207,11 +208,12 @@ extension ImageStore {
             compression = compression ?? .init(piece)
             try writer.write(piece)
         }
-        let suffix = switch compression ?? .none {
-        case .none: ""
-        case .gzip: "+gzip"
-        case .zstd: "+zstd"
-        }
+        let suffix =
+            switch compression ?? .none {
+            case .none: ""
+            case .gzip: "+gzip"
+            case .zstd: "+zstd"
+            }
         let size = writer.size
         return Descriptor(mediaType: MediaType.layer + suffix, digest: try writer.finish(expecting: nil), size: size)
     }
@@ -236,12 +238,14 @@ extension ImageStore {
         let writer = try BlobWriter(blobs)
         try forEachPiece(file.raw, path) { (piece) throws(ImageError) in
             guard Int64(piece.count) <= descriptor.size - writer.size else {
-                throw ImageError(.digestMismatch, "\(path) has more than the \(descriptor.size) bytes that it should have")
+                throw ImageError(
+                    .digestMismatch, "\(path) has more than the \(descriptor.size) bytes that it should have")
             }
             try writer.write(piece)
         }
         guard writer.size == descriptor.size else {
-            throw ImageError(.digestMismatch, "\(path) has \(writer.size) of the \(descriptor.size) bytes that it should have")
+            throw ImageError(
+                .digestMismatch, "\(path) has \(writer.size) of the \(descriptor.size) bytes that it should have")
         }
         _ = try writer.finish(expecting: descriptor.digest)
     }

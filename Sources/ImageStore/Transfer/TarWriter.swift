@@ -109,7 +109,9 @@ final class TarWriter {
         func octal(_ value: Int64, at offset: Int, _ room: Int) {
             let largest = (Int64(1) << (3 * Int64(room - 1))) - 1
             let digits = String(max(0, min(value, largest)), radix: 8)
-            put(Array((String(repeating: "0", count: room - 1 - digits.utf8.count) + digits).utf8), at: offset, room - 1)
+            put(
+                Array((String(repeating: "0", count: room - 1 - digits.utf8.count) + digits).utf8), at: offset, room - 1
+            )
         }
         put(path, at: 0, 100)
         octal(Int64(entry.mode), at: 100, 8)

@@ -41,7 +41,9 @@ public struct ImageConfig: Hashable, Sendable {
         }
         let document = try parseJSON(Document.self, bytes, "the image's configuration")
         guard document.rootfs.type == "layers" else { throw Self.invalid("its root is not of layers") }
-        guard document.rootfs.diffIDs.count <= ImageDocument.layerLimit else { throw Self.invalid("it has too many layers") }
+        guard document.rootfs.diffIDs.count <= ImageDocument.layerLimit else {
+            throw Self.invalid("it has too many layers")
+        }
         let inner = document.config ?? Document.Config()
         entrypoint = inner.entrypoint ?? []
         cmd = inner.cmd ?? []
@@ -61,7 +63,9 @@ public struct ImageConfig: Hashable, Sendable {
     private func check() throws(ImageError) {
         let texts = entrypoint + cmd + env + volumes + [user, workingDirectory, stopSignal ?? ""]
         guard texts.allSatisfy({ !$0.utf8.contains(0) }) else { throw Self.invalid("it has a NUL byte") }
-        guard env.allSatisfy({ !$0.hasPrefix("=") && !$0.isEmpty }) else { throw Self.invalid("a variable has no name") }
+        guard env.allSatisfy({ !$0.hasPrefix("=") && !$0.isEmpty }) else {
+            throw Self.invalid("a variable has no name")
+        }
         guard env.count <= 4_096, volumes.count <= 1_024, exposedPorts.count <= 65_536 else {
             throw Self.invalid("it has too many variables, volumes or ports")
         }
@@ -85,7 +89,8 @@ public struct ImageConfig: Hashable, Sendable {
     func encoded() throws(ImageError) -> [UInt8] {
         let inner = Document.Config(
             user: user.isEmpty ? nil : user,
-            exposedPorts: exposedPorts.isEmpty ? nil : Dictionary(uniqueKeysWithValues: Set(exposedPorts).map { ($0, .init()) }),
+            exposedPorts: exposedPorts.isEmpty
+                ? nil : Dictionary(uniqueKeysWithValues: Set(exposedPorts).map { ($0, .init()) }),
             env: env.isEmpty ? nil : env,
             entrypoint: entrypoint.isEmpty ? nil : entrypoint,
             cmd: cmd.isEmpty ? nil : cmd,

@@ -59,7 +59,8 @@ struct ImageIndex: Hashable, Sendable, Codable {
         if let best { return best.descriptor }
         let there = manifests.compactMap(\.platform).filter { $0.os != "unknown" }.map(\.description).prefix(20)
         throw ImageError(
-            .notFound, "there is no image for \(platform); there is \(there.isEmpty ? "none" : there.joined(separator: ", "))")
+            .notFound,
+            "there is no image for \(platform); there is \(there.isEmpty ? "none" : there.joined(separator: ", "))")
     }
 }
 
@@ -101,7 +102,8 @@ enum ImageDocument: Equatable, Sendable {
         let raw = try parseJSON(Raw.self, bytes, "the manifest")
         let type = try Self.type(raw, mediaType)
         guard raw.schemaVersion == 2, raw.fsLayers == nil else {
-            throw ImageError(.unsupported, "the manifest is of schema \(raw.schemaVersion), which is obsolete; only 2 is read")
+            throw ImageError(
+                .unsupported, "the manifest is of schema \(raw.schemaVersion), which is obsolete; only 2 is read")
         }
         if MediaType.indexes.contains(type) {
             guard let manifests = raw.manifests, raw.layers == nil, raw.config == nil else {
@@ -116,7 +118,8 @@ enum ImageDocument: Equatable, Sendable {
             throw Self.invalid("it has not just a configuration and layers")
         }
         guard MediaType.configs.contains(config.mediaType) else {
-            throw ImageError(.unsupported, "this is no container image but an artifact of \(config.mediaType.prefix(120))")
+            throw ImageError(
+                .unsupported, "this is no container image but an artifact of \(config.mediaType.prefix(120))")
         }
         guard layers.count <= Self.layerLimit else {
             throw ImageError(.tooLarge, "the image has more than \(Self.layerLimit) layers")
@@ -180,7 +183,8 @@ func parseJSON<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ what: S
 }
 
 private func path(_ context: DecodingError.Context, _ key: (any CodingKey)?) -> String {
-    let keys = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue } + [key?.stringValue].compactMap { $0 }
+    let keys =
+        context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue } + [key?.stringValue].compactMap { $0 }
     return "\"" + String(keys.joined(separator: ".").prefix(120)) + "\""
 }
 
@@ -188,5 +192,7 @@ private func path(_ context: DecodingError.Context, _ key: (any CodingKey)?) -> 
 func writeJSON(_ value: some Encodable) throws(ImageError) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do { return Array(try encoder.encode(value)) } catch { throw ImageError(.invalidContent, "it cannot be written: \(error)") }
+    do { return Array(try encoder.encode(value)) } catch {
+        throw ImageError(.invalidContent, "it cannot be written: \(error)")
+    }
 }

@@ -34,7 +34,8 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible, Codab
         if let colon = rest[afterSlash...].firstIndex(of: ":") {
             let found = rest[rest.index(after: colon)...]
             guard Self.isTag(found) else {
-                throw Self.bad(text, "a tag has 1 to 128 letters, digits, '_', '.' and '-', and begins with neither of those")
+                throw Self.bad(
+                    text, "a tag has 1 to 128 letters, digits, '_', '.' and '-', and begins with neither of those")
             }
             tag = String(found)
             rest = rest[..<colon]
@@ -111,7 +112,8 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible, Codab
             let isAddress = address.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x61...0x66).contains($0) || (0x41...0x46).contains($0) || $0 == 0x3A
             }
-            return isAddress && address.utf8.contains(0x3A) && (rest.isEmpty || (rest.first == ":" && isPort(rest.dropFirst())))
+            return isAddress && address.utf8.contains(0x3A)
+                && (rest.isEmpty || (rest.first == ":" && isPort(rest.dropFirst())))
         }
         if let colon = text.firstIndex(of: ":") {
             guard isPort(text[text.index(after: colon)...]) else { return false }
@@ -134,7 +136,8 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible, Codab
 
     static func isTag(_ text: Substring) -> Bool {
         let bytes = text.utf8
-        guard (1...128).contains(bytes.count), let first = bytes.first, isLetter(first) || isDigit(first) || first == 0x5F
+        guard (1...128).contains(bytes.count), let first = bytes.first,
+            isLetter(first) || isDigit(first) || first == 0x5F
         else { return false }
         return bytes.allSatisfy { isLetter($0) || isDigit($0) || $0 == 0x5F || $0 == 0x2E || $0 == 0x2D }
     }

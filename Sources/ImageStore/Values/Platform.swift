@@ -60,7 +60,8 @@ public struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
     }
 
     private static func number(_ variant: String?) -> Int? {
-        guard let variant, variant.hasPrefix("v"), let number = Int(variant.dropFirst()), (0..<40).contains(number) else {
+        guard let variant, variant.hasPrefix("v"), let number = Int(variant.dropFirst()), (0..<40).contains(number)
+        else {
             return nil
         }
         return number

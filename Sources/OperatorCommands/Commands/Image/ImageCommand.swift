@@ -85,9 +85,13 @@ struct ImageImport: AsyncParsableCommand {
             """)
 
     @Argument(help: "A directory or an archive.") var path: String
-    @Option(name: .customLong("as"), help: ArgumentHelp("The image's name, when it has none or gets another.", valueName: "name"))
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp("The image's name, when it has none or gets another.", valueName: "name"))
     var name: String?
-    @Option(help: ArgumentHelp("Which one of an image for several platforms. (default: this machine's)", valueName: "os/arch"))
+    @Option(
+        help: ArgumentHelp(
+            "Which one of an image for several platforms. (default: this machine's)", valueName: "os/arch"))
     var platform: String?
     @OptionGroup var options: ImageOptions
 
@@ -117,13 +121,15 @@ struct ImageExport: AsyncParsableCommand {
     @Argument(help: "A new file or directory; - is standard output.") var path: String
     @Option(
         help: ArgumentHelp(
-            "\(ExportFormat.allCases.map(\.rawValue).joined(separator: ", ")). (default: oci-archive)", valueName: "format"))
+            "\(ExportFormat.allCases.map(\.rawValue).joined(separator: ", ")). (default: oci-archive)",
+            valueName: "format"))
     var format: String = ExportFormat.ociArchive.rawValue
     @OptionGroup var options: ImageOptions
 
     func run() async throws {
         guard let format = ExportFormat(rawValue: format) else {
-            throw ValidationError("there are the formats \(ExportFormat.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw ValidationError(
+                "there are the formats \(ExportFormat.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         guard path != "-" || !Console.isTerminal(STDOUT_FILENO) else {
             throw ValidationError("an archive on a terminal helps nobody; write to a file or a pipe")

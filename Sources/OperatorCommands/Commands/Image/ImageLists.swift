@@ -34,7 +34,8 @@ struct ImageInspect: AsyncParsableCommand {
             """)
 
     @Argument(help: "The image's name or the first digits of its digest.") var image: String
-    @Flag(help: "Only the directories of its layers, the topmost first, as overlay's lowerdir has them.") var layers = false
+    @Flag(help: "Only the directories of its layers, the topmost first, as overlay's lowerdir has them.") var layers =
+        false
     @OptionGroup var options: ImageOptions
 
     func run() async throws {
@@ -65,19 +66,27 @@ struct ImageBuild: AsyncParsableCommand {
 
     @Argument(help: "A directory, or a tar archive, compressed or not.") var path: String
     @Option(name: .customLong("as"), help: ArgumentHelp("The image's name.", valueName: "name")) var name: String
-    @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("A word of the entrypoint; may come several times.", valueName: "word"))
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A word of the entrypoint; may come several times.", valueName: "word"))
     var entrypoint: [String] = []
-    @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("A word of the command; may come several times.", valueName: "word"))
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A word of the command; may come several times.", valueName: "word"))
     var cmd: [String] = []
     @Option(help: ArgumentHelp("A variable; may come several times.", valueName: "NAME=VALUE")) var env: [String] = []
     @Option(help: ArgumentHelp("Who runs it. (default: root)", valueName: "user[:group]")) var user: String = ""
     @Option(help: ArgumentHelp("Where it starts. (default: /)", valueName: "directory")) var workdir: String = ""
-    @Option(help: ArgumentHelp("A port that it listens on; may come several times.", valueName: "port/tcp")) var expose: [String] = []
-    @Option(help: ArgumentHelp("A path whose data should outlive the container; may come several times.", valueName: "path"))
+    @Option(help: ArgumentHelp("A port that it listens on; may come several times.", valueName: "port/tcp")) var expose:
+        [String] = []
+    @Option(
+        help: ArgumentHelp("A path whose data should outlive the container; may come several times.", valueName: "path")
+    )
     var volume: [String] = []
     @Option(help: ArgumentHelp("A remark; may come several times.", valueName: "key=value")) var label: [String] = []
     @Option(help: ArgumentHelp("What ends it. (default: SIGTERM)", valueName: "signal")) var stopSignal: String?
-    @Option(help: ArgumentHelp("What it is made for. (default: this machine's)", valueName: "os/arch")) var platform: String?
+    @Option(help: ArgumentHelp("What it is made for. (default: this machine's)", valueName: "os/arch")) var platform:
+        String?
     @OptionGroup var options: ImageOptions
 
     func run() async throws {

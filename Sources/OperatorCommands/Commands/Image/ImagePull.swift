@@ -21,15 +21,18 @@ struct ImagePull: AsyncParsableCommand {
             """)
 
     @Argument(help: "Names of images.") var names: [String]
-    @Option(help: ArgumentHelp("For what platform. (default: this machine's)", valueName: "os/arch")) var platform: String?
+    @Option(help: ArgumentHelp("For what platform. (default: this machine's)", valueName: "os/arch")) var platform:
+        String?
     @Option(help: ArgumentHelp("Who to be on the registry.", valueName: "user")) var user: String?
     @Flag(help: "Read the user's password or token from standard input.") var passwordStdin = false
-    @Option(help: ArgumentHelp("Credentials in the form of docker's config.json.", valueName: "file")) var authFile: String?
+    @Option(help: ArgumentHelp("Credentials in the form of docker's config.json.", valueName: "file")) var authFile:
+        String?
     @Option(
         help: ArgumentHelp(
             "A registry to try first, in place of another; may come several times.", valueName: "registry=host"))
     var mirror: [String] = []
-    @Option(help: ArgumentHelp("Authorities in PEM to trust in place of this machine's.", valueName: "file")) var caFile: String?
+    @Option(help: ArgumentHelp("Authorities in PEM to trust in place of this machine's.", valueName: "file"))
+    var caFile: String?
     @Flag(help: "Speak to these registries without TLS. Everybody on the way can read and change what is pulled.")
     var plainHttp = false
     @Option(help: ArgumentHelp("How long a registry may be silent, in seconds. (default: 30)", valueName: "seconds"))
@@ -48,7 +51,9 @@ struct ImagePull: AsyncParsableCommand {
         pull.registry.authorities = caFile
         for text in mirror {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else { throw ValidationError("a mirror is REGISTRY=HOST, such as docker.io=mirror:5000") }
+            guard parts.count == 2 else {
+                throw ValidationError("a mirror is REGISTRY=HOST, such as docker.io=mirror:5000")
+            }
             pull.registry.mirrors[parts[0], default: []].append(parts[1])
         }
         if plainHttp { for mirrors in pull.registry.mirrors.values { pull.registry.plain.formUnion(mirrors) } }

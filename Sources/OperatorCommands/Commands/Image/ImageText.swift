@@ -70,7 +70,8 @@ enum ImageText {
                 image.reference?.description, image.digest.short, image.config.platform.description,
                 "\(image.layers.count)", bytes(image.size))
         }
-        return table.text + "\n\nOn the disk: \(bytes(usage.blobBytes)) of blobs, \(bytes(usage.layerBytes)) of unpacked layers"
+        return table.text
+            + "\n\nOn the disk: \(bytes(usage.blobBytes)) of blobs, \(bytes(usage.layerBytes)) of unpacked layers"
             + (usage.reclaimableBytes > 0 ? "; \(bytes(usage.reclaimableBytes)) are needed by no image" : "")
     }
 
@@ -88,7 +89,9 @@ enum ImageText {
         facts.add("Volumes", image.config.volumes.joined(separator: ", "))
         facts.add("Stop signal", image.config.stopSignal)
         for variable in image.config.env { facts.add("Env", variable) }
-        for (key, value) in image.config.labels.sorted(by: { $0.key < $1.key }) { facts.add("Label", "\(key)=\(value)") }
+        for (key, value) in image.config.labels.sorted(by: { $0.key < $1.key }) {
+            facts.add("Label", "\(key)=\(value)")
+        }
         for layer in image.layers { facts.add("Layer", "\(layer.diffID.short)  \(bytes(layer.blob.size))") }
         facts.add("Used by", users.joined(separator: ", "))
         return facts.text
