@@ -224,17 +224,35 @@ enum HostileCases {
         HostileCase("a whiteout of the directory above, below", .hostile) { $0.file("a/.wh...", "") },
         HostileCase("a whiteout of nothing", .hostile) { $0.file(".wh.", "") },
         HostileCase("a whiteout above the root", .hostile) { $0.file("../outside/.wh.secret", "") },
-        HostileCase("a whiteout through a link", .hostile) {
+        HostileCase("a whiteout through a link", .contained { $0.entries() == ["l"] && $0.kind("l") == S_IFLNK }) {
             $0.link("l", to: "../outside")
             $0.file("l/.wh.secret", "")
         },
-        HostileCase("an opaque mark through a link", .hostile) {
+        HostileCase("a whiteout through a link to what is inside", .contained { $0.text("d/f") == "x" }) {
+            $0.file("d/f")
+            $0.link("l", to: "d")
+            $0.file("l/.wh.f", "")
+            $0.file("l/deeper/.wh.f", "")
+        },
+        HostileCase("an opaque mark through a link", .contained { $0.entries() == ["l"] && $0.kind("l") == S_IFLNK }) {
             $0.link("l", to: "../outside")
             $0.file("l/.wh..wh..opq", "")
         },
-        HostileCase("an opaque mark of a file", .hostile) {
+        HostileCase("an opaque mark of a file", .contained { $0.text("f") == "x" }) {
             $0.file("f")
             $0.file("f/.wh..wh..opq", "")
+        },
+        HostileCase("a whiteout below a file", .contained { $0.text("f") == "x" }) {
+            $0.file("f")
+            $0.file("f/.wh.a", "")
+        },
+        HostileCase("a file in place of whiteouts", .contained { $0.text("f") == "x" }) {
+            $0.file("f/.wh.a", "")
+            $0.file("f")
+        },
+        HostileCase("a whiteout below a whiteout", .contained { $0.isWhiteout("d") }) {
+            $0.file(".wh.d", "")
+            $0.file("d/.wh.a", "")
         },
         HostileCase("something below a whiteout", .hostile) { $0.file(".wh.a/b") },
         HostileCase(
@@ -255,7 +273,8 @@ enum HostileCases {
             $0.directory(".wh..wh.plnk")
             $0.file(".wh..wh.aufs")
         },
-        HostileCase("something below AUFS's own directory", .hostile) { $0.file(".wh..wh.plnk/1.2") },
+        HostileCase("something below AUFS's own directory", .contained(isEmpty)) { $0.file(".wh..wh.plnk/1.2") },
+        HostileCase("something below an opaque mark", .hostile) { $0.file("a/.wh..wh..opq/b") },
         HostileCase("a whiteout of 252 bytes", .contained { $0.entries().count == 1 }) {
             $0.long("L", Array(".wh.".utf8) + [UInt8](repeating: 0x61, count: 251))
             $0.file("x", "")

@@ -15,6 +15,8 @@ final class LayerTree {
     /// `O_PATH`, which Swift does not see.
     private let namesOnly: Int32 = 0o1000_0000
     private static let resolveInRoot: UInt64 = 0x10
+    private static let beneath: UInt64 = 0x08
+    private static let noLinks: UInt64 = 0x04
     private static let noMagicLinks: UInt64 = 0x02
     private static let noOtherMounts: UInt64 = 0x01
 
@@ -70,15 +72,30 @@ final class LayerTree {
         return descriptor
     }
 
+    /// A directory as ``directory(_:)`` gives it, to which no link leads; `nil` when something else is in its way.
+    func ownDirectory(_ parts: ArraySlice<ArraySlice<UInt8>>) throws(ImageError) -> Int32? {
+        let path = ArraySlice(parts.joined(separator: [0x2F]))
+        let descriptor = openAt(
+            path.isEmpty ? [0x2E] : Array(path), namesOnly | O_DIRECTORY,
+            Self.beneath | Self.noLinks | Self.noOtherMounts)
+        guard descriptor >= 0 else {
+            // What is missing is made; on the way to it there is no link, or that had been found first.
+            return errno == ENOENT ? try directory(parts) : nil
+        }
+        forget()
+        kept = (path, descriptor)
+        return descriptor
+    }
+
     /// Opens a directory that is there, for names in it only.
     private func open(_ path: ArraySlice<UInt8>) -> Int32 {
         openAt(path.isEmpty ? [0x2E] : Array(path), namesOnly | O_DIRECTORY)
     }
 
-    private func openAt(_ path: [UInt8], _ flags: Int32) -> Int32 {
-        let how: [UInt64] = [
-            UInt64(flags | O_CLOEXEC), 0, Self.resolveInRoot | Self.noMagicLinks | Self.noOtherMounts,
-        ]
+    private func openAt(
+        _ path: [UInt8], _ flags: Int32, _ resolve: UInt64 = resolveInRoot | noMagicLinks | noOtherMounts
+    ) -> Int32 {
+        let how: [UInt64] = [UInt64(flags | O_CLOEXEC), 0, resolve]
         var result = 0
         // The kernel wants to be asked again when something was renamed while it looked at a link.
         for _ in 0..<128 {

@@ -76,6 +76,8 @@ final class LayerUnpacker {
         }
         if isLayer {
             for part in parts.dropLast() where part.starts(with: Self.whiteout) {
+                // AUFS had directories of its own, which old images still have.
+                if part.starts(with: Self.reserved), !part.elementsEqual(Self.opaque) { return }
                 throw tree.hostile(entry.path, "a whiteout has nothing below it")
             }
             if name.starts(with: Self.whiteout) { return try hide(entry, parts) }
@@ -98,23 +100,22 @@ final class LayerUnpacker {
     // MARK: - Whiteouts
 
     private func hide(_ entry: TarEntry, _ parts: [ArraySlice<UInt8>]) throws(ImageError) {
-        let directory = try tree.directory(parts.dropLast())
         guard let name = parts.last else { return }
-        if name.elementsEqual(Self.opaque) {
-            if parts.count == 1 {
-                // Overlay does not look at the topmost directory of a layer: the layers below are left out instead.
-                facts.hidesAll = true
-            } else {
-                try tree.makeOpaque(directory, [0x2E])
-            }
-            return
-        }
-        // Other names of this form were AUFS's own; nothing of them belongs into an image.
-        if name.starts(with: Self.reserved) { return }
         let hidden = name.dropFirst(Self.whiteout.count)
         if hidden.isEmpty || hidden.elementsEqual([0x2E]) || hidden.elementsEqual([0x2E, 0x2E]) {
             throw tree.hostile(entry.path, "it hides what is no name")
         }
+        let isOpaque = name.elementsEqual(Self.opaque)
+        // Other names of this form were AUFS's own; nothing of them belongs into an image.
+        if name.starts(with: Self.reserved), !isOpaque { return }
+        if isOpaque, parts.count == 1 {
+            // Overlay does not look at the topmost directory of a layer: the layers below are left out instead.
+            facts.hidesAll = true
+            return
+        }
+        // Where a directory became a file or a link, tools also list what was in it; all of that is hidden already.
+        guard let directory = try tree.ownDirectory(parts.dropLast()) else { return }
+        if isOpaque { return try tree.makeOpaque(directory, [0x2E]) }
         if mknodat(directory, cName(hidden), S_IFCHR, 0) == 0 { return }
         guard errno == EEXIST else { throw failure("mknod", entry.name) }
         // The layer has such an entry itself, which stays: what is hidden is below it.
