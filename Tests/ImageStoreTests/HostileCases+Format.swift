@@ -215,6 +215,9 @@ extension HostileCases {
         HostileCase("more headers of headers than may be", .tooLarge) { tar in
             for _ in 0..<2_100 { tar.pax([("comment", "a")], type: "g") }
         },
+        HostileCase("many directories that are not described", .tooLarge) { tar in
+            for index in 0..<60 { tar.file("\(index)" + String(repeating: "/a", count: 40)) }
+        },
         HostileCase("a long name of a megabyte", .tooLarge) {
             $0.long("L", [UInt8](repeating: 0x61, count: 1 << 20))
             $0.file("a")

@@ -264,7 +264,7 @@ struct ImageStoreTests {
         let store = try Self.store(scratch)
         let image = try await Self.build(store, scratch)
         let path = try await store.layers(of: image)[0]
-        try store.layerStore.remove(LayerStore.shortName(image.layers[0].diffID))
+        try store.layerStore.remove(LayerStore.names(image.layers[0])[0])
         #expect(try await store.layers(of: image) == [path])
         try scratch.write("images/blobs/sha256/\(image.digest.hex)", "rotten")
         #expect { try store.find("app:1") } throws: { ($0 as? ImageError)?.code == .digestMismatch }
@@ -287,25 +287,71 @@ struct ImageStoreTests {
         }
     }
 
-    @Test func `an index that hides everything below ends the list of layers`() async throws {
-        let scratch = try Scratch()
-        let layers = [
-            TarBytes.make { $0.file("old") }, TarBytes.make { $0.file(".wh..wh..opq", "") },
-            TarBytes.make { $0.file("new") },
-        ]
+    private static func save(_ scratch: Scratch, _ name: String, _ layers: [[UInt8]]) throws {
         var config = ImageConfig()
         config.diffIDs = layers.map { Digest(of: $0) }
         let document = String(decoding: try config.encoded(), as: UTF8.self)
+        let names = layers.indices.map { "\"\($0)\"" }.joined(separator: ",")
         try scratch.write(
-            "saved.tar",
+            name + ".tar",
             TarBytes.make { tar in
-                tar.file("manifest.json", #"[{"Config":"c","RepoTags":["a:1"],"Layers":["0","1","2"]}]"#)
+                tar.file("manifest.json", #"[{"Config":"c","RepoTags":["\#(name):1"],"Layers":[\#(names)]}]"#)
                 tar.file("c", document)
                 for (index, layer) in layers.enumerated() {
                     tar.header("\(index)".utf8, size: layer.count)
                     tar.content(layer)
                 }
             })
+    }
+
+    @Test func `directories that a layer does not describe are as the layers below have them`() async throws {
+        let scratch = try Scratch()
+        func base(_ mode: Int) -> [UInt8] {
+            TarBytes.make { tar in
+                tar.directory("d", mode: mode, time: 77)
+                tar.directory("d/e", mode: 0o711, time: 78)
+                tar.file("f")
+            }
+        }
+        let change = TarBytes.make { tar in
+            tar.file("d/e/new")
+            tar.file("f/now/a/directory")
+            tar.file("other/new")
+        }
+        let store = try Self.store(scratch)
+        func modes(_ image: StoredImage) async throws -> [mode_t] {
+            let layers = try await store.layers(of: image)
+            var modes: [mode_t] = []
+            for name in ["d", "d/e", "f/now", "other"] {
+                var facts = stat()
+                #expect(lstat(layers[0] + "/" + name, &facts) == 0)
+                modes.append(facts.st_mode & 0o7777)
+                if name == "d" { modes.append(mode_t(facts.st_mtim.tv_sec == 77 ? 1 : 0)) }
+            }
+            return modes
+        }
+        try Self.save(scratch, "one", [base(0o700), change])
+        try Self.save(scratch, "two", [base(0o1777), change])
+        try Self.save(scratch, "alone", [change])
+        let one = try await store.importImages(scratch.path + "/one.tar")[0]
+        let two = try await store.importImages(scratch.path + "/two.tar")[0]
+        let alone = try await store.importImages(scratch.path + "/alone.tar")[0]
+        #expect(try await modes(one) == [0o700, 1, 0o711, 0o755, 0o755])
+        #expect(try await modes(two) == [0o1777, 1, 0o711, 0o755, 0o755])
+        #expect(try await modes(alone) == [0o755, 0, 0o755, 0o755, 0o755])
+        #expect(try store.usage().layers == 5)
+        #expect(try store.prune() == Removed())
+        for name in ["one", "two", "alone"] { try store.remove(Self.reference(name + ":1")) }
+        #expect(try store.usage() == ImageUsage())
+    }
+
+    @Test func `an index that hides everything below ends the list of layers`() async throws {
+        let scratch = try Scratch()
+        let layers = [
+            TarBytes.make { $0.file("old") }, TarBytes.make { $0.file(".wh..wh..opq", "") },
+            TarBytes.make { $0.file("new") },
+        ]
+        try Self.save(scratch, "saved", layers)
         let store = try Self.store(scratch)
         let image = try await store.importImages(scratch.path + "/saved.tar")[0]
         #expect(try await store.layers(of: image).count == 2)

@@ -11,6 +11,8 @@ final class LayerTree {
     private let limits: LayerLimits
     /// The directory that was used last: entries of one directory follow each other.
     private var kept: (path: ArraySlice<UInt8>, descriptor: Int32)?
+    /// Directories that were made because something is in them; who describes one takes it out.
+    var implied: Set<ArraySlice<UInt8>> = []
 
     /// `O_PATH`, which Swift does not see.
     private let namesOnly: Int32 = 0o1000_0000
@@ -58,12 +60,20 @@ final class LayerTree {
         if descriptor < 0 {
             guard errno == ENOENT || errno == ENOTDIR, let name = parts.last else { throw cannotOpen(path) }
             let above = try directory(parts.dropLast())
-            if mkdirat(above, cName(name), 0o755) != 0 {
+            guard implied.count < limits.entries else {
+                throw ImageError(
+                    .tooLarge, "the layer has more than \(limits.entries) directories that it does not describe")
+            }
+            if mkdirat(above, cName(name), 0o755) == 0 {
+                implied.insert(path)
+            } else {
                 guard errno == EEXIST, isWhiteout(above, name) else { throw cannotOpen(path) }
                 try remove(above, name)
                 guard mkdirat(above, cName(name), 0o755) == 0 else { throw cannotOpen(path) }
                 try makeOpaque(above, name)
             }
+            // Whatever this process takes away from new files.
+            guard fchmodat(above, cName(name), 0o755, 0) == 0 else { throw cannotOpen(path) }
             descriptor = open(path)
             guard descriptor >= 0 else { throw cannotOpen(path) }
         }
@@ -113,6 +123,12 @@ final class LayerTree {
             return -1
         }
         return Int32(result)
+    }
+
+    /// A directory that is there and to which no link leads.
+    func openDirectory(_ path: ArraySlice<UInt8>) -> LinuxSystem.FileDescriptor? {
+        let descriptor = openAt(Array(path), O_RDONLY | O_DIRECTORY, Self.beneath | Self.noLinks | Self.noOtherMounts)
+        return descriptor >= 0 ? LinuxSystem.FileDescriptor(owning: descriptor) : nil
     }
 
     /// A plain file for reading; links are followed, but not out of the tree.

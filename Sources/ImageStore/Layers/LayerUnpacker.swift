@@ -14,6 +14,10 @@ struct LayerFacts: Codable, Equatable, Sendable {
     var attributes = 0
     /// Whether nothing of the layers below shows at all.
     var hidesAll = false
+    /// How many directories were made only because something is in them; see ``LayerStore``.
+    var implied = 0
+    /// The layers below that these directories were taken from, together with this one.
+    var chainID: Digest?
     var format = 1
 }
 
@@ -56,6 +60,9 @@ final class LayerUnpacker {
         reader = TarReader(stream, limits)
     }
 
+    /// The directories that the archive did not describe.
+    var implied: [ArraySlice<UInt8>] { tree.implied.sorted { $0.lexicographicallyPrecedes($1) } }
+
     /// Unpacks all of it.
     func run() throws(ImageError) -> LayerFacts {
         while let entry = try reader.next() {
@@ -64,6 +71,7 @@ final class LayerUnpacker {
             try unpack(entry)
         }
         try setTimes()
+        facts.implied = tree.implied.count
         facts.diffID = try stream.finish()
         return facts
     }
@@ -184,7 +192,9 @@ final class LayerUnpacker {
         guard opened >= 0 else { throw failure("open", entry.name) }
         let file = LinuxSystem.FileDescriptor(owning: opened)
         try describe(entry, file.raw)
-        times[Array(parts.joined(separator: [0x2F]))] = (entry.seconds, entry.nanoseconds)
+        let path = Array(parts.joined(separator: [0x2F]))
+        tree.implied.remove(path[...])
+        times[path] = (entry.seconds, entry.nanoseconds)
     }
 
     private func describeRoot(_ entry: TarEntry) throws(ImageError) {

@@ -44,7 +44,7 @@ extension ImageStore {
             blobs.insert(image.manifest.config.digest)
             for layer in image.layers {
                 blobs.insert(layer.blob.digest)
-                layers.insert(LayerStore.shortName(layer.diffID))
+                layers.formUnion(LayerStore.names(layer))
             }
         }
         return (blobs, layers)

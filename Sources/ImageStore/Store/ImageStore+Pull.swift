@@ -89,6 +89,7 @@ extension ImageStore {
         let digest = Digest(of: bytes)
         let image = try Self.assemble(reference, digest, manifest, config)
         try await fetchLayers(image, repository, registry, options, progress)
+        try await stack(image)
         try blobs.add(bytes)
         try name(reference, digest)
         return image

@@ -147,7 +147,11 @@ public final class ImageStore: Sendable {
                 .invalidContent,
                 "the manifest has \(manifest.layers.count) layers, and the configuration \(config.diffIDs.count)")
         }
-        let layers = zip(manifest.layers, config.diffIDs).map { StoredImage.Layer(blob: $0, diffID: $1) }
+        var layers: [StoredImage.Layer] = []
+        for (blob, diffID) in zip(manifest.layers, config.diffIDs) {
+            let chainID = layers.last.map { Digest(of: Array("\($0.chainID) \(diffID)".utf8)) } ?? diffID
+            layers.append(StoredImage.Layer(blob: blob, diffID: diffID, chainID: chainID))
+        }
         return StoredImage(reference: reference, digest: digest, config: config, layers: layers, manifest: manifest)
     }
 
@@ -158,12 +162,7 @@ public final class ImageStore: Sendable {
     /// - Throws: ``ImageError``.
     public func layers(of image: StoredImage) async throws(ImageError) -> [String] {
         let use = try await directory.useShared()
-        var paths: [String] = []
-        for layer in image.layers.reversed() {
-            try await unpack(layer)
-            paths.append(layerStore.tree(layer.diffID))
-            if try layerStore.facts(layer.diffID)?.hidesAll == true { break }
-        }
+        let paths = try await stack(image)
         _ = consume use
         guard paths.isEmpty else { return paths }
         let empty = directory.root + "/empty"
@@ -171,15 +170,44 @@ public final class ImageStore: Sendable {
         return [empty]
     }
 
+    /// Unpacks and settles all layers, the lowest first; gives their directories, the topmost first.
+    @discardableResult
+    func stack(_ image: StoredImage) async throws(ImageError) -> [String] {
+        var paths: [String] = []
+        for layer in image.layers {
+            var found = try layerStore.ready(layer)
+            // Somebody else may settle it for another stack in between; then it is unpacked once more.
+            for _ in 0..<3 where found == nil {
+                try await unpack(layer)
+                if let lock = try await layerStore.beginSettling(layer) {
+                    let held = Held(lock)
+                    let (store, lower) = (layerStore, paths)
+                    try await blocking { () throws(ImageError) in
+                        guard let lock = held.take() else { return }
+                        try store.settle(layer, above: lower, lock: lock)
+                    }
+                }
+                found = try layerStore.ready(layer)
+            }
+            guard let found else {
+                throw ImageError(
+                    .system, "layer \(layer.diffID.short) cannot be unpacked while others use it; try again")
+            }
+            // Nothing of those below shows then.
+            paths = found.facts.hidesAll ? [found.tree] : [found.tree] + paths
+        }
+        return paths
+    }
+
     func unpack(_ layer: StoredImage.Layer) async throws(ImageError) {
-        guard let lock = try await layerStore.begin(layer.diffID) else { return }
+        guard let lock = try await layerStore.begin(layer) else { return }
         let held = Held(lock)
-        let (store, blob, diffID) = (layerStore, layer.blob.digest, layer.diffID)
+        let store = layerStore
         let result = await withTaskCancellationHandler {
             await Self.result { () async throws(ImageError) in
                 try await self.blocking { () throws(ImageError) in
                     guard let lock = held.take() else { return }
-                    try store.unpack(blob, diffID, lock: lock) { held.isCancelled }
+                    try store.unpack(layer, lock: lock) { held.isCancelled }
                 }
             }
         } onCancel: {

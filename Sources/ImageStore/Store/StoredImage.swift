@@ -6,6 +6,11 @@ public struct StoredImage: Hashable, Sendable {
         public var blob: Descriptor
         /// The digest of its archive, which names the unpacked layer.
         public var diffID: Digest
+        /// The digest of it and all layers below it; that of the lowest is its ``diffID``.
+        public var chainID: Digest
+
+        /// Whether nothing is below it.
+        var isLowest: Bool { chainID == diffID }
     }
 
     /// The name that it was asked for; `nil` when it has none any more.

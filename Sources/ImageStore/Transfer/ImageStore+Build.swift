@@ -28,7 +28,7 @@ extension ImageStore {
                 layers: [layer])
             return try self.load(self.blobs.add(writeJSON(manifest)), reference)
         }
-        for layer in image.layers { try await unpack(layer) }
+        try await stack(image)
         try name(reference, image.digest)
         _ = consume use
         return image

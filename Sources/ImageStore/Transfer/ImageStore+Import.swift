@@ -25,7 +25,7 @@ extension ImageStore {
             try self.takeIn(source, reference, platform)
         }
         for (image, names) in images {
-            for layer in image.layers { try await unpack(layer) }
+            try await stack(image)
             for name in names { try self.name(name, image.digest) }
         }
         _ = consume use
