@@ -115,6 +115,7 @@ struct ImageValueTests {
         Bad(name: "a layer of another kind", from: MediaType.layer + "+gzip", to: "text/plain"),
         Bad(name: "an encrypted layer", from: MediaType.layer + "+gzip", to: MediaType.layer + "+gzip+encrypted"),
         Bad(name: "a negative size", from: "\"size\":20", to: "\"size\":-1"),
+        Bad(name: "a layer as large as numbers go", from: "\"size\":20", to: "\"size\":9223372036854775807"),
         Bad(name: "a huge configuration", from: "\"size\":10", to: "\"size\":99999999999"),
         Bad(name: "a size of text", from: "\"size\":20", to: "\"size\":\"20\""),
         Bad(name: "a size with a fraction", from: "\"size\":20", to: "\"size\":20.5"),

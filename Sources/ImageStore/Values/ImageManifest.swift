@@ -74,6 +74,8 @@ enum ImageDocument: Equatable, Sendable {
     /// The most layers: what overlay can stack is less than 500, what Docker makes 127.
     static let layerLimit = 256
     private static let indexLimit = 1_000
+    /// A tebibyte; the sum of all layers is far from where numbers end.
+    private static let layerSizeLimit: Int64 = 1 << 40
 
     /// What both have, so that a document that is both shows.
     private struct Raw: Decodable {
@@ -129,7 +131,7 @@ enum ImageDocument: Equatable, Sendable {
             guard MediaType.layers.contains(layer.mediaType) else {
                 throw ImageError(.unsupported, "layers of \(layer.mediaType.prefix(120)) cannot be read")
             }
-            try Self.check(layer, limit: .max)
+            try Self.check(layer, limit: Self.layerSizeLimit)
         }
         self = .manifest(
             ImageManifest(mediaType: type, config: config, layers: layers, annotations: raw.annotations))
