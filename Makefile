@@ -9,12 +9,12 @@ BUILD := .build/$(CONFIG)
 RONDO := $(BUILD)/rondo
 # The shipped file may not grow past this many bytes without a decision (Documentation/Decisions/0002).
 APPLIANCE_LIMIT := 42000000
-PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev file iproute2 python3 binutils
+PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev zlib1g-dev libzstd-dev file iproute2 python3 binutils
 V2_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs busybox-static python3
 TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static uidmap podman conmon catatonit \
-	containerd netavark shellcheck ansible-core python3-yaml curl openssl
+	containerd netavark shellcheck ansible-core python3-yaml curl openssl docker-registry skopeo umoci
 # The other container runtimes, what counts instructions, and what the benchmarks share with the tests.
-BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static
+BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static docker-registry skopeo umoci
 KEEP ?= 0
 SEED ?=
 FUZZ_SECONDS ?= 60
@@ -45,7 +45,7 @@ run: program ## Start a node with two agents, run real work through offers, show
 
 # Tests that watch clocks, processes and control groups of the machine run one after the other and apart from those
 # that keep both cores busy.
-IO_TESTS := 'AgentNodeTests|ApplianceTests|GossipTests|HTTPGatewayTests|LinuxSystemTests|MasterNodeTests|StateStoreTests|ContainerRuntimeTests|TaskMonitorTests'
+IO_TESTS := 'AgentNodeTests|ApplianceTests|GossipTests|HTTPGatewayTests|ImageStoreTests|LinuxSystemTests|MasterNodeTests|StateStoreTests|ContainerRuntimeTests|TaskMonitorTests'
 
 .PHONY: test
 test: build ## Install what the tests need and run them (unit, simulation, integration; integration needs root).

@@ -22,6 +22,8 @@ let c: [Target] = [
     .target(name: "CSeccomp", linkerSettings: [.linkedLibrary("seccomp")]),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+    .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
+    .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
 ]
 
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
@@ -70,6 +72,15 @@ let mechanisms: [Target] = [
             .product(name: "NIOPosix", package: "swift-nio"),
         ],
         swiftSettings: swift),
+    .target(
+        name: "ImageStore",
+        dependencies: [
+            "CLinux", "CZlib", "CZstd", "HTTPGateway", "LinuxSystem", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small),
     .target(
         name: "MesosWire",
         dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
@@ -130,8 +141,8 @@ let programs: [Target] = [
     .target(
         name: "OperatorCommands",
         dependencies: [
-            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "LinuxSystem", "MasterNode", "MesosWire",
-            "Transport",
+            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "ImageStore", "LinuxSystem", "MasterNode",
+            "MesosWire", "Transport",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -266,6 +277,15 @@ let tests: [Target] = [
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "SwiftASN1", package: "swift-asn1"),
             .product(name: "X509", package: "swift-certificates"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "ImageStoreTests",
+        dependencies: [
+            "CLinux", "CZlib", "CZstd", "HTTPGateway", "ImageStore", "LinuxSystem", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOCore", package: "swift-nio"),
         ],
         swiftSettings: swift),
     .testTarget(

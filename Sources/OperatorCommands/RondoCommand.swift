@@ -32,7 +32,7 @@ struct RondoCommand: AsyncParsableCommand {
             DevCommand.self, ClusterCommand.self, RunCommand.self, TaskCommand.self, NodeCommand.self,
             FrameworkCommand.self, RoleCommand.self, SecretCommand.self, WhyCommand.self, LoginCommand.self,
             ContextCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, ConfigCommand.self,
-            DoctorCommand.self, CompletionsCommand.self,
+            DoctorCommand.self, ImageCommand.self, CompletionsCommand.self,
         ])
 }
 

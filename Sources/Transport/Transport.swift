@@ -132,8 +132,13 @@ public final class Transport: Sendable {
                 return channel.eventLoop.makeCompletedFuture {
                     let context = try security.context(for: .connecting(protocols: protocols))
                     let peer = TLSPeer(judge: security.judge)
-                    let handler = try NIOSSLClientHandler(
-                        context: context, serverHostname: nil, customVerificationCallback: peer.callback)
+                    let handler =
+                        if let web = security.web {
+                            try NIOSSLClientHandler(context: context, serverHostname: web.name)
+                        } else {
+                            try NIOSSLClientHandler(
+                                context: context, serverHostname: nil, customVerificationCallback: peer.callback)
+                        }
                     let limit = TimeAmount(min(timeout, self.handshakeTimeout))
                     try channel.pipeline.syncOperations.addHandlers(
                         handler, TLSGate(peer: peer, door: nil, timeout: limit, opened: opened, setUp: setUp))

@@ -36,6 +36,8 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         case NIOSSLError.uncleanShutdown: return "closed without a goodbye"
         case NIOSSLError.handshakeFailed(let error), NIOSSLError.shutdownFailed(let error): return words("\(error)")
         case let error as BoringSSLError: return words("\(error)")
+        case let error as NIOSSLExtraError where error == .failedToValidateHostname:
+            return "its certificate is for another name"
         case let error as IOError: return words(errno: error.errnoCode)
         default: return "\(error)"
         }
@@ -73,6 +75,7 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         ("DID_NOT_RETURN_A_CERTIFICATE", "it showed no certificate"),
         ("CERTIFICATE_REQUIRED", "the other side asks for a certificate"),
         ("KEY_VALUES_MISMATCH", "the key is not that of the certificate"),
+        ("CERTIFICATE_VERIFY_FAILED", "its certificate is made by nobody that this machine trusts, or has expired"),
         ("_ALERT_", refusedCertificate),
     ]
 

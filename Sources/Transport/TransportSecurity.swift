@@ -54,6 +54,8 @@ public final class TransportSecurity: Sendable {
     }
 
     let judge: PeerJudge
+    /// For servers outside of the cluster: TLS itself verifies the chain and the name.
+    let web: WebTrust?
     private let state = Mutex(State())
 
     /// Protection with or without an identity of one's own.
@@ -64,7 +66,17 @@ public final class TransportSecurity: Sendable {
     /// - Throws: ``TransportError/badIdentity(reason:)``.
     public init(identity: TLSIdentity?, judge: @escaping PeerJudge) throws(TransportError) {
         self.judge = judge
+        web = nil
         if let identity { try replace(identity: identity) }
+    }
+
+    /// Protection of connections to servers outside of the cluster, such as registries: their certificates are made by
+    /// the authorities that this machine knows, and for the name that was meant.
+    ///
+    /// - Parameter web: the name, and which authorities are known.
+    public init(web: WebTrust) {
+        self.web = web
+        judge = { _ in nil }
     }
 
     /// Uses another identity for the connections opened from now on.
@@ -104,7 +116,7 @@ public final class TransportSecurity: Sendable {
                 return .failure(.badIdentity(reason: "a listener needs a certificate"))
             }
             do {
-                let context = try NIOSSLContext(configuration: Self.configuration(purpose, state))
+                let context = try NIOSSLContext(configuration: Self.configuration(purpose, state, web))
                 state.contexts[purpose] = context
                 return .success(context)
             } catch {
@@ -114,7 +126,9 @@ public final class TransportSecurity: Sendable {
         return try result.get()
     }
 
-    private static func configuration(_ purpose: Purpose, _ state: State) -> TLSConfiguration {
+    private static func configuration(
+        _ purpose: Purpose, _ state: State, _ web: WebTrust? = nil
+    ) -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         // For 1.2; all suites of 1.3 are good. Forward secrecy and authenticated encryption only.
@@ -130,6 +144,10 @@ public final class TransportSecurity: Sendable {
         case .connecting(let protocols):
             configuration.applicationProtocols = protocols
             configuration.certificateVerification = .noHostnameVerification
+            if let web {
+                configuration.trustRoots = web.authorities.map { .file($0) } ?? .default
+                configuration.certificateVerification = .fullVerification
+            }
         case .accepting(let clients, let protocols):
             configuration.applicationProtocols = protocols
             switch clients {

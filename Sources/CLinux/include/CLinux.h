@@ -16,6 +16,10 @@ int clinux_open_directory_path(const char *path);
 int clinux_pipe(int *reading, int *writing);
 int clinux_flock(int descriptor, int operation);
 int clinux_set_nonblocking(int descriptor);
+// Extended attributes of an open file; the last two return lengths, as the calls do.
+int clinux_set_attribute(int descriptor, const char *name, const void *value, size_t size);
+long clinux_get_attribute(int descriptor, const char *name, void *value, size_t size);
+long clinux_list_attributes(int descriptor, char *names, size_t size);
 int clinux_pidfd_open(pid_t pid);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 
