@@ -558,10 +558,11 @@ def plugins():
     os.mkdir(folder)
     ipam = {"type": "host-local", "dataDir": os.path.join(work, "ipam"), "ranges": [
         [{"subnet": "10.99.0.0/24"}], [{"subnet": "fd99::/64"}]], "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}
+    # Translating addresses, these plugins call iptables.
     chain = [
-        {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True, "ipam": ipam,
+        {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": bool(shutil.which("iptables")), "hairpinMode": True, "ipam": ipam,
          "dns": {"nameservers": ["10.99.0.1"]}},
-        {"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.arp_notify": "1"}},
+        {"type": "tuning", "sysctl": {"net.ipv4.conf.eth0.arp_notify": "1"}},
     ]
     with open(folder + "/10-blue.conflist", "w") as file:
         json.dump({"cniVersion": "1.0.0", "name": "blue", "plugins": chain}, file)
@@ -570,7 +571,8 @@ def plugins():
     one = Container(driver_with_plugins(), "p", mode="blue")
     check(one.addresses[0].startswith("10.99.0.") and one.addresses[1].startswith("fd99:"), one.addresses)
     reach(one.namespace, one.gateways[0])
-    check("problems=[]" in one.driver.do("reconcile", one.running()), "CHECK has failed")
+    report = one.driver.do("reconcile", one.running())
+    check("problems=[]" in report, "CHECK has failed:", report)
     ip("-n", one.namespace, "addr", "flush", "dev", "eth0")
     check("CHECK" in one.driver.do("reconcile", one.running()), "CHECK has not failed")
     report = one.driver.do("reconcile")
