@@ -24,6 +24,8 @@ extension NetworkManager {
         let new = PluginAttachment(
             container: container, network: network, portMappings: mappings, namespacePath: namespacePath,
             configuration: configuration.bytes)
+        // Before the first is called: one that cannot be called could not undo anything either.
+        for plugin in configuration.plugins { _ = try program(of: plugin, network) }
         if let present = try begin(new) { return present }
         do throws(NetworkError) {
             var result: JSONValue?
@@ -128,13 +130,7 @@ extension NetworkManager {
     private func call(
         _ command: Command, _ plugin: PluginConfiguration.Plugin, _ attachment: PluginAttachment, _ input: [UInt8]
     ) throws(NetworkError) -> [UInt8] {
-        guard let path = settings.pluginDirectories.lazy.map({ "\($0)/\(plugin.type)" }).first(where: Self.isProgram)
-        else {
-            throw NetworkError(
-                .plugin,
-                "cannot use the network \(attachment.network): there is no plugin \(plugin.type) in "
-                    + settings.pluginDirectories.joined(separator: ", "))
-        }
+        let path = try program(of: plugin, attachment.network)
         let environment = [
             "CNI_COMMAND=\(command.rawValue)", "CNI_CONTAINERID=\(attachment.container)",
             "CNI_NETNS=\(attachment.namespacePath)", "CNI_IFNAME=\(Self.interface)",
@@ -150,6 +146,15 @@ extension NetworkManager {
                     + "\(command.rawValue): \(PluginResult.reason(outcome.output, errors: outcome.errors))")
         }
         return outcome.output
+    }
+
+    private func program(of plugin: PluginConfiguration.Plugin, _ network: String) throws(NetworkError) -> String {
+        let paths = settings.pluginDirectories.lazy.map { "\($0)/\(plugin.type)" }
+        if let path = paths.first(where: Self.isProgram) { return path }
+        throw NetworkError(
+            .plugin,
+            "cannot use the network \(network): there is no plugin \(plugin.type) in "
+                + settings.pluginDirectories.joined(separator: ", "))
     }
 
     private static func isProgram(_ path: String) -> Bool {

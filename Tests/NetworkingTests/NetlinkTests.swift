@@ -80,7 +80,7 @@ import Testing
     }
 }
 
-/// What `ip` sends and gets was recorded with strace; numbers of interfaces are of that run.
+/// Layouts are those of rtnetlink(7); Tests/System/network.py compares the outcome with what `ip` shows.
 @Suite struct LinkMessageTests {
     private func number(_ text: String) throws -> NetworkPrefix { try #require(NetworkPrefix(text)) }
 

@@ -210,7 +210,8 @@ class Container:
 
 def snapshot(namespace):
     """All that is set in a namespace's network, as text by kind."""
-    links = [re.sub(r"^\d+: ", "", line) for line in shell(namespace, "ip -o link").splitlines()]
+    links = shell(namespace, "ip -o link 2>/dev/null").splitlines()
+    links = [re.sub(r"^\d+: ", "", line) for line in links]
     links = [re.sub(r"qdisc \S+|state \S+|link-netns\S* \S+|@if\d+|@\S+", "", line) for line in links]
     settings = shell(namespace, "sysctl -a 2>/dev/null | grep '^net'; true")
     return {
@@ -268,7 +269,7 @@ def as_nft_shows():
     for line in (
         'iifname "rondo0" ip daddr 127.0.0.0/8 drop', "fib daddr type local jump published",
         "dnat ip to tcp dport map @tcp4", "dnat ip6 to udp dport map @udp6",
-        'oifname != "rondo0" masquerade', 'oifname "rondo0" ct status dnat fib saddr type local masquerade',
+        'oifname != "rondo0" oifname != "lo" masquerade', 'oifname "rondo0" ct status dnat fib saddr type local masquerade',
         'oifname "rondo0" ct state established,related accept', 'oifname "rondo0" iifname != "rondo0" drop',
         "type inet_service : ipv4_addr . inet_service", "type nat hook postrouting priority srcnat",
         "elements = { 18080 : ",
@@ -461,6 +462,217 @@ def rebuilt():
     reach(one.namespace, CLIENT4)
     reach(one.namespace, CLIENT6)
 
+
+class Resolver:
+    """A name server of the outside: answers questions by what their first label asks for."""
+
+    def __init__(self, namespace, address):
+        self.asked, self.sources, self.isOver = [], set(), False
+        self.packets = inside(namespace, lambda: self.bind(address, socket.SOCK_DGRAM))
+        self.streams = inside(namespace, lambda: self.bind(address, socket.SOCK_STREAM))
+        self.threads = [threading.Thread(target=each, daemon=True) for each in (self.serve, self.accept)]
+        for each in self.threads:
+            each.start()
+
+    @staticmethod
+    def bind(address, kind):
+        server = socket.socket(socket.AF_INET, kind)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((address, 5353))
+        server.settimeout(0.2)
+        if kind == socket.SOCK_STREAM:
+            server.listen(8)
+        return server
+
+    def answer(self, question, isStream):
+        label = question[13 : 13 + question[12]].decode()
+        self.asked.append((label, isStream))
+        end = question.index(b"\0", 12) + 5
+        if label == "silent":
+            return []
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x09\x09\x09\x09"
+        if label == "big":
+            if not isStream:
+                return [question[:2] + b"\x83\x80" + question[4:6] + b"\0\0\0\0\0\0" + question[12:end]]
+            return [question[:2] + b"\x81\x80\0\1\x01\0\0\0\0\0" + question[12:end] + 256 * record]
+        whole = b"\x81\x80\0\1\0\1\0\0\0\0" + question[12:end] + record
+        if label == "forged":
+            return [b"\0\0" + whole, question[:2] + whole.replace(b"forged", b"FORGET"), b"\x01", question[:2] + whole]
+        if label == "broken":
+            return [question[:2] + b"\x81\x82" + question[4:6] + b"\0\0\0\0\0\0" + question[12:end]]
+        return [question[:2] + whole]
+
+    def serve(self):
+        while not self.isOver:
+            try:
+                question, peer = self.packets.recvfrom(4096)
+            except socket.timeout:
+                continue
+            self.sources.add((peer[1], question[:2]))
+            for each in self.answer(question, False):
+                self.packets.sendto(each, peer)
+
+    def accept(self):
+        while not self.isOver:
+            try:
+                connection, _ = self.streams.accept()
+            except socket.timeout:
+                continue
+            with connection:
+                connection.settimeout(2)
+                question = connection.recv(4096)[2:]
+                for each in self.answer(question, True):
+                    connection.sendall(len(each).to_bytes(2, "big") + each)
+
+    def close(self):
+        self.isOver = True
+        for each in self.threads:
+            each.join()
+        self.packets.close()
+        self.streams.close()
+
+
+def question(name, kind=1, number=0x4242):
+    labels = b"".join(bytes([len(each)]) + each.encode() for each in name.split("."))
+    return number.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0" + labels + b"\0" + kind.to_bytes(2, "big") + b"\0\1"
+
+
+def resolve(namespace, server, name, kind=1, stream=False, wait=4):
+    """(code, whether it is cut, number of answers, the last bytes of the first answer's data)"""
+
+    def act():
+        family = socket.AF_INET6 if ":" in server else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM) as client:
+            client.settimeout(wait)
+            client.connect((server, 53))
+            sent = question(name, kind)
+            if not stream:
+                client.send(sent)
+                return sent, client.recv(65535)
+            client.sendall(len(sent).to_bytes(2, "big") + sent)
+            answer = b""
+            while len(answer) < 2 or len(answer) < 2 + int.from_bytes(answer[:2], "big"):
+                chunk = client.recv(65535)
+                check(chunk, "the stream has ended")
+                answer += chunk
+            return sent, answer[2:]
+
+    sent, answer = inside(namespace, act)
+    equal(answer[:2], sent[:2], "number of the answer")
+    count = int.from_bytes(answer[6:8], "big")
+    data = answer[len(sent) + 12 :] if count else b""
+    return answer[3] & 15, bool(answer[2] & 2), count, data
+
+
+def address_of(*words, **options):
+    code, _, count, data = resolve(*words, **options)
+    equal((code, count), (0, 1), "code and number of answers")
+    return socket.inet_ntop(socket.AF_INET if len(data) == 4 else socket.AF_INET6, data)
+
+
+@test
+def names():
+    """containers get names answered by their node over both families, UDP and TCP, by the table of the moment"""
+    global resolver
+    one = Container(driver, "named")
+    resolver = Resolver(CLIENT, CLIENT4)
+    text = os.path.join(work, "resolv.conf")
+    with open(text, "w") as file:
+        file.write("nameserver %s\nnameserver %s\n" % (one.gateways[0], CLIENT4))
+    pools = "172.16.0.0/12,fc00::/7"
+    equal(driver.do("serve", ",".join(one.gateways), pools, text, "5353"), "53", "port")
+    for server in one.gateways:
+        equal(resolve(one.namespace, server, "web.marathon.mesos")[0], 3, "code before there is a table")
+    driver.do("table", "master=192.0.2.1,2001:db8::1", "web=172.30.0.2,fd00::2")
+    for server in one.gateways:
+        for stream in (False, True):
+            equal(address_of(one.namespace, server, "web.marathon.mesos", stream=stream), "172.30.0.2", "address")
+            equal(address_of(one.namespace, server, "Leader.MESOS", 28, stream=stream), "2001:db8::1", "address")
+            equal(address_of(HOST, server, "web.rondo", 28, stream=stream), "fd00::2", "address asked by the host")
+            equal(resolve(one.namespace, server, "_http._tcp.web.marathon.mesos", 33, stream=stream)[2], 1, "services")
+    driver.do("table", "master=192.0.2.1", "web=172.30.0.3")
+    equal(address_of(one.namespace, one.gateways[0], "web.marathon.mesos"), "172.30.0.3", "address after a change")
+    equal(resolve(one.namespace, one.gateways[0], "web.rondo", 28)[:3], (0, False, 0), "what is gone")
+
+
+@test
+def names_by_library():
+    """a program in a container resolves names through its resolv.conf"""
+    one = find("named")
+    path = os.path.join(work, "container-resolv.conf")
+    with open(path, "w") as file:
+        file.write("nameserver %s\noptions timeout:3\n" % one.gateways[0])
+    line = "mount --bind %s /etc/resolv.conf && getent ahosts web.marathon.mesos && getent ahostsv4 plain.example"
+    text = shell(one.namespace, "unshare -m sh -c '%s'" % (line % path))
+    check("172.30.0.3" in text and "9.9.9.9" in text, "getent says", text)
+
+
+@test
+def names_of_others():
+    """names of others are asked of the host's resolvers, forgeries passed over, failures told in time"""
+    one = find("named")
+    server = one.gateways[0]
+    equal(address_of(one.namespace, server, "plain.example"), "9.9.9.9", "address")
+    equal(address_of(one.namespace, server, "forged.example"), "9.9.9.9", "address beside forged answers")
+    equal(resolve(one.namespace, server, "big.example")[:3], (0, True, 0), "an answer that is cut")
+    equal(resolve(one.namespace, server, "big.example", stream=True)[:3], (0, False, 256), "the whole of it")
+    for name in ("silent.example", "broken.example"):
+        began = time.monotonic()
+        equal(resolve(one.namespace, server, name)[0], 2, "code for " + name)
+        check(time.monotonic() - began < 2, name, "took", time.monotonic() - began, "s")
+    before = len(resolver.sources)
+    for number in range(40):
+        address_of(one.namespace, server, "n%d.example" % number)
+    ports, numbers = zip(*list(resolver.sources))
+    check(len(set(ports)) > 30 and len(set(numbers)) > 30 and len(resolver.sources) >= before + 40,
+          "ports and numbers that repeat:", len(set(ports)), len(set(numbers)))
+
+
+@test
+def names_for_ours_only():
+    """strangers get no answer, floods and half questions disturb nobody"""
+    one = find("named")
+    ip("-n", CLIENT, "route", "add", one.gateways[0] + "/32", "via", HOST4)
+    try:
+        resolve(CLIENT, one.gateways[0], "web.marathon.mesos", wait=1)
+        raise Failed("a stranger got an answer")
+    except OSError:
+        pass
+
+    def flood():
+        streams = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect((one.gateways[0], 53))
+            for number in range(3000):
+                client.send(question("silent%d.silent" % number))
+                client.send(os.urandom(number % 300))
+        for _ in range(40):
+            stream = socket.create_connection((one.gateways[0], 53), 2)
+            stream.sendall(b"\0\x50half")
+            streams.append(stream)
+        return streams
+
+    held = inside(find("web").namespace if "web" in [each.name for each in containers] else HOST, flood)
+    for _ in range(20):
+        equal(address_of(one.namespace, one.gateways[0], "web.marathon.mesos"), "172.30.0.3", "address")
+    equal(address_of(one.namespace, one.gateways[1], "plain.example", stream=True), "9.9.9.9", "address over a stream")
+    for each in held:
+        each.close()
+    began, count = time.monotonic(), 2000
+
+    def many():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(2)
+            client.connect((one.gateways[0], 53))
+            sent = question("web.marathon.mesos")
+            for _ in range(count):
+                client.send(sent)
+                client.recv(2048)
+
+    inside(one.namespace, many)
+    print("      %.0f us for a question and its answer" % ((time.monotonic() - began) / count * 1e6))
+    resolver.close()
+    release("named")
 
 @test
 def two_agents():

@@ -100,10 +100,11 @@ struct FilterTable: Equatable {
     }
 
     private static func outgoing(_ bridge: String, _ pools: [NetworkPrefix]) -> [FilterRule] {
+        // What the host says to itself from its address on the bridge is not of a container.
         var rules = pools.map {
             FilterRule(
                 purpose: "containers to the outside",
-                steps: .source(in: $0) + .notTo(bridge) + [.masquerade])
+                steps: .source(in: $0) + .notTo(bridge) + .notTo("lo") + [.masquerade])
         }
         // Answers must come back through the host to be translated back: not from container to container, and not to
         // an address of the host's loopback.

@@ -44,11 +44,21 @@ struct NetworkIdentity: Equatable, Codable {
         // Networks so wide that they say nothing, such as a default route, are not in the way.
         let narrow = used.filter { !$0.address.isIPv6 && $0.length > 8 }
         for range in ranges {
+            // Marked rather than searched for each: a router has a million routes.
+            var isTaken = [Bool](repeating: false, count: Int(range.count))
+            for prefix in narrow {
+                let low = UInt32(truncatingIfNeeded: prefix.host(0).address.value)
+                let high = UInt32(truncatingIfNeeded: prefix.host(~0).address.value)
+                guard high >= range.first, low <= range.first + (range.count * step - 1) else { continue }
+                let begin = (max(low, range.first) - range.first) / step
+                let end = min((high - range.first) / step, range.count - 1)
+                for place in begin...end { isTaken[Int(place)] = true }
+            }
             let start = UInt32(truncatingIfNeeded: StableHash.of(nodeID) % UInt64(range.count))
             for offset in 0..<range.count {
-                let address = NetworkAddress(ipv4: range.first + (start + offset) % range.count * step)
-                guard let network = NetworkPrefix(address, length: prefixLength) else { return nil }
-                if !narrow.contains(where: network.overlaps) { return network }
+                let place = (start + offset) % range.count
+                if isTaken[Int(place)] { continue }
+                return NetworkPrefix(NetworkAddress(ipv4: range.first + place * step), length: prefixLength)
             }
         }
         return nil

@@ -2,6 +2,7 @@
 // answer a line on standard output, "ok …" or "error …".
 import ClusterModel
 import Glibc
+import NameService
 import Networking
 
 func value(_ name: String) -> String? {
@@ -36,6 +37,28 @@ func words(_ attachment: Attachment) -> String {
     return parts.map { $0.isEmpty ? "-" : $0 }.joined(separator: " ")
 }
 
+/// The name server, when one was started.
+nonisolated(unsafe) var names: NameServer?
+
+func source(_ line: ArraySlice<Substring>) -> NameSource {
+    var source = NameSource(leader: "m")
+    for word in line {
+        let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+        let addresses = parts.dropFirst().flatMap { $0.split(separator: ",") }.compactMap { NetworkAddress($0) }
+        switch parts.first {
+        case "master": source.masters = [.init(id: "m", addresses: addresses, port: 5050)]
+        case "agent": source.agents = [.init(id: "a", addresses: addresses, port: 5051)]
+        default:
+            let port = NameSource.Port(name: "http", number: 80)
+            source.tasks.append(
+                .init(
+                    id: String(word), name: parts.first ?? "", framework: "marathon", agent: "a", addresses: addresses,
+                    ports: [port]))
+        }
+    }
+    return source
+}
+
 func answer(_ manager: NetworkManager, _ line: [Substring]) throws -> String {
     switch (line.first ?? "", line.count) {
     case ("attach", 4...):
@@ -57,6 +80,18 @@ func answer(_ manager: NetworkManager, _ line: [Substring]) throws -> String {
         }
         let report = manager.reconcile(running: running)
         return "repairs=\(report.repairs) problems=\(report.problems)"
+    case ("serve", 5):
+        // Addresses, clients, the host's resolv.conf, the port of its resolvers.
+        names?.stop()
+        let settings = NameServerSettings(
+            addresses: line[1].split(separator: ",").compactMap { NetworkAddress($0) },
+            clients: line[2].split(separator: ",").compactMap { NetworkPrefix($0) }, resolverFile: String(line[3]),
+            resolverPort: UInt16(line[4]) ?? 53, patience: .milliseconds(400))
+        names = try NameServer(settings)
+        return "\(names?.port ?? 0)"
+    case ("table", _):
+        names?.update(NameTable(source(line.dropFirst())))
+        return ""
     case ("purge", 1): return "\(manager.purge())"
     default: return "?"
     }
