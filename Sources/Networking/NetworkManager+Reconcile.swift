@@ -96,13 +96,23 @@ extension NetworkManager {
         return records.compactMap { $0.bridge?.port(bridge: identity.bridge) }
     }
 
+    /// Removes a container without its published ports: those follow in one step for all that are removed.
+    private func forget(_ container: String, _ links: LinkSocket, _ state: inout State) throws(NetworkError) {
+        guard let attachment = state.bridged[container], let identity = state.identity else { return }
+        if let port = try links.link(attachment.port(bridge: identity.bridge)) { try links.delete(port) }
+        try store.remove(container)
+        state.bridged[container] = nil
+        state.pool?.release(attachment.number)
+    }
+
     func reconcileBridge(_ namespaces: [String: String], _ state: inout State, _ report: inout Report) {
         guard state.identity != nil else { return }
         do throws(NetworkError) {
             let links = try LinkSocket()
+            let published = state.bridged.values.flatMap { $0.portMappings }
             for container in state.bridged.keys.sorted() where namespaces[container] == nil {
                 report.repairs.append("container \(container) does not run: its connection is removed")
-                try detachFromBridge(container, &state)
+                try forget(container, links, &state)
             }
             state.isPrepared = false
             var before: NetworkPlan.Actual?
@@ -115,6 +125,9 @@ extension NetworkManager {
             if let before {
                 report.repairs += plan.steps(from: before, running: Set(namespaces.keys)).compactMap(\.words)
             }
+            let kept = state.bridged.values.flatMap { $0.portMappings }
+            let gone = published.filter { $0.transport == .udp && !kept.contains($0) }
+            TrackedConnections.forget(udpPorts: Set(gone.map(\.hostPort)), except: [])
             let steps = plan.steps(from: try actual(identity, links), running: Set(namespaces.keys))
             for step in steps {
                 do throws(NetworkError) {

@@ -305,11 +305,15 @@ def hairpin():
     one, two = find("web"), Container(driver, "neighbour")
     server = Echo(one.namespace, 80, "web")
     try:
-        for address in (HOST4, HOST6, "127.0.0.1", *one.gateways):
-            equal(ask(HOST, address, 8080)[0], "web", "answer to the host at %s" % address)
-        for address in (HOST4, HOST6, *one.gateways):
-            equal(ask(one.namespace, address, 8080)[0], "web", "answer to the container itself at %s" % address)
-            equal(ask(two.namespace, address, 8080)[0], "web", "answer to a neighbour at %s" % address)
+        for filtered in (0, 1):
+            # With and without bridged packets passing the packet filter, where the kernel can do that.
+            shell(HOST, "sysctl -qw net.bridge.bridge-nf-call-iptables=%d net.bridge.bridge-nf-call-ip6tables=%d"
+                        % (filtered, filtered), expect=None)
+            for address in (HOST4, HOST6, "127.0.0.1", *one.gateways):
+                equal(ask(HOST, address, 8080)[0], "web", "answer to the host at %s" % address)
+            for address in (HOST4, HOST6, *one.gateways):
+                equal(ask(one.namespace, address, 8080)[0], "web", "answer to the container itself at %s" % address)
+                equal(ask(two.namespace, address, 8080)[0], "web", "answer to a neighbour at %s" % address)
         try:
             equal(ask(HOST, "::1", 8080)[0], "web", "answer to the host at ::1")
         except OSError as error:
@@ -327,6 +331,11 @@ def loopback_is_the_hosts():
     ip("-n", one.namespace, "route", "add", "127.0.0.1/32", "via", one.gateways[0], "src", one.addresses[0], check=False)
     try:
         shell(one.namespace, "ip route del local 127.0.0.1 table local; sysctl -qw net.ipv4.conf.all.route_localnet=1; true")
+        refused(one.namespace, "127.0.0.1", 7007)
+        # It is the guard that refuses, nothing else.
+        shell(HOST, "nft flush chain inet rondo0 guard")
+        inside(one.namespace, lambda: socket.create_connection(("127.0.0.1", 7007), 2).close())
+        driver.do("reconcile", *[each.running() for each in containers])
         refused(one.namespace, "127.0.0.1", 7007)
     finally:
         server.close()
