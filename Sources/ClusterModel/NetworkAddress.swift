@@ -53,6 +53,7 @@ public struct NetworkAddress: Hashable, Sendable, Comparable, CustomStringConver
     /// True for 169.254.0.0/16 and fe80::/10, which mean something only together with an interface.
     public var isLinkLocal: Bool { isIPv6 ? value >> 118 == 0xfe80 >> 6 : value >> 16 == 0xa9fe }
 
+    /// Addresses of IPv4 come first.
     public static func < (one: NetworkAddress, other: NetworkAddress) -> Bool {
         one.isIPv6 == other.isIPv6 ? one.value < other.value : other.isIPv6
     }
@@ -139,6 +140,7 @@ public struct NetworkAddress: Hashable, Sendable, Comparable, CustomStringConver
 }
 
 extension NetworkAddress: Codable {
+    /// Reads a single JSON string.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
@@ -149,6 +151,7 @@ extension NetworkAddress: Codable {
         self = address
     }
 
+    /// Writes a single JSON string.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
@@ -213,6 +216,7 @@ public struct NetworkPrefix: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension NetworkPrefix: Codable {
+    /// Reads a single JSON string.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
@@ -222,6 +226,7 @@ extension NetworkPrefix: Codable {
         self = prefix
     }
 
+    /// Writes a single JSON string.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)

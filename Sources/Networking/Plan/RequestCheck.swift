@@ -17,7 +17,7 @@ enum RequestCheck {
         }
     }
 
-    /// - Parameter taken: who has which port of the host already.
+    /// Each port of the host once, and none that another container has: `taken` says who has which.
     static func mappings(
         _ mappings: [PortMapping], of container: String, taken: [PortMapping: String]
     ) throws(NetworkError) {
