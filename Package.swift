@@ -86,6 +86,12 @@ let mechanisms: [Target] = [
         dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["Protos"],
         swiftSettings: swift + small),
+    .target(
+        name: "Networking", dependencies: ["CLinux", "ClusterModel", "LinuxSystem"],
+        swiftSettings: swift + testable + small),
+    .target(
+        name: "NameService", dependencies: ["CLinux", "ClusterModel", "LinuxSystem"],
+        swiftSettings: swift + testable + small),
     .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + testable + small),
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
@@ -253,6 +259,11 @@ let tests: [Target] = [
     .testTarget(
         name: "AgentCoreTests", dependencies: ["AgentCore", "ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .testTarget(name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift),
+    .testTarget(name: "NetworkingTests", dependencies: ["ClusterModel", "Networking"], swiftSettings: swift),
+    .testTarget(name: "NameServiceTests", dependencies: ["ClusterModel", "NameService"], swiftSettings: swift),
+    .executableTarget(
+        name: "network-driver", dependencies: ["ClusterModel", "NameService", "Networking"],
+        path: "Tests/Support/NetworkDriver", swiftSettings: swift),
     .testTarget(name: "TaskMonitorTests", dependencies: ["TaskMonitor"], swiftSettings: swift),
     .testTarget(
         name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime", "LinuxSystem"],

@@ -8,7 +8,7 @@ private let rows: [String: Double] = [
     "MasterCore": 2.5, "AgentCore": 2.5,
     "Identity": 3, "LinuxSystem": 3, "StateStore": 3, "Transport": 2.9, "HTTPGateway": 3, "MesosWire": 3,
     "ImageStore": 3.2,
-    "TaskMonitor": 3.5, "ContainerRuntime": 3.5,
+    "TaskMonitor": 3.5, "ContainerRuntime": 3.5, "Networking": 3.5, "NameService": 3.5,
     "Gossip": 4,
     "MasterNode": 5, "AgentNode": 5,
     "Appliance": 6,
@@ -31,6 +31,8 @@ private let foreign: [String: Set<String>] = [
         "Crypto", "Dispatch", "FoundationEssentials", "Glibc", "HTTPTypes", "NIOCore", "Synchronization",
     ],
     "MesosWire": ["SwiftProtobuf", "FoundationEssentials"],
+    "Networking": ["FoundationEssentials", "Glibc", "Synchronization"],
+    "NameService": ["FoundationEssentials", "Glibc", "Synchronization"],
     "TaskMonitor": ["Glibc"],
     "ContainerRuntime": ["Glibc", "Synchronization"],
     "MasterNode": [
