@@ -1,0 +1,2 @@
+import ServicesCore
+import Testing
