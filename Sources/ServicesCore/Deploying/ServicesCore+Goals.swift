@@ -131,13 +131,13 @@ extension ServicesCore {
 
     /// Notes how many instances of a service are to be started.
     private mutating func wait(_ id: ServiceID, _ count: Int) {
-        guard let state = services[id], state.toLaunch != count else { return }
+        guard let state = services[id] else { return }
         services[id]?.toLaunch = count
         if count == 0 {
-            waiting.remove(id)
-            services[id]?.queue = LaunchAttempt()
+            if waiting.remove(id) != nil { services[id]?.queue = LaunchAttempt() }
             return
         }
+        if count == state.toLaunch { return }
         if state.toLaunch == 0 { services[id]?.queue.since = now.wall }
         waiting.insert(id)
         if count > state.toLaunch { wantOffers(for: id) }

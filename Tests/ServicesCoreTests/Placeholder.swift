@@ -1,2 +1,0 @@
-import ServicesCore
-import Testing
