@@ -17,9 +17,12 @@ extension ServicesCore {
         recoverServices(registry)
         for record in registry.instances.values.sorted(by: { $0.id < $1.id }) { recover(record) }
         for record in running { recover(record, registry) }
+        // They would come to life again when the deployment that replaced them is over.
+        for id in replaced.sorted() where registry.deployments[id] != nil { store(.removeDeployment(id)) }
         for id in services.keys { dirty.insert(id) }
         for id in services.keys where locks[id] == nil && root.workload(id) == nil { retire(id) }
-        timers.add(.recovery, at: recoveryEnd)
+        nextStrangers = recoveryEnd
+        timers.add(.strangers, at: recoveryEnd)
     }
 
     private mutating func recoverTree(_ registry: ServicesRegistry, _ running: [DeploymentRecord]) {

@@ -55,6 +55,8 @@ public struct ServicesCore: Sendable {
     var rolesToRevive: Set<RoleName> = []
     var nextRevive = Duration.zero
     var recoveryEnd: Duration
+    /// When unknown tasks are ended next.
+    var nextStrangers = Duration.zero
     var reconcilePause: Duration
     var nextReconcile = Duration.zero
     var nextAudit = Duration.zero

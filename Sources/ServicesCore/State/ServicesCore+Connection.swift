@@ -62,7 +62,7 @@ extension ServicesCore {
             case .reconcile: if now.elapsed >= nextReconcile { askForUnsettled() }
             case .audit: if now.elapsed >= nextAudit { audit() }
             case .revive: break
-            case .recovery: if now.elapsed >= recoveryEnd { killStrangers() }
+            case .strangers: if now.elapsed >= nextStrangers { killStrangers() }
             }
         }
     }

@@ -153,10 +153,10 @@ extension ServicesCore {
     private mutating func takeUnknown(_ status: TaskStatus) {
         switch status.state {
         case .staging, .starting, .running, .killing:
-            if now.elapsed < recoveryEnd {
-                strangers[status.taskID] = status.agentID
-            } else {
+            // Once, and then by the timer: a master that cannot reach the agent answers a kill with such a status.
+            if strangers.updateValue(status.agentID, forKey: status.taskID) == nil, now.elapsed >= recoveryEnd {
                 call(.kill(task: status.taskID, agent: status.agentID, gracePeriod: nil))
+                timers.add(.strangers, at: now.elapsed + settings.killRetry)
             }
         case .unreachable, .unknown: strangers[status.taskID] = nil
         case .finished, .failed, .killed, .error, .dropped, .gone, .goneByOperator, .lost:
@@ -166,10 +166,12 @@ extension ServicesCore {
     }
 
     mutating func killStrangers() {
+        if strangers.isEmpty { return }
         for (task, agent) in strangers.sorted(by: { $0.key < $1.key }) {
             call(.kill(task: task, agent: agent, gracePeriod: nil))
         }
-        strangers = [:]
+        nextStrangers = now.elapsed + settings.killRetry
+        timers.add(.strangers, at: nextStrangers)
     }
 
     // MARK: health

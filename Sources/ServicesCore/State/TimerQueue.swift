@@ -15,7 +15,7 @@ struct TimerQueue: Sendable {
         /// Offers may be asked for again.
         case revive
         /// Unknown tasks are ended.
-        case recovery
+        case strangers
     }
 
     private var heap: [(at: Duration, number: UInt64, key: Key)] = []

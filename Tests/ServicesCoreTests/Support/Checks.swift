@@ -11,8 +11,8 @@ enum LaunchOrder {
             let isNow = view.currentActions.contains { $0.id == id }
             let laterSteps = view.plan.steps.dropFirst(view.currentStep)
             let isLater = laterSteps.contains { $0.actions.contains { $0.id == id && $0.kind != .start } }
-            let target = view.plan.changes[id]?.target?.version
-            if !isNow, isLater, launch.instance.version == target {
+            // What is undone has the version that its instances have already.
+            if !isNow, isLater, launch.instance.version == view.plan.version {
                 found.append("\(launch.instance.id) of a later step was launched")
             }
         }

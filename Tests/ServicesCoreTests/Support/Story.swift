@@ -22,9 +22,9 @@ struct Story {
 
     /// Lets the story happen and says what went wrong.
     mutating func problems() -> [String] {
-        for _ in 0..<30 {
+        for _ in 0..<60 {
             act()
-            simulation.run(for: .milliseconds(Int.random(in: 50...6_000, using: &generator)))
+            simulation.run(for: .milliseconds(Int.random(in: 20...4_000, using: &generator)))
         }
         simulation.crashes = 0
         simulation.failures = 0
