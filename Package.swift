@@ -30,11 +30,13 @@ let c: [Target] = [
 let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
     .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "Deployments", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Membership", swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
+    .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
 ]
 
 /// Rows 3 and 3b: mechanisms. Each does one kind of I/O.
@@ -243,6 +245,9 @@ let tests: [Target] = [
         swiftSettings: swift),
     .testTarget(
         name: "MembershipTests", dependencies: ["Membership", "MembershipSimulation"], swiftSettings: swift),
+    .testTarget(name: "DeploymentsTests", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
+    .testTarget(
+        name: "ServicesCoreTests", dependencies: ["ClusterModel", "Deployments", "ServicesCore"], swiftSettings: swift),
     .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .testTarget(name: "TaskLifecycleTests", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .target(

@@ -9,7 +9,8 @@ private struct Ban: Sendable {
 
 private let decisions: Set<String> = [
     "Access",
-    "ClusterModel", "Membership", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore",
+    "ClusterModel", "Deployments", "Membership", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore",
+    "ServicesCore",
 ]
 
 private let bans: [Ban] = [

@@ -4,8 +4,8 @@ import Testing
 private let rows: [String: Double] = [
     "CLinux": 0, "CSQLite": 0, "CSeccomp": 0, "CYAML": 0, "CZlib": 0, "CZstd": 0,
     "ClusterModel": 1,
-    "Access": 2, "Membership": 2, "Scheduling": 2, "TaskLifecycle": 2,
-    "MasterCore": 2.5, "AgentCore": 2.5,
+    "Access": 2, "Deployments": 2, "Membership": 2, "Scheduling": 2, "TaskLifecycle": 2,
+    "MasterCore": 2.5, "AgentCore": 2.5, "ServicesCore": 2.5,
     "Identity": 3, "LinuxSystem": 3, "StateStore": 3, "Transport": 2.9, "HTTPGateway": 3, "MesosWire": 3,
     "ImageStore": 3.2,
     "TaskMonitor": 3.5, "ContainerRuntime": 3.5, "Networking": 3.5, "NameService": 3.5,
