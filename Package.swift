@@ -22,6 +22,7 @@ let c: [Target] = [
     .target(name: "CSeccomp", linkerSettings: [.linkedLibrary("seccomp")]),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3"), .linkedLibrary("m")]),
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
+    .target(name: "CZones"),
 ]
 
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
@@ -29,10 +30,12 @@ let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
     .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Membership", swiftSettings: swift),
+    .target(name: "Schedules", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
+    .target(name: "JobsCore", dependencies: ["ClusterModel", "Schedules"], swiftSettings: swift + small),
 ]
 
 /// Rows 3 and 3b: mechanisms. Each does one kind of I/O.
@@ -75,6 +78,10 @@ let mechanisms: [Target] = [
         dependencies: ["ClusterModel", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
         exclude: ["Protos"],
         swiftSettings: swift + small),
+    .target(
+        name: "FrameworkRuntime",
+        dependencies: ["ClusterModel", "StateStore", .product(name: "Logging", package: "swift-log")],
+        swiftSettings: swift + testable),
     .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + testable + small),
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
@@ -92,7 +99,17 @@ let facades: [Target] = [
             .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOPosix", package: "swift-nio"),
         ],
-        swiftSettings: swift + testable + small)
+        swiftSettings: swift + testable + small),
+    .target(
+        name: "JobsFramework",
+        dependencies: [
+            "Access", "CZones", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "JobsCore", "Schedules",
+            "StateStore",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small),
 ]
 
 /// Rows 5 to 8: roles, the whole, the door, the program.
@@ -100,8 +117,8 @@ let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "Membership", "MesosWire", "Scheduling",
-            "StateStore", "TaskLifecycle", "Transport",
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
+            "Membership", "MesosWire", "Scheduling", "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -226,6 +243,27 @@ let tests: [Target] = [
     .testTarget(
         name: "MembershipTests", dependencies: ["Membership", "MembershipSimulation"], swiftSettings: swift),
     .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
+    .testTarget(
+        name: "SchedulesTests", dependencies: ["ClusterModel", "Schedules"], exclude: ["Fixtures"],
+        swiftSettings: swift),
+    .testTarget(
+        name: "JobsCoreTests", dependencies: ["ClusterModel", "JobsCore", "Schedules"], swiftSettings: swift),
+    .testTarget(
+        name: "FrameworkRuntimeTests",
+        dependencies: [
+            "ClusterModel", "FrameworkRuntime", "StateStore", .product(name: "Logging", package: "swift-log"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "JobsFrameworkTests",
+        dependencies: [
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "JobsCore", "JobsFramework", "Schedules",
+            "StateStore",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
     .testTarget(name: "TaskLifecycleTests", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .target(
         name: "ClusterSimulation",
@@ -270,8 +308,8 @@ let tests: [Target] = [
     .testTarget(
         name: "MasterNodeTests",
         dependencies: [
-            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "MasterNode", "Membership", "MesosWire",
-            "StateStore", "Transport",
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "MasterCore", "MasterNode",
+            "Membership", "MesosWire", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

@@ -9,7 +9,7 @@ private struct Ban: Sendable {
 
 private let decisions: Set<String> = [
     "Access",
-    "ClusterModel", "Membership", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore",
+    "ClusterModel", "Membership", "Schedules", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore", "JobsCore",
 ]
 
 private let bans: [Ban] = [
