@@ -78,6 +78,8 @@ public final class FrameworkDriver<Logic: FrameworkLogic>: Sendable {
     }
 
     let parts: Parts
+    /// The clocks.
+    public var clock: FrameworkClock { parts.clock }
     let inbox: FrameworkInbox<Entry>
 
     /// A driver that does nothing yet; ``run()`` makes it work.

@@ -68,22 +68,30 @@ public final class SchedulerEventQueue: Sendable {
     /// - Parameter limit: how many events may wait.
     public init(limit: Int = 50_000) { self.limit = limit }
 
+    /// What became of an event.
+    public enum Outcome: Sendable {
+        /// It can be read.
+        case queued
+        /// The reader was too slow, and the queue has ended with this.
+        case overflow
+        /// The queue had ended before.
+        case ended
+    }
+
     /// Puts an event; from any thread, without waiting.
-    ///
-    /// - Returns: false when the reader was too slow, with which the queue ends, or when it had ended before.
     @discardableResult
-    public func send(_ event: SchedulerEvent) -> Bool {
-        let (isTaken, reader) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
-            if state.isEnded { return (false, nil) }
+    public func send(_ event: SchedulerEvent) -> Outcome {
+        let (outcome, reader) = state.withLock { state -> (Outcome, CheckedContinuation<Void, Never>?) in
+            if state.isEnded { return (.ended, nil) }
             if state.events.count - state.first >= limit {
                 state.isEnded = true
-                return (false, state.reader.take())
+                return (.overflow, state.reader.take())
             }
             state.events.append(event)
-            return (true, state.reader.take())
+            return (.queued, state.reader.take())
         }
         reader?.resume()
-        return isTaken
+        return outcome
     }
 
     /// Ends the queue; what is in it can still be read.

@@ -185,8 +185,8 @@ public struct JobsCore: Sendable {
         inOrder(idle).map { ($0, clocks[$0.id]?.shortage) }
     }
 
-    /// Runs, oldest first.
-    func inOrder(_ ids: some Sequence<RunID>) -> [JobRun] {
+    /// Runs that have not ended, oldest first.
+    public func inOrder(_ ids: some Sequence<RunID>) -> [JobRun] {
         ids.compactMap { runs[$0] }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
     }
 

@@ -1,5 +1,6 @@
 internal import ClusterModel
 internal import JobsCore
+internal import Schedules
 
 /// Jobs, runs, schedules and histories in Metronome's JSON.
 extension JSONText {

@@ -2,8 +2,8 @@ public import ClusterModel
 internal import FoundationEssentials
 public import FrameworkRuntime
 public import JobsCore
-public import Schedules
-public import StateStore
+internal import Schedules
+internal import StateStore
 
 /// The jobs' core in the form that a ``FrameworkDriver`` runs.
 public struct JobsLogic: FrameworkLogic {

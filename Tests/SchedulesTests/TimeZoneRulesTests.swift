@@ -105,7 +105,7 @@ struct TimeZoneRulesTests {
                 let (times, types, leaps) = (Int(chance.next() % 6), Int(chance.next() % 3) + 1, Int(chance.next() % 3))
                 for count in [0, 0, leaps, times, types, 4] { bytes += [0, 0, 0, UInt8(count)] }
                 for index in 0..<times {
-                    bytes += [UInt8(index &* 40 &+ 128)] + (1..<width).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
+                    bytes += [UInt8(truncatingIfNeeded: index * 40 + 128)] + (1..<width).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
                 }
                 bytes += (0..<times).map { _ in UInt8(chance.next() % UInt64(types)) }
                 for _ in 0..<types { bytes += [0, 0, UInt8(truncatingIfNeeded: chance.next()), 7, 0, 0] }
