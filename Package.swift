@@ -308,8 +308,8 @@ let tests: [Target] = [
     .testTarget(
         name: "MasterNodeTests",
         dependencies: [
-            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "MasterCore", "MasterNode",
-            "Membership", "MesosWire", "StateStore", "Transport",
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
+            "MasterNode", "Membership", "MesosWire", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

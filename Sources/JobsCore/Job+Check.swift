@@ -152,7 +152,9 @@ extension RunPlan {
         for (index, volume) in volumes.enumerated() {
             guard case .secret(let file, let name) = volume else { continue }
             used.insert(name)
-            if docker != nil { found.append(JobDefect(path + "/volumes", "File based secrets are only supported by UCR")) }
+            if docker != nil {
+                found.append(JobDefect(path + "/volumes", "File based secrets are only supported by UCR"))
+            }
             if docker == nil, ucr == nil, let defect = SecretFile.defect(ofPath: file) {
                 found.append(JobDefect(path + "/volumes(\(index))/containerPath", defect))
             }
@@ -162,13 +164,15 @@ extension RunPlan {
         if !undefined.isEmpty {
             found.append(
                 JobDefect(
-                    path, "The following secrets are referenced, but undefined: \(undefined.joined(separator: ", ")). "
+                    path,
+                    "The following secrets are referenced, but undefined: \(undefined.joined(separator: ", ")). "
                         + "Please add them to the secrets field."))
         }
         if !unused.isEmpty {
             found.append(
                 JobDefect(
-                    path, "The following secrets are defined, but not referenced: \(unused.joined(separator: ", ")). "
+                    path,
+                    "The following secrets are defined, but not referenced: \(unused.joined(separator: ", ")). "
                         + "Please remove them from the secrets field."))
         }
         for (name, source) in secrets.sorted(by: { $0.key < $1.key }) {
@@ -186,7 +190,8 @@ extension RunPlan {
             found.append(
                 JobDefect(
                     path + "/networks",
-                    "You may not mix host, container, or container/bridge networking. Only define one kind of network."))
+                    "You may not mix host, container, or container/bridge networking. Only define one kind of network.")
+            )
         }
         if docker == nil, ucr == nil, !modes.subtracting([.host]).isEmpty {
             found.append(JobDefect(path + "/networks", "Only containers may join container or bridge networks"))

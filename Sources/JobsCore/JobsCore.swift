@@ -162,7 +162,8 @@ public struct JobsCore: Sendable {
             if let time, time < earliest ?? time + .seconds(1) { earliest = time }
         }
         if let next = jobs.values.compactMap(\.next).min() {
-            let wait = Duration.nanoseconds(max(0, next.nanoseconds.subtractingReportingOverflow(now.wall.nanoseconds).0))
+            let wait = Duration.nanoseconds(
+                max(0, next.nanoseconds.subtractingReportingOverflow(now.wall.nanoseconds).0))
             consider(now.elapsed + min(wait, settings.clockInterval))
         }
         for clock in clocks.values { consider(clock.launchBy) }

@@ -156,7 +156,9 @@ public struct TextPattern: Sendable {
             return true
         }
 
-        private func failure(_ text: String) -> TextPatternError { TextPatternError(description: "the pattern " + text) }
+        private func failure(_ text: String) -> TextPatternError {
+            TextPatternError(description: "the pattern " + text)
+        }
 
         mutating func choice(depth: Int) throws(TextPatternError) -> Node {
             guard depth < 32 else { throw failure("has groups in more than 32 groups") }
@@ -240,7 +242,8 @@ public struct TextPattern: Sendable {
             case "S": return Characters(ranges: space, isNegated: true)
             case "t": return Characters(ranges: [0x09...0x09])
             case "n": return Characters(ranges: [0x0a...0x0a])
-            case let other where (0x30...0x39).contains(other.value) || (0x41...0x5a).contains(other.value)
+            case let other
+            where (0x30...0x39).contains(other.value) || (0x41...0x5a).contains(other.value)
                 || (0x61...0x7a).contains(other.value):
                 throw failure("has '\\\(other)', which is not known here")
             default: return Characters(ranges: [next.value...next.value])

@@ -142,6 +142,7 @@ struct FieldReader {
     func finished(allowsMore: Bool = false) -> [JobDefect] {
         guard !allowsMore else { return defects }
         let others = fields.keys.filter { !known.contains($0) }.sorted().prefix(16)
-        return defects + others.map { JobDefect(path(of: String($0.prefix(64))), "Additional properties are not allowed.") }
+        return defects
+            + others.map { JobDefect(path(of: String($0.prefix(64))), "Additional properties are not allowed.") }
     }
 }

@@ -108,19 +108,29 @@ enum JobReading {
     private static func environment(_ reader: inout FieldReader) -> [String: RunPlan.Variable] {
         var environment: [String: RunPlan.Variable] = [:]
         for (name, value) in (reader.object("env") ?? [:]).sorted(by: { $0.key < $1.key }) {
-            switch value {
-            case .text(let text): environment[name] = .text(text)
-            case .object(["secret": .text(let secret)]): environment[name] = .secret(secret)
-            default: reader.note("env/" + name.prefix(64), "must be a string, or an object with the string 'secret'")
+            if case .text(let text) = value {
+                environment[name] = .text(text)
+            } else if let secret = only("secret", of: value) {
+                environment[name] = .secret(secret)
+            } else {
+                reader.note("env/" + name.prefix(64), "must be a string, or an object with the string 'secret'")
             }
         }
         return environment
     }
 
+    /// The text of an object's only field.
+    private static func only(_ name: String, of value: JSONValue) -> String? {
+        guard case .object(let fields) = value, fields.count == 1, case .text(let text)? = fields[name] else {
+            return nil
+        }
+        return text
+    }
+
     private static func secrets(_ reader: inout FieldReader) -> [String: String] {
         var secrets: [String: String] = [:]
         for (name, value) in (reader.object("secrets") ?? [:]).sorted(by: { $0.key < $1.key }) {
-            if case .object(["source": .text(let source)]) = value {
+            if let source = only("source", of: value) {
                 secrets[name] = source
             } else {
                 reader.note("secrets/" + name.prefix(64), "must be an object with the string 'source'")

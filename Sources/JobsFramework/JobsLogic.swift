@@ -150,7 +150,8 @@ enum JobsStore {
             let found = try decoder.decode(FormatOnly.self, from: data).format
             guard found <= format else {
                 throw Unreadable(
-                    description: "\(entry.key) has format \(found), which a newer release wrote; this one reads \(format)")
+                    description:
+                        "\(entry.key) has format \(found), which a newer release wrote; this one reads \(format)")
             }
             return try decoder.decode(Stored<Value>.self, from: data).value
         } catch let error as Unreadable {

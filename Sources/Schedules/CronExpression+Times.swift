@@ -106,7 +106,9 @@ extension CronExpression {
             let offset = Int64(zone.offset(at: from))
             let end = zone.firstTransition(after: from)?.at ?? .max
             let limit = end == .max ? Int64.max : min(end, horizon) + offset
-            if let found = firstOnWall(from: from + offset, limit: limit), found - offset < end { return found - offset }
+            if let found = firstOnWall(from: from + offset, limit: limit), found - offset < end {
+                return found - offset
+            }
             if end == .max { return nil }
             from = end
         }

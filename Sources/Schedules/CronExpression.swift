@@ -37,7 +37,9 @@ public struct CronExpression: Hashable, Sendable {
     /// - Parameter text: five or six fields with white space between them.
     /// - Throws: ``CronError`` naming the field and what it may be.
     public init(_ text: String) throws(CronError) {
-        guard text.utf8.count <= Self.lengthLimit else { throw CronError("it is longer than \(Self.lengthLimit) bytes") }
+        guard text.utf8.count <= Self.lengthLimit else {
+            throw CronError("it is longer than \(Self.lengthLimit) bytes")
+        }
         let fields = text.split { $0 == " " || $0 == "\t" }
         guard fields.count == 5 || fields.count == 6 else {
             throw CronError(

@@ -78,7 +78,8 @@ struct CronField {
             return index + firstName
         }
         let more = names.first.map { " or a name such as \($0)" } ?? ""
-        throw error("has '\(text.prefix(16))'; write *, a number from \(range.lowerBound) to \(range.upperBound)\(more)")
+        throw error(
+            "has '\(text.prefix(16))'; write *, a number from \(range.lowerBound) to \(range.upperBound)\(more)")
     }
 
     func error(_ text: String) -> CronError { CronError("its field '\(name)' \(text)") }

@@ -80,7 +80,9 @@ private struct TZifReader {
     mutating func header() throws(TimeZoneError) -> Header {
         let begin = index
         try skip(20)
-        guard bytes[begin..<begin + 4].elementsEqual("TZif".utf8) else { throw .malformed("it does not begin with TZif") }
+        guard bytes[begin..<begin + 4].elementsEqual("TZif".utf8) else {
+            throw .malformed("it does not begin with TZif")
+        }
         let version: Int
         switch bytes[begin + 4] {
         case 0: version = 1

@@ -100,7 +100,7 @@ struct Counter: FrameworkLogic {
 
 struct DriverFixture {
     let master: PlayedMaster
-    let store: MemoryStore
+    let store: any StateStore
     let driver: FrameworkDriver<Counter>
 
     static func driver(_ master: PlayedMaster, _ store: any StateStore) -> FrameworkDriver<Counter> {
@@ -244,7 +244,8 @@ struct FrameworkDriverTests {
             _ = await calls.next()
             _ = try await fixture.driver.ask(.both)
             #expect(try await fixture.store.get("/a") == nil)
-            #expect(try await fixture.store.range(prefix: "/b/", limit: 10, startAfter: nil).entries.map(\.key) == ["/b/2"])
+            #expect(
+                try await fixture.store.range(prefix: "/b/", limit: 10, startAfter: nil).entries.map(\.key) == ["/b/2"])
             // The deadline that the command set.
             #expect(await calls.next() == .request)
             _ = try await fixture.driver.ask(.big)

@@ -6,7 +6,7 @@ import Testing
 
 /// A store that can be told to fail.
 final class FailingStore: StateStore {
-    private let store = MemoryStore()
+    private let store: any StateStore = MemoryStore()
     private let failure = Mutex<StoreError?>(nil)
 
     func fail(_ error: StoreError?) { failure.withLock { $0 = error } }

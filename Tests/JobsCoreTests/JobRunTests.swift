@@ -19,9 +19,11 @@ struct JobRunTests {
         #expect(calls.suppresses)
         // The task was stored in the same turn, before anything was said.
         #expect(talk.records.runs.first?.tasks.first?.id == task.taskID)
-        #expect(talk.report(task, .running, uuid: 7) == [
-            .acknowledge(agent: AgentID("A"), task: task.taskID, uuid: StatusUUID(bytes: .init(repeating: 7, count: 16)))
-        ])
+        #expect(
+            talk.report(task, .running, uuid: 7) == [
+                .acknowledge(
+                    agent: AgentID("A"), task: task.taskID, uuid: StatusUUID(bytes: .init(repeating: 7, count: 16)))
+            ])
         #expect(talk.core.runs[run.id]?.status == .active)
         _ = talk.report(task, .finished)
         #expect(talk.core.runs.isEmpty)

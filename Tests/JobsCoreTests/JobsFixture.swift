@@ -29,7 +29,8 @@ extension Job {
         var plan = RunPlan(cpus: Quantity(cpus)!, memory: Quantity(32)!, command: "sleep 1")
         plan.restart = .init(policy: policy, activeDeadline: deadline)
         return Job(
-            id: JobID(id), dependencies: dependencies.map { JobID($0) }, schedules: schedule.map { [$0] } ?? [], run: plan)
+            id: JobID(id), dependencies: dependencies.map { JobID($0) }, schedules: schedule.map { [$0] } ?? [],
+            run: plan)
     }
 }
 

@@ -28,7 +28,9 @@ struct JobsSimulation {
         var returnsAt = 0
         var refusedUntil = 0
 
-        var free: Double { capacity - tasks.values.reduce(0) { $0 + ($1.state.isTerminal ? 0 : $1.info.resources.total("cpus").value) } }
+        var free: Double {
+            capacity - tasks.values.reduce(0) { $0 + ($1.state.isTerminal ? 0 : $1.info.resources.total("cpus").value) }
+        }
     }
 
     var chance: Seeded
@@ -66,7 +68,8 @@ struct JobsSimulation {
     init(seed: UInt64) {
         chance = Seeded(seed)
         settings.runsPerJob = 8
-        core = JobsCore(settings: settings, seed: seed, now: Moment(elapsed: .zero, wall: UnixTime(seconds: Self.origin)))
+        core = JobsCore(
+            settings: settings, seed: seed, now: Moment(elapsed: .zero, wall: UnixTime(seconds: Self.origin)))
         command(.create(.sleeping("plain", cpus: 0.5), nil))
         command(.create(.sleeping("again", cpus: 0.5, policy: .onFailure), nil))
         command(.create(.sleeping("often", cpus: 0.5, schedule: .every("* * * * *", deadline: 120)), .utc))
@@ -182,14 +185,18 @@ struct JobsSimulation {
     private mutating func answer(_ task: TaskID, _ agent: AgentID?) {
         if let place = known[task], let index = agents.firstIndex(where: { $0.id == place }) {
             let state = agents[index].isConnected ? agents[index].tasks[task]?.state : .unreachable
-            return send(TaskStatus(
-                taskID: task, state: state ?? .gone, source: .master, reason: .reconciliation, agentID: place,
-                timestamp: now.wall))
+            return send(
+                TaskStatus(
+                    taskID: task, state: state ?? .gone, source: .master, reason: .reconciliation, agentID: place,
+                    timestamp: now.wall))
         }
-        let mayKnowMore = second < recoveryUntil && agents.contains { !$0.isConnected && (agent == nil || $0.id == agent) }
+        let mayKnowMore =
+            second < recoveryUntil && agents.contains { !$0.isConnected && (agent == nil || $0.id == agent) }
         if mayKnowMore { return }
-        send(TaskStatus(
-            taskID: task, state: .unknown, source: .master, reason: .reconciliation, agentID: agent, timestamp: now.wall))
+        send(
+            TaskStatus(
+                taskID: task, state: .unknown, source: .master, reason: .reconciliation, agentID: agent,
+                timestamp: now.wall))
     }
 
     private mutating func send(_ status: TaskStatus) {
@@ -282,9 +289,10 @@ struct JobsSimulation {
         for index in agents.indices where agents[index].isConnected {
             for (id, task) in agents[index].tasks.sorted(by: { $0.key < $1.key }) {
                 guard let (state, uuid) = task.updates.first, chance.happens(oneIn: 2), isConnected else { continue }
-                send(TaskStatus(
-                    taskID: id, state: state, source: .executor, agentID: agents[index].id, timestamp: now.wall,
-                    uuid: uuid))
+                send(
+                    TaskStatus(
+                        taskID: id, state: state, source: .executor, agentID: agents[index].id, timestamp: now.wall,
+                        uuid: uuid))
             }
             guard isConnected, !isSuppressed, second >= agents[index].refusedUntil, second >= recoveryUntil,
                 !offers.values.contains(index), agents[index].free > 0
@@ -293,14 +301,15 @@ struct JobsSimulation {
             let id = OfferID("O\(nextOffer)")
             offers[id] = index
             let resources = try! Resources([.scalar("cpus", agents[index].free), .scalar("mem", 100_000)])
-            tell(.offers([
-                Offer(
-                    id: id, frameworkID: FrameworkID("F"), agentID: agents[index].id, role: .everyone,
-                    resources: resources,
-                    agent: AgentInfo(
-                        id: agents[index].id, hostname: "h", address: "127.0.0.1", port: 1, resources: resources,
-                        version: "1"))
-            ]))
+            tell(
+                .offers([
+                    Offer(
+                        id: id, frameworkID: FrameworkID("F"), agentID: agents[index].id, role: .everyone,
+                        resources: resources,
+                        agent: AgentInfo(
+                            id: agents[index].id, hostname: "h", address: "127.0.0.1", port: 1, resources: resources,
+                            version: "1"))
+                ]))
         }
     }
 
@@ -352,7 +361,9 @@ struct JobsSimulationTests {
         for _ in 0..<1_500 {
             if world.chance.happens(oneIn: 40) { world.command(.start(JobID("plain"))) }
             if world.chance.happens(oneIn: 60) { world.command(.start(JobID("again"))) }
-            if world.chance.happens(oneIn: 150), let run = world.core.runs.values.map({ ($0.job.id, $0.id) }).min(by: { $0.1 < $1.1 }) {
+            if world.chance.happens(oneIn: 150),
+                let run = world.core.runs.values.map({ ($0.job.id, $0.id) }).min(by: { $0.1 < $1.1 })
+            {
                 world.command(.stop(run.0, run.1))
             }
             world.step()

@@ -37,7 +37,8 @@ struct CronExpressionTests {
             case 2:
                 let first = Int.random(in: low...high, using: &chance)
                 return "\(first)-\(Int.random(in: first...high, using: &chance))"
-            default: return "\(Int.random(in: low...high, using: &chance)),\(Int.random(in: low...high, using: &chance))"
+            default:
+                return "\(Int.random(in: low...high, using: &chance)),\(Int.random(in: low...high, using: &chance))"
             }
         }
         let days = chance.next() % 3 == 0 ? field(1, 31) : "*"
@@ -73,7 +74,9 @@ struct CronExpressionTests {
         #expect(backwards.reversed() == expected, "\(text)")
         for _ in 0..<20 {
             let time = UnixTime(nanoseconds: .random(in: begin * 1_000_000_000...end * 1_000_000_000, using: &chance))
-            #expect(cron.next(after: time, in: zone)?.whole == (expected.first { UnixTime($0) > time } ?? cron.next(after: UnixTime(end - 1), in: zone)?.whole))
+            #expect(
+                cron.next(after: time, in: zone)?.whole
+                    == (expected.first { UnixTime($0) > time } ?? cron.next(after: UnixTime(end - 1), in: zone)?.whole))
         }
     }
 
@@ -142,8 +145,10 @@ struct CronExpressionTests {
     }
 
     @Test(arguments: [
-        "", "* * * *", "* * * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * 0 *",
-        "* * * * 8", "* * * * * 1969", "-1 * * * *", "1- * * * *", "5-3 * * * *", "*/0 * * * *", "*/61 * * * *", "a * * * *",
+        "", "* * * *", "* * * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *",
+        "* * * 0 *",
+        "* * * * 8", "* * * * * 1969", "-1 * * * *", "1- * * * *", "5-3 * * * *", "*/0 * * * *", "*/61 * * * *",
+        "a * * * *",
         "1,,2 * * * *", "1, * * * *", ", * * * *", "* * * FOO *", "* * * * MONDAY", "0 0 30 2 *", "0 0 31 4,6 *",
         "0 0 5#2 * *", "* * * * 5#6", "* * * * 5#0", "* * * * #2", "* * ? * *", "@daily", "* * W * *", "* * 32W * *",
         "1/2/3 * * * *", "１ * * * *", "99999999999999999999 * * * *", "* * 31 2 1", "1-2-3 * * * *", "* * * * 5W",

@@ -21,7 +21,8 @@ struct TimeZoneRulesTests {
             let shown = rules.instants(showing: TimeZoneRules.utc.civil(at: UnixTime(wall.wall)))
             switch shown {
             case .once(let at): #expect(wall.instants == [at.whole], "\(zone) \(wall.wall)")
-            case .twice(let early, let late): #expect(wall.instants == [early.whole, late.whole], "\(zone) \(wall.wall)")
+            case .twice(let early, let late):
+                #expect(wall.instants == [early.whole, late.whole], "\(zone) \(wall.wall)")
             case .skipped(let at):
                 #expect(wall.instants.isEmpty, "\(zone) \(wall.wall)")
                 // The clocks show less just before and more just after.
@@ -83,7 +84,8 @@ struct TimeZoneRulesTests {
                 let index = Int.random(in: 0..<min(bytes.count, 64), using: &chance)
                 bytes[index] = UInt8(truncatingIfNeeded: chance.next())
             case 2 where !bytes.isEmpty:
-                bytes[Int.random(in: 0..<bytes.count, using: &chance)] = [0, 0x7f, 0x80, 0xff].randomElement(using: &chance)!
+                bytes[Int.random(in: 0..<bytes.count, using: &chance)] = [0, 0x7f, 0x80, 0xff].randomElement(
+                    using: &chance)!
             default:
                 let index = Int.random(in: 0...bytes.count, using: &chance)
                 bytes.insert(contentsOf: (0..<chance.next() % 9).map { UInt8(truncatingIfNeeded: $0) }, at: index)
@@ -105,7 +107,9 @@ struct TimeZoneRulesTests {
                 let (times, types, leaps) = (Int(chance.next() % 6), Int(chance.next() % 3) + 1, Int(chance.next() % 3))
                 for count in [0, 0, leaps, times, types, 4] { bytes += [0, 0, 0, UInt8(count)] }
                 for index in 0..<times {
-                    bytes += [UInt8(truncatingIfNeeded: index * 40 + 128)] + (1..<width).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
+                    bytes +=
+                        [UInt8(truncatingIfNeeded: index * 40 + 128)]
+                        + (1..<width).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
                 }
                 bytes += (0..<times).map { _ in UInt8(chance.next() % UInt64(types)) }
                 for _ in 0..<types { bytes += [0, 0, UInt8(truncatingIfNeeded: chance.next()), 7, 0, 0] }
