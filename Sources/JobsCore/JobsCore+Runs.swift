@@ -69,9 +69,8 @@ extension JobsCore {
         call(.kill(task: task, agent: clock.agent, gracePeriod: nil))
     }
 
-    /// The task that a run had is over.
-    ///
-    /// - Parameter failed: whether that counts as an attempt; it does not when the task was never started.
+    /// The task that a run had is over. Whether that counts as a failed attempt is the caller's to say: it does not when
+    /// the task was never started.
     mutating func attemptEnded(_ ended: JobRun, failed: Bool, _ reason: String) {
         var run = ended
         if failed { run.failures += 1 }

@@ -2,11 +2,7 @@ internal import ClusterModel
 
 /// How a run becomes a task.
 enum RunTaskInfo {
-    /// - Parameters:
-    ///   - run: what to run.
-    ///   - id: the task's name.
-    ///   - offer: where.
-    ///   - resources: what it takes of the offer.
+    /// The task of a run with this name, on an offer of which it takes these resources.
     static func task(for run: JobRun, _ id: TaskID, on offer: Offer, _ resources: Resources) -> TaskInfo {
         let plan = run.job.run
         // As Metronome names them: the most special part first.

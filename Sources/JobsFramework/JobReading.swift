@@ -9,12 +9,8 @@ struct InvalidBody: Error {
 
 /// Jobs and schedules from Metronome's JSON. All that is wrong is said at once.
 enum JobReading {
-    /// A job.
-    ///
-    /// - Parameters:
-    ///   - value: the body.
-    ///   - id: the id of the path, which replaces that of the body.
-    ///   - takesSchedules: whether the job comes with its schedules, as in version 0 of the interface.
+    /// A job. The id of the path, where there is one, replaces that of the body. In version 0 of the interface a job comes
+    /// with its schedules.
     static func job(_ value: JSONValue, id: JobID?, takesSchedules: Bool) throws(InvalidBody) -> Job {
         var reader = FieldReader(value, at: "")
         if id == nil { reader.require("id") }

@@ -3,13 +3,18 @@ internal import JobsCore
 internal import Schedules
 
 /// Jobs, runs, schedules and histories in Metronome's JSON.
+///
+/// Fields that came with later releases of Metronome are left out while they say nothing: clients of earlier ones stop
+/// at a field that they do not know.
 extension JSONText {
     /// The fields of a job without what belongs to it.
     mutating func job(_ job: Job) {
         field("id", job.id.value)
         field("description", job.summary)
-        list("dependencies") { json in
-            for parent in job.dependencies { json.object { $0.field("id", parent.value) } }
+        if !job.dependencies.isEmpty {
+            list("dependencies") { json in
+                for parent in job.dependencies { json.object { $0.field("id", parent.value) } }
+            }
         }
         object("labels") { json in
             for (key, value) in job.labels.sorted(by: { $0.key < $1.key }) { json.field(key, value) }
@@ -21,7 +26,7 @@ extension JSONText {
         field("cpus", plan.cpus.value)
         field("mem", plan.memory.value)
         field("disk", plan.disk.value)
-        field("gpus", plan.gpus)
+        if plan.gpus != 0 { field("gpus", plan.gpus) }
         field("cmd", plan.command)
         if let arguments = plan.arguments {
             list("args") { json in for argument in arguments { json.text(argument) } }
@@ -64,9 +69,11 @@ extension JSONText {
             json.field("activeDeadlineSeconds", plan.restart.activeDeadline)
         }
         field("taskKillGracePeriodSeconds", plan.killGrace)
-        object("secrets") { json in
-            for (name, source) in plan.secrets.sorted(by: { $0.key < $1.key }) {
-                json.object(name) { $0.field("source", source) }
+        if !plan.secrets.isEmpty {
+            object("secrets") { json in
+                for (name, source) in plan.secrets.sorted(by: { $0.key < $1.key }) {
+                    json.object(name) { $0.field("source", source) }
+                }
             }
         }
         networks(plan)
@@ -76,7 +83,9 @@ extension JSONText {
         if let docker = plan.docker {
             object("docker") { json in
                 json.field("image", docker.image)
-                json.field("privileged", docker.isPrivileged)
+                if docker.isPrivileged { json.field("privileged", true) }
+                if docker.forcesPull { json.field("forcePullImage", true) }
+                if docker.parameters.isEmpty { return }
                 json.list("parameters") { json in
                     for parameter in docker.parameters {
                         json.object { json in
@@ -85,7 +94,6 @@ extension JSONText {
                         }
                     }
                 }
-                json.field("forcePullImage", docker.forcesPull)
             }
         }
         if let ucr = plan.ucr {
@@ -119,6 +127,7 @@ extension JSONText {
     }
 
     private mutating func networks(_ plan: RunPlan) {
+        if plan.networks.isEmpty { return }
         list("networks") { json in
             for network in plan.networks {
                 json.object { json in
@@ -155,9 +164,20 @@ extension JSONText {
                     json.field("id", task.id.value)
                     json.date("startedAt", task.startedAt)
                     if let end = task.completedAt { json.date("completedAt", end) }
-                    json.field("status", task.state.wireName)
+                    json.field("status", Self.word(task))
                 }
             }
+        }
+    }
+
+    /// A task's state in the words that Metronome has for it, and its clients with it.
+    private static func word(_ task: RunTask) -> String {
+        switch task.state {
+        case .staging: task.isConfirmed ? "TASK_STAGING" : "TASK_CREATED"
+        case .starting, .finished, .failed, .killed: task.state.wireName
+        // What cannot be reached may be running; a run waits for it as for one that runs.
+        case .running, .killing, .unreachable, .unknown: "TASK_RUNNING"
+        case .lost, .error, .dropped, .gone, .goneByOperator: "TASK_FAILED"
         }
     }
 

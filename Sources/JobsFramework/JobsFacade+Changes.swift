@@ -118,6 +118,7 @@ extension JobsFacade {
         case .job(let job):
             return Self.json(status) { json in
                 json.job(job)
+                if job.schedules.isEmpty { return }
                 json.list("schedules") { json in
                     for schedule in job.schedules {
                         let next = framework.zones.rules(schedule.zone).flatMap {

@@ -11,9 +11,7 @@ struct BuiltInFrameworks: Sendable {
     let jobs: JobsFramework
     let work: Task<Void, any Error>
 
-    /// Starts them.
-    ///
-    /// - Parameter failed: called when the process must end because a commit may or may not be on disk.
+    /// Starts them. `failed` is called when the process must end because a commit may or may not be on disk.
     init(on node: MasterNode, failed: @escaping @Sendable (String) -> Void) {
         var generator = SystemRandomNumberGenerator()
         let settings = JobsFramework.Settings(

@@ -72,12 +72,8 @@ struct SchedulerFacade: Sendable {
         return .events(stream, headers: [.contentType: media.headerValue, .mesosStreamID: name])
     }
 
-    /// Opens a stream of either way.
-    ///
-    /// - Parameters:
-    ///   - subscription: who subscribes, looked at already.
-    ///   - name: the name that the stream's calls carry.
-    ///   - make: makes the sink for the stream's number, and what the caller wants of it.
+    /// Opens a stream of either way, for a subscription that was looked at already. Its calls carry the name; `make` makes
+    /// the sink for the stream's number, and what the caller wants of it.
     private func open<Stream>(
         _ subscription: Subscription, _ name: String, _ make: (ConnectionID) -> (FrameworkSink, Stream)
     ) async throws -> Stream {
