@@ -150,7 +150,8 @@ struct JobsAPITests {
 
     @Test func `there is nothing elsewhere, and the small routes answer`() async throws {
         try await JobsAPIFixture.with { api in
-            #expect(try await api.call(.get, "/v1/nothing").status == 404)
+            let nothing = try await api.call(.get, "/v1/nothing")
+            #expect(nothing.status == 404)
             #expect(try await api.call(.get, "/v1/jobs?embed=everything").status == 400)
             #expect(try await api.call(.get, "/v1/info").body["version"] == .text("1.2.3"))
             #expect(try await api.call(.get, "/leader").body["leader"] == .text("127.0.0.1:5050"))
