@@ -24,6 +24,7 @@ let c: [Target] = [
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
     .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
+    .target(name: "CZones"),
 ]
 
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
@@ -32,11 +33,13 @@ let decisions: [Target] = [
     .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Deployments", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Membership", swiftSettings: swift),
+    .target(name: "Schedules", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
+    .target(name: "JobsCore", dependencies: ["ClusterModel", "Schedules"], swiftSettings: swift + small),
 ]
 
 /// Rows 3 and 3b: mechanisms. Each does one kind of I/O.
@@ -94,6 +97,10 @@ let mechanisms: [Target] = [
     .target(
         name: "NameService", dependencies: ["CLinux", "ClusterModel", "LinuxSystem"],
         swiftSettings: swift + testable + small),
+    .target(
+        name: "FrameworkRuntime",
+        dependencies: ["ClusterModel", "StateStore", .product(name: "Logging", package: "swift-log")],
+        swiftSettings: swift + testable),
     .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + testable + small),
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
@@ -111,7 +118,17 @@ let facades: [Target] = [
             .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "NIOPosix", package: "swift-nio"),
         ],
-        swiftSettings: swift + testable + small)
+        swiftSettings: swift + testable + small),
+    .target(
+        name: "JobsFramework",
+        dependencies: [
+            "Access", "CZones", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "JobsCore", "Schedules",
+            "StateStore",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small),
 ]
 
 /// Rows 5 to 8: roles, the whole, the door, the program.
@@ -119,8 +136,8 @@ let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "Membership", "MesosWire", "Scheduling",
-            "StateStore", "TaskLifecycle", "Transport",
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
+            "Membership", "MesosWire", "Scheduling", "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -249,6 +266,27 @@ let tests: [Target] = [
     .testTarget(
         name: "ServicesCoreTests", dependencies: ["ClusterModel", "Deployments", "ServicesCore"], swiftSettings: swift),
     .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
+    .testTarget(
+        name: "SchedulesTests", dependencies: ["ClusterModel", "Schedules"], exclude: ["Fixtures"],
+        swiftSettings: swift),
+    .testTarget(
+        name: "JobsCoreTests", dependencies: ["ClusterModel", "JobsCore", "Schedules"], swiftSettings: swift),
+    .testTarget(
+        name: "FrameworkRuntimeTests",
+        dependencies: [
+            "ClusterModel", "FrameworkRuntime", "StateStore", .product(name: "Logging", package: "swift-log"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "JobsFrameworkTests",
+        dependencies: [
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "JobsCore", "JobsFramework", "Schedules",
+            "StateStore",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
     .testTarget(name: "TaskLifecycleTests", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
     .target(
         name: "ClusterSimulation",
@@ -307,8 +345,8 @@ let tests: [Target] = [
     .testTarget(
         name: "MasterNodeTests",
         dependencies: [
-            "Access", "ClusterModel", "HTTPGateway", "Identity", "MasterCore", "MasterNode", "Membership", "MesosWire",
-            "StateStore", "Transport",
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
+            "MasterNode", "Membership", "MesosWire", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

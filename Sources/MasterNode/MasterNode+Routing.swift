@@ -1,6 +1,7 @@
 internal import ClusterModel
 public import HTTPGateway
 internal import HTTPTypes
+internal import JobsFramework
 internal import MasterCore
 internal import NIOCore
 internal import StateStore
@@ -23,6 +24,7 @@ extension MasterNode {
         switch request.target.segments.first {
         case "rondo", "secrets": return RondoFacade.failure(refusal)
         case "acs": return DCOSUserFacade.failure(refusal)
+        case "service": return JobsFramework.failure(refusal)
         default: throw refusal
         }
     }
@@ -136,6 +138,7 @@ extension MasterNode {
         case .sealStatus(let store): return try SecretFacade(node: self, visitor: visitor).sealStatus(store)
         case .secret(let store, let path, let lists):
             return try await SecretFacade(node: self, visitor: visitor).respond(store, path, lists: lists, request)
+        case .jobs(let path): return try await jobs(path, request, visitor)
         case .rondo(let path):
             guard let route = RondoRoute(path) else { throw Self.nothing(at: request.path) }
             return try await RondoFacade(node: self, visitor: visitor).respond(route, request)

@@ -49,6 +49,9 @@ public final class MasterNode: Sendable {
     let trail: AuditTrail
 
     private let own: Mutex<MasterInfo>
+    private let frameworks = Mutex<BuiltInFrameworks?>(nil)
+    /// Why the process must end although the driver of the master did not say so.
+    private let fatal = Mutex<String?>(nil)
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
     private let servers = Mutex<[HTTPServer]>([])
@@ -143,6 +146,7 @@ public final class MasterNode: Sendable {
                 term: try await registry.nextTerm(), accounts: accounts, secrets: secrets,
                 trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
+            if settings.servesJobs { node.startFrameworks() }
             door.open(node)
             return node
         } catch {
@@ -165,10 +169,23 @@ public final class MasterNode: Sendable {
         }
         await stop()
         try result.get()
+        if let reason = fatal.withLock({ $0 }) { throw MasterNodeError.outcomeUnknown(.outcomeUnknown(reason)) }
+    }
+
+    /// The frameworks of this program, where there are any.
+    var builtIns: BuiltInFrameworks? { frameworks.withLock { $0 } }
+
+    private func startFrameworks() {
+        let started = BuiltInFrameworks(on: self) { [weak self] reason in
+            self?.fatal.withLock { $0 = reason }
+            self?.inbox.close()
+        }
+        frameworks.withLock { $0 = started }
     }
 
     /// Ends every stream, refuses what still waits, lets requests in progress end, and stops listening.
     public func stop() async {
+        await frameworks.withLock { $0.take() }?.stop()
         inbox.close()
         _ = await work.result
         trail.close()

@@ -44,6 +44,10 @@ extension MasterNode {
         public var security: TransportSecurity?
         /// Listeners without TLS, for clients that have none.
         public var plainListeners: Set<Endpoint> = []
+        /// Whether jobs are served, by a framework on this master.
+        public var servesJobs = false
+        /// The account of tasks of the frameworks on this master that name none.
+        public var builtInUser = "root"
         /// What `/flags` shows; no secrets.
         public var flags: [String: String] = [:]
         /// Whether requests must show who makes them. Open is for `rondo dev` and listens on loopback only.

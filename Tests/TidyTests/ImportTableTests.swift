@@ -2,14 +2,14 @@ import Testing
 
 /// The module graph of Documentation/architecture.md as a table: the row of each of our targets.
 private let rows: [String: Double] = [
-    "CLinux": 0, "CSQLite": 0, "CSeccomp": 0, "CYAML": 0, "CZlib": 0, "CZstd": 0,
+    "CLinux": 0, "CSQLite": 0, "CSeccomp": 0, "CYAML": 0, "CZlib": 0, "CZones": 0, "CZstd": 0,
     "ClusterModel": 1,
-    "Access": 2, "Deployments": 2, "Membership": 2, "Scheduling": 2, "TaskLifecycle": 2,
-    "MasterCore": 2.5, "AgentCore": 2.5, "ServicesCore": 2.5,
+    "Access": 2, "Deployments": 2, "Membership": 2, "Schedules": 2, "Scheduling": 2, "TaskLifecycle": 2,
+    "MasterCore": 2.5, "AgentCore": 2.5, "JobsCore": 2.5, "ServicesCore": 2.5,
     "Identity": 3, "LinuxSystem": 3, "StateStore": 3, "Transport": 2.9, "HTTPGateway": 3, "MesosWire": 3,
     "ImageStore": 3.2,
-    "TaskMonitor": 3.5, "ContainerRuntime": 3.5, "Networking": 3.5, "NameService": 3.5,
-    "Gossip": 4,
+    "TaskMonitor": 3.5, "ContainerRuntime": 3.5, "FrameworkRuntime": 3.5, "Networking": 3.5, "NameService": 3.5,
+    "Gossip": 4, "JobsFramework": 4,
     "MasterNode": 5, "AgentNode": 5,
     "Appliance": 6,
     "OperatorCommands": 7,
@@ -26,6 +26,8 @@ private let foreign: [String: Set<String>] = [
         "HTTPTypes", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTP2", "NIOPosix",
         "Synchronization", "FoundationEssentials", "NIOConcurrencyHelpers",
     ],
+    "FrameworkRuntime": ["Logging", "Synchronization"],
+    "JobsFramework": ["FoundationEssentials", "HTTPTypes", "Logging", "NIOCore", "Synchronization"],
     "Gossip": ["Crypto", "FoundationEssentials", "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization"],
     "ImageStore": [
         "Crypto", "Dispatch", "FoundationEssentials", "Glibc", "HTTPTypes", "NIOCore", "Synchronization",

@@ -154,12 +154,12 @@ struct Driver {
         case .send(let connection, let event):
             guard case .framework(let sink) = sinks[connection] else { return }
             do {
-                let record = try EventEncoding.record(event, as: sink.media, for: capabilities(of: event))
+                let isTaken = try sink.send(event, for: capabilities(of: event))
                 parts.metrics.eventSent(event)
-                if sink.stream.send(record) == .overflow { dropSlowReader(connection) }
+                if !isTaken { dropSlowReader(connection) }
             } catch {
                 parts.logger.error("an event for a framework cannot be written", metadata: ["error": "\(error)"])
-                sink.stream.finish()
+                sink.finish()
             }
         case .sendAgent(let connection, let event):
             guard case .agent(let sink) = sinks[connection] else { return }
@@ -191,7 +191,7 @@ struct Driver {
     private mutating func close(_ connection: ConnectionID, after last: String?) {
         parts.directory.close(connection)
         switch sinks.removeValue(forKey: connection) {
-        case .framework(let sink): sink.stream.finish(after: last.flatMap { EventEncoding.error($0, as: sink.media) })
+        case .framework(let sink): sink.finish(after: last)
         case .agent(let sink): sink.stream.finish()
         case nil: break
         }
@@ -283,7 +283,7 @@ struct Driver {
             switch entry {
             case .framework(let connection, _, let sink):
                 parts.directory.close(connection)
-                sink.stream.finish(after: EventEncoding.error("\(error.message); subscribe again", as: sink.media))
+                sink.finish(after: "\(error.message); subscribe again")
             case .agent(let connection, _, let sink):
                 parts.directory.close(connection)
                 sink.stream.finish()

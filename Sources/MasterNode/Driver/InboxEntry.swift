@@ -1,5 +1,6 @@
 internal import Access
 internal import ClusterModel
+internal import FrameworkRuntime
 internal import HTTPGateway
 internal import Identity
 internal import MasterCore
@@ -54,12 +55,37 @@ enum InboxEntry: Sendable {
     case moved(String)
 }
 
-/// The event stream of a framework and the form it wants its events in.
+/// Where a framework's events go.
 struct FrameworkSink: Sendable {
-    let stream: EventStream
-    let media: MediaType
+    /// The way there.
+    enum Way: Sendable {
+        /// As records of a stream over HTTP, in the form that the framework wants.
+        case wire(EventStream, MediaType)
+        /// As values, to a framework of this program.
+        case local(SchedulerEventQueue)
+    }
+
+    let way: Way
     /// What the framework's calls carry in `Mesos-Stream-Id`.
     let streamID: String
+
+    /// - Returns: false when this event was the one too many for a slow reader, with which the stream ends.
+    func send(_ event: SchedulerEvent, for capabilities: Set<FrameworkCapability>) throws -> Bool {
+        switch way {
+        case .wire(let stream, let media):
+            stream.send(try EventEncoding.record(event, as: media, for: capabilities)) != .overflow
+        case .local(let queue): queue.send(event) != .overflow
+        }
+    }
+
+    /// Ends the stream, with an ERROR when there is a reason.
+    func finish(after message: String? = nil) {
+        switch way {
+        case .wire(let stream, let media):
+            stream.finish(after: message.flatMap { EventEncoding.error($0, as: media) })
+        case .local(let queue): queue.finish(after: message.map { .error($0) })
+        }
+    }
 }
 
 /// The event stream of an agent.

@@ -1,4 +1,5 @@
 internal import ClusterModel
+internal import FrameworkRuntime
 internal import HTTPGateway
 internal import HTTPTypes
 internal import MasterCore
@@ -27,18 +28,24 @@ struct SchedulerFacade: Sendable {
         }
         let streamID = request.headers[.mesosStreamID]
         switch call {
-        case .subscribe(var subscription):
-            let info = subscription.info
-            visitor.noteChange(
-                "framework.subscribe",
-                "\(info.name) (\(info.id?.value ?? "new")) in \(info.roles.prefix(16).map(\.value).joined(separator: " "))",
-                work: true)
-            subscription.info = try await FrameworkAccess(node: node, visitor: visitor).admitted(info)
-            return try await subscribe(subscription, request.headers[.accept], streamID)
+        case .subscribe(let subscription):
+            return try await subscribe(try await admitted(subscription), request.headers[.accept], streamID)
         case .call(let framework, let call):
             node.metrics.called(call.name)
             return try await carryOut(call, of: framework, streamID)
         }
+    }
+
+    /// The subscription as the visitor may make it.
+    private func admitted(_ subscription: Subscription) async throws -> Subscription {
+        var subscription = subscription
+        let info = subscription.info
+        visitor.noteChange(
+            "framework.subscribe",
+            "\(info.name) (\(info.id?.value ?? "new")) in \(info.roles.prefix(16).map(\.value).joined(separator: " "))",
+            work: true)
+        subscription.info = try await FrameworkAccess(node: node, visitor: visitor).admitted(info)
+        return subscription
     }
 
     private func media(of request: GatewayRequest) throws -> MediaType {
@@ -53,6 +60,23 @@ struct SchedulerFacade: Sendable {
         if streamID != nil {
             throw GatewayError(.badRequest, "SUBSCRIBE must not have the header Mesos-Stream-Id; leave it out")
         }
+        let name = RandomName.uuid()
+        let tooSlow = EventEncoding.error(
+            "the stream was read too slowly and is closed; read events as they come, then subscribe again", as: media)
+        let stream = try await open(subscription, name) { connection in
+            let stream = EventStream(
+                limits: node.streamLimits, overflowRecord: tooSlow ?? ByteBuffer(),
+                onClose: { [inbox = node.inbox] _ in inbox.notify(.closed(connection)) })
+            return (FrameworkSink(way: .wire(stream, media), streamID: name), stream)
+        }
+        return .events(stream, headers: [.contentType: media.headerValue, .mesosStreamID: name])
+    }
+
+    /// Opens a stream of either way, for a subscription that was looked at already. Its calls carry the name; `make` makes
+    /// the sink for the stream's number, and what the caller wants of it.
+    private func open<Stream>(
+        _ subscription: Subscription, _ name: String, _ make: (ConnectionID) -> (FrameworkSink, Stream)
+    ) async throws -> Stream {
         guard NodeRegistry.fits(subscription.info) else {
             throw GatewayError(
                 .badRequest,
@@ -60,16 +84,20 @@ struct SchedulerFacade: Sendable {
         }
         if let refusal = node.condition.readOnly { throw refusal }
         node.metrics.called("SUBSCRIBE")
-        let name = RandomName.uuid()
         let connection = node.directory.open(name: name, caller: visitor.caller)
-        let tooSlow = EventEncoding.error(
-            "the stream was read too slowly and is closed; read events as they come, then subscribe again", as: media)
-        let stream = EventStream(
-            limits: node.streamLimits, overflowRecord: tooSlow ?? ByteBuffer(),
-            onClose: { [inbox = node.inbox] _ in inbox.notify(.closed(connection)) })
-        let sink = FrameworkSink(stream: stream, media: media, streamID: name)
+        let (sink, stream) = make(connection)
         try await node.put(.framework(connection, subscription, sink), opening: connection)
-        return .events(stream, headers: [.contentType: media.headerValue, .mesosStreamID: name])
+        return stream
+    }
+
+    /// Opens a stream for a framework of this program.
+    func subscribe(_ subscription: Subscription) async throws -> LocalSession {
+        let name = RandomName.uuid()
+        return try await open(try await admitted(subscription), name) { connection in
+            let queue = SchedulerEventQueue(limit: node.settings.streamRecords)
+            let session = LocalSession(facade: self, queue: queue, name: name, connection: connection)
+            return (FrameworkSink(way: .local(queue), streamID: name), session)
+        }
     }
 
     private func carryOut(
@@ -82,6 +110,11 @@ struct SchedulerFacade: Sendable {
         guard streamID.utf8.count <= Self.streamIDLimit else {
             throw GatewayError(.badRequest, "the header Mesos-Stream-Id is longer than \(Self.streamIDLimit) bytes")
         }
+        return try await perform(call, of: framework, streamID).response()
+    }
+
+    /// Carries out a call that came on behalf of a stream, whichever way it came.
+    func perform(_ call: SchedulerCall, of framework: FrameworkID, _ streamID: String) async throws -> Reply {
         if case .updateFramework(let info, _) = call, !NodeRegistry.fits(info) {
             throw GatewayError(
                 .badRequest,
@@ -101,10 +134,9 @@ struct SchedulerFacade: Sendable {
             checked = .accept(offers: offers, operations: operations, filters: filters)
         }
         let ready = checked
-        let reply = try await node.ask(secrets: secrets) {
+        return try await node.ask(secrets: secrets) {
             .call($0, framework: framework, connection: session?.connection, ready)
         }
-        return try reply.response()
     }
 
     /// The call as the caller may make it.

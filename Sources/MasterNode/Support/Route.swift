@@ -1,6 +1,7 @@
 internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
+internal import JobsFramework
 
 /// What a path of the master's port leads to.
 ///
@@ -36,6 +37,8 @@ enum Route: Hashable, Sendable {
     case secret(store: String, path: String, lists: Bool)
     /// Whether a store of secrets is ready.
     case sealStatus(String)
+    /// Metronome's interface.
+    case jobs([String])
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -55,6 +58,10 @@ enum Route: Hashable, Sendable {
         if segments.first == "rondo" {
             guard segments.dropFirst().first == "v1" else { return nil }
             self = .rondo(Array(segments.dropFirst(2)))
+            return
+        }
+        if segments.starts(with: ["service", "metronome"]) {
+            self = .jobs(Array(segments.dropFirst(2)))
             return
         }
         if let route = Self.secrets(target) ?? Self.dcos(target.segments) {
@@ -155,6 +162,7 @@ enum Route: Hashable, Sendable {
         case .sealStatus: [.get, .head]
         case .redirect: [.get, .head, .post]
         case .agentProxy: [.get, .head, .post, .put, .delete]
+        case .jobs(let path): JobsFramework.methods(of: path) ?? [.get]
         case .rondo(let path): RondoRoute(path)?.methods ?? [.get]
         }
     }
