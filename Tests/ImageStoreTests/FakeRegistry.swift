@@ -73,7 +73,7 @@ final class FakeRegistry: Sendable {
         var options = PullOptions()
         options.transport = transport
         options.registry.firstPause = .milliseconds(1)
-        options.registry.timeout = .milliseconds(400)
+        options.registry.timeout = .seconds(20)
         return options
     }
 
