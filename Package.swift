@@ -24,7 +24,8 @@ let c: [Target] = [
     .target(name: "CYAML", linkerSettings: [.linkedLibrary("yaml")]),
     .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
-    .target(name: "CZones"),
+    // #embed is of C23.
+    .target(name: "CZones", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 ]
 
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.

@@ -15,7 +15,7 @@ struct BuiltInFrameworks: Sendable {
     init(on node: MasterNode, failed: @escaping @Sendable (String) -> Void) {
         var generator = SystemRandomNumberGenerator()
         let settings = JobsFramework.Settings(
-            user: node.settings.builtInUser, address: node.settings.advertisedAuthority,
+            user: node.settings.builtInUser, address: node.master.authority,
             version: node.settings.version, seed: generator.next(),
             newID: { FrameworkID("rondo-jobs-" + RandomName.uuid()) })
         let clock = node.clock
