@@ -16,6 +16,7 @@ internal import LinuxSystem
 /// master.key       what secrets are sealed with, unless it is kept elsewhere (masters)
 /// master/          the store, and the authority's sealed key
 /// agent/           the agent's directory
+/// images/          the machine's images (`rondo image`)
 /// node.log         what the node logs; the file before it is node.log.1
 /// rondo.sock       for local commands, unless the directory is the usual one
 /// ```
@@ -44,7 +45,7 @@ public struct NodeFiles: Sendable {
 
     private static let names = [
         "node.json", "node.key", "node.crt", "authority.crt", "keys.json", "gossip.json", "administrator", "join-token",
-        "master.key", "master", "agent", "node.log", "node.log.1",
+        "master.key", "master", "agent", "images", "node.log", "node.log.1",
     ]
 
     let root: String
