@@ -155,7 +155,7 @@ public struct NodeFiles: Sendable {
     }
 
     /// Whether there is anything of a node, though perhaps no whole one.
-    var hasRemains: Bool { Self.names.contains { access("\(root)/\($0)", F_OK) == 0 } }
+    var hasRemains: Bool { Self.names.contains { $0 != "images" && access("\(root)/\($0)", F_OK) == 0 } }
 
     /// Removes the node's files, and nothing else that may be in the directory.
     func purge(madeFolder: String? = nil) throws(SystemError) {
