@@ -50,7 +50,7 @@ public struct ClusterInit: Sendable {
         } catch {
             await transport.shutDown()
             // A first start that came to nothing leaves nothing.
-            if isFirst, (try? files.identity()) == nil { try? files.purge(madeFolder: made) }
+            if isFirst, (try? files.identity()) == nil { try? files.purge(madeFolder: made, images: false) }
             throw error
         }
         await transport.shutDown()
@@ -277,7 +277,7 @@ extension ClusterInit: ServedNode {
             await opened.master.stop()
         } catch { result = .failure(error) }
         await transport.shutDown()
-        let undo: @Sendable () -> Void = { [files] in if isFirst { try? files.purge(madeFolder: made) } }
+        let undo: @Sendable () -> Void = { [files] in if isFirst { try? files.purge(madeFolder: made, images: false) } }
         do { return MadeNode(text: try result.get(), undo: undo) } catch {
             undo()
             throw error

@@ -157,10 +157,10 @@ public struct NodeFiles: Sendable {
     /// Whether there is anything of a node, though perhaps no whole one.
     var hasRemains: Bool { Self.names.contains { $0 != "images" && access("\(root)/\($0)", F_OK) == 0 } }
 
-    /// Removes the node's files, and nothing else that may be in the directory.
-    func purge(madeFolder: String? = nil) throws(SystemError) {
+    /// Removes the node's files, and nothing else that may be in the directory. Images may have been there before it.
+    func purge(madeFolder: String? = nil, images: Bool = true) throws(SystemError) {
         let made = madeFolder ?? (try? identity())?.madeFolder
-        for name in Self.names {
+        for name in Self.names where images || name != "images" {
             try removeTree("\(root)/\(name)")
         }
         unlink(socketPath)
