@@ -34,7 +34,7 @@ let decisions: [Target] = [
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
-    .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
+    .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift + testable),
 ]
 
 /// Rows 3 and 3b: mechanisms. Each does one kind of I/O.

@@ -1,5 +1,6 @@
 import ClusterModel
 import Deployments
+
 @testable import ServicesCore
 
 /// Whether a launch may be, in the order of its deployment and by its constraints.
@@ -51,7 +52,9 @@ extension ServicesCore {
             for instance in state.instances.compactMap({ instances[$0] }) {
                 tally.change(instance.facet, by: 1)
                 if instance.facet.standing != instance.standing {
-                    found.append("\(instance.id) counts as \(String(describing: instance.facet.standing)), is \(instance.standing)")
+                    found.append(
+                        "\(instance.id) counts as \(String(describing: instance.facet.standing)), is \(instance.standing)"
+                    )
                 }
             }
             if tally != state.tally { found.append("\(id) is counted wrongly") }
@@ -64,7 +67,9 @@ extension ServicesCore {
             found.append("\(id) belongs to nobody")
         }
         for (id, lock) in locks where deployments[lock] == nil { found.append("\(id) is locked by nobody") }
-        if taskOwners.count != instances.values.reduce(0, { $0 + $1.tasks.count }) { found.append("tasks without owner") }
+        if taskOwners.count != instances.values.reduce(0, { $0 + $1.tasks.count }) {
+            found.append("tasks without owner")
+        }
         if !dirty.isEmpty || !dirtyDeployments.isEmpty { found.append("the turn ended too early") }
         return found
     }

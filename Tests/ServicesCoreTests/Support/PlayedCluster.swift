@@ -131,8 +131,12 @@ struct PlayedCluster {
     }
 
     private mutating func kill(_ task: TaskID, _ agent: AgentID?, _ now: Moment) {
-        guard let place = known[task] else { return reconcile([SchedulerCall.TaskQuery(task: task, agent: agent)], now) }
-        guard agents[place.agent]?.isReachable == true else { return tell(task, place.told, place.agent, .reconciliation, now) }
+        guard let place = known[task] else {
+            return reconcile([SchedulerCall.TaskQuery(task: task, agent: agent)], now)
+        }
+        guard agents[place.agent]?.isReachable == true else {
+            return tell(task, place.told, place.agent, .reconciliation, now)
+        }
         guard let state = agents[place.agent]?.tasks[task]?.state, !state.isTerminal else { return }
         report(task, on: place.agent, .killed, now)
     }

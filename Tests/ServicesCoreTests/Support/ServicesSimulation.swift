@@ -1,5 +1,6 @@
 import ClusterModel
 import Deployments
+
 @testable import ServicesCore
 
 /// The framework on a played cluster, driven as its driver would: changes are stored, then effects are carried out,
@@ -122,7 +123,8 @@ struct ServicesSimulation {
         cluster.outbox = [
             .subscribed(
                 FrameworkID("F"), heartbeatInterval: .seconds(15),
-                master: MasterInfo(id: MasterID("M"), hostname: "m", address: "10.0.0.1", port: 5050, version: "1.11.0"))
+                master: MasterInfo(id: MasterID("M"), hostname: "m", address: "10.0.0.1", port: 5050, version: "1.11.0")
+            )
         ]
         cluster.outbox += updates
         events.add(.deliver, at: now.elapsed + .milliseconds(1))
