@@ -39,7 +39,7 @@ let decisions: [Target] = [
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
-    .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
+    .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift + testable),
     .target(name: "JobsCore", dependencies: ["ClusterModel", "Schedules"], swiftSettings: swift + small),
 ]
 

@@ -84,4 +84,7 @@ public struct Constraint: Hashable, Sendable, Codable {
 public struct ConstraintError: Error, Hashable, Sendable {
     /// In Marathon's words.
     public var message: String
+
+    /// Makes an error.
+    public init(message: String) { self.message = message }
 }

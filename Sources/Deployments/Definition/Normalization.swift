@@ -3,7 +3,7 @@ extension ServiceDefinition {
     /// - Parameters:
     ///   - role: the role of its group, or the framework's.
     ///   - defaultNetworkName: what an unnamed container network stands for.
-    /// - Returns: the definition to store.
+    /// - Returns: the whole definition; to normalize it again changes nothing.
     public func normalized(role: String, defaultNetworkName: String? = nil) -> ServiceDefinition {
         var result = self
         if result.role == nil { result.role = role }
@@ -53,7 +53,7 @@ extension PodDefinition {
     /// - Parameters:
     ///   - role: the role of its group, or the framework's.
     ///   - defaultNetworkName: what an unnamed container network stands for.
-    /// - Returns: the definition to store.
+    /// - Returns: the whole definition; to normalize it again changes nothing.
     public func normalized(role: String, defaultNetworkName: String? = nil) -> PodDefinition {
         var result = self
         if result.role == nil { result.role = role }

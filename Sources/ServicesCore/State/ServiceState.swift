@@ -49,7 +49,7 @@ struct Backoff: Sendable {
     /// Instances that start together often fail together, which is one failure and not many.
     mutating func fail(_ strategy: BackoffStrategy, launchedAt: Duration, wasStable: Bool, now: Duration) {
         if wasStable { delay = nil }
-        if delay != nil, launchedAt < countedSince { return }
+        if delay != nil, launchedAt <= countedSince { return }
         let next = strategy.delay(after: delay)
         delay = next
         countedSince = now

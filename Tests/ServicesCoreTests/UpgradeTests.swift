@@ -1,0 +1,165 @@
+import ClusterModel
+import Deployments
+import ServicesCore
+import Testing
+
+@Suite("Upgrades")
+struct UpgradeTests {
+    /// The bounds are those of the upgrade strategy; where these leave no room, one more instance may run.
+    @Test(arguments: 0..<UInt64(200))
+    func `a rolling upgrade never leaves the bounds of its strategy, and ends`(seed: UInt64) {
+        var generator = SplitMix(state: seed)
+        let count = Int.random(in: 1...12, using: &generator)
+        let strategy = UpgradeStrategy(
+            minimumHealthCapacity: Double(Int.random(in: 0...10, using: &generator)) / 10,
+            maximumOverCapacity: Double(Int.random(in: 0...10, using: &generator)) / 10)
+        var bench = Bench()
+        bench.send(.put(.sample("/web", count) { $0.upgradeStrategy = strategy }))
+        bench.settle()
+        #expect(bench.core.counts(of: ServiceID("/web")).running == count)
+        bench.send(
+            .put(
+                .sample("/web", count) {
+                    $0.upgradeStrategy = strategy
+                    $0.cmd = "sleep 2000"
+                }))
+        let least = strategy.minimum(of: count)
+        let most = strategy.maximum(of: count)
+        bench.settle { core in
+            let instances = core.instances(of: ServiceID("/web"))
+            let well = instances.filter { $0.condition == .running && !$0.record.isStopping }
+            #expect(well.count >= least, "seed \(seed): \(well.count) of \(count) are well, \(least) must be")
+            #expect(instances.count <= most, "seed \(seed): \(instances.count) of \(count) run, \(most) may")
+        }
+        #expect(bench.core.deploymentViews.isEmpty, "seed \(seed)")
+        let versions = Set(bench.core.instances(of: ServiceID("/web")).map(\.record.version))
+        #expect(versions == [bench.core.definition(ServiceID("/web"))?.version])
+        #expect(bench.core.counts(of: ServiceID("/web")).running == count)
+    }
+
+    @Test func `old instances stay until new ones are healthy, and unhealthy new ones stop the upgrade`() {
+        let id = ServiceID("/web")
+        var bench = Bench()
+        func version(_ command: String) -> ServiceDefinition {
+            .sample("/web", 2) {
+                $0.cmd = command
+                $0.healthChecks = [HealthCheck(kind: .command)]
+                $0.healthChecks[0].command = .shell("true")
+            }
+        }
+        bench.send(.put(version("one")))
+        for launch in bench.offer() {
+            bench.update(launch.tasks[0].taskID, .running)
+            #expect(bench.core.deploymentViews.count == 1)
+            bench.update(launch.tasks[0].taskID, .running, isHealthy: true)
+        }
+        #expect(bench.core.deploymentViews.isEmpty)
+        bench.send(.put(version("two")))
+        let new = bench.offer().map { $0.tasks[0].taskID }
+        #expect(new.count == 2)
+        for task in new { bench.update(task, .running) }
+        #expect(bench.kills.isEmpty)
+        bench.update(new[0], .running, isHealthy: true)
+        #expect(bench.kills.count == 1)
+        bench.update(new[1], .running, isHealthy: false)
+        #expect(bench.kills.count == 1)
+        #expect(bench.core.counts(of: id).unhealthy == 1)
+    }
+
+    @Test func `a service with a readiness check waits for it during a deployment`() {
+        var bench = Bench()
+        bench.send(
+            .put(
+                .sample("/web") {
+                    $0.portDefinitions = [PortDefinition(name: "http-api")]
+                    $0.readinessChecks = [ReadinessCheck()]
+                }))
+        let task = bench.offer()[0].tasks[0].taskID
+        bench.update(task, .running)
+        let probes = bench.effects.compactMap { if case .startReadiness(let probe) = $0 { probe } else { nil } }
+        #expect(probes.map(\.task) == [task])
+        #expect((31_000...31_099).contains(probes[0].port))
+        #expect(bench.core.deploymentViews.count == 1)
+        bench.feed(.readiness(ReadinessReport(task: task, isReady: false)))
+        #expect(bench.core.deploymentViews.count == 1)
+        bench.feed(.readiness(ReadinessReport(task: task, isReady: true)))
+        #expect(bench.core.deploymentViews.isEmpty)
+    }
+
+    @Test func `what depends on something begins when that is well`() {
+        var bench = Bench()
+        bench.send(
+            .put(.sample("/web") { $0.dependencies = [ServiceID("/db")] }, .sample("/db")))
+        let first = bench.offer()
+        #expect(first.map(\.instance.service) == [ServiceID("/db")])
+        #expect(bench.offer().isEmpty)
+        bench.update(first[0].tasks[0].taskID, .running)
+        #expect(bench.offer().map(\.instance.service) == [ServiceID("/web")])
+    }
+
+    @Test func `a locked service refuses a change, and force replaces the deployment`() {
+        var bench = Bench()
+        bench.send(.put(.sample("/web")))
+        guard case .refused(.locked(let ids)) = bench.send(.put(.sample("/web", 3))) else {
+            Issue.record("not locked")
+            return
+        }
+        #expect(ids == bench.core.deploymentViews.map(\.plan.id))
+        guard case .deployment = bench.send(.put(.sample("/web", 3), force: true)) else {
+            Issue.record("force does not help")
+            return
+        }
+        #expect(bench.core.deploymentViews.count == 1)
+        bench.settle()
+        #expect(bench.core.counts(of: ServiceID("/web")).running == 3)
+    }
+
+    @Test func `an undone deployment leaves the instances that were there as they are`() {
+        let id = ServiceID("/web")
+        var bench = Bench()
+        bench.send(.put(.sample("/web", 2)))
+        bench.settle()
+        let before = Set(bench.core.instances(of: id).map(\.record.id))
+        bench.send(.put(.sample("/web", 2) { $0.cmd = "other" }))
+        let deployment = bench.core.deploymentViews[0].plan.id
+        guard case .deployment = bench.send(.cancelDeployment(deployment, force: false)) else {
+            Issue.record("not undone")
+            return
+        }
+        bench.settle()
+        #expect(Set(bench.core.instances(of: id).map(\.record.id)) == before)
+        #expect(bench.core.definition(id)?.service?.cmd == "sleep 1000")
+        #expect(bench.core.deploymentViews.isEmpty)
+    }
+
+    @Test func `an earlier version can be brought back, and a removed service is forgotten`() {
+        let id = ServiceID("/web")
+        var bench = Bench()
+        bench.send(.put(.sample("/web")))
+        bench.settle()
+        let first = bench.core.versions(of: id)[0]
+        bench.send(.put(.sample("/web") { $0.cmd = "other" }))
+        bench.settle()
+        bench.send(.rollBack(id, to: first, force: false))
+        bench.settle()
+        #expect(bench.core.definition(id)?.service?.cmd == "sleep 1000")
+        #expect(bench.core.versions(of: id).count == 3)
+        bench.send(.remove(id, force: false))
+        bench.settle()
+        #expect(bench.core.serviceIDs.isEmpty)
+        #expect(bench.registry.instances.isEmpty && bench.registry.services.isEmpty)
+        #expect(bench.registry.definitions.isEmpty && bench.registry.deployments.isEmpty)
+    }
+
+    @Test func `versions are bounded`() {
+        var settings = ServicesSettings()
+        settings.versionsKept = 3
+        var bench = Bench(settings: settings)
+        for number in 0..<10 {
+            bench.send(.put(.sample("/web") { $0.cmd = "run \(number)" }))
+            bench.settle()
+        }
+        #expect(bench.core.versions(of: ServiceID("/web")).count == 3)
+        #expect(bench.registry.definitions[ServiceID("/web")]?.count == 3)
+    }
+}
