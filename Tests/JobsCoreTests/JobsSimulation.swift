@@ -228,16 +228,18 @@ struct JobsSimulation {
             offers = [:]
             drop()
             for index in agents.indices {
-                // They register again when the master is back, each in its time.
+                // They register again when the master is back, each in its time; one that was away before may come
+                // back only after the master has stopped waiting for it.
+                let returns = upAt + chance.below(25)
+                agents[index].returnsAt = agents[index].isConnected ? returns : max(returns, agents[index].returnsAt)
                 agents[index].isConnected = false
-                agents[index].returnsAt = upAt + chance.below(25)
             }
         }
         if chance.happens(oneIn: 300) {
             let index = chance.below(agents.count)
             guard agents[index].isConnected else { return }
             agents[index].isConnected = false
-            agents[index].returnsAt = second + 1 + chance.below(50)
+            agents[index].returnsAt = second + 1 + chance.below(80)
             offers = offers.filter { $0.value != index }
             for task in agents[index].tasks.keys.sorted() where known[task] != nil { answer(task, nil) }
         }

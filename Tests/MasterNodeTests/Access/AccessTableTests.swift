@@ -33,7 +33,8 @@ struct AccessTableTests {
         "/rondo/v1/users/alice/tokens", "/rondo/v1/users/alice/tokens/t", "/rondo/v1/audit",
         "/rondo/v1/certificate", "/rondo/v1/keys", "/rondo/v1/keys/rotate", "/rondo/v1/leave", "/rondo/v1/members",
         "/rondo/v1/members/m/evict", "/secrets/v1/secret/default/a/b", "/secrets/v1/secret/default?list=true",
-        "/secrets/v1/seal-status/default",
+        "/secrets/v1/seal-status/default", "/service/metronome/v1/jobs", "/service/metronome/v1/jobs/j/runs",
+        "/service/metronome/v1/jobs/j", "/service/metronome/ping",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -41,7 +42,7 @@ struct AccessTableTests {
         "/mesos/state", "/master/state.json", "/mesos/master/api/v1/scheduler", "/mesos/slave/a/files/read",
         "/nothing", "/rondo", "/rondo/v1", "/rondo/v1/nothing", "/rondo/v2/join", "/ui", "/ui/loginx", "/acs/api/v1",
         "/acs/api/v1/auth", "/acs/api/v1/users/a/b", "/version/x", "/state/version", "/ca", "/pkgpanda",
-        "/%73tate", "//state", "/state/", "/metadata", "/service/marathon/v2/apps",
+        "/%73tate", "//state", "/state/", "/metadata", "/service/marathon/v2/apps", "/service/metronome",
     ]
 
     private static func number(of route: Route) -> Int {
@@ -68,6 +69,7 @@ struct AccessTableTests {
         case .dcosUsers: 19
         case .secret: 20
         case .sealStatus: 21
+        case .jobs: 22
         }
     }
 
@@ -118,7 +120,7 @@ struct AccessTableTests {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...21))
+        #expect(routes == Set(0...22))
         #expect(rondo == Set(0...25))
     }
 
