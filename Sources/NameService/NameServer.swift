@@ -208,6 +208,9 @@ struct NameDoors {
             socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY)
         }
         if isStream { socket.set(SOL_SOCKET, SO_REUSEADDR) }
+        // So that a burst of questions waits rather than is lost.
+        let receiveBufferForce: Int32 = 33
+        if !isStream { socket.set(SOL_SOCKET, receiveBufferForce, 1 << 20) }
         let error = socket.bind(SocketName(address, port: port))
         guard error == 0 else {
             throw NameServerError(

@@ -18,6 +18,8 @@ enum FilterExpression: Equatable {
     enum Verdict: Equatable {
         case drop
         case accept
+        /// Goes on as if the chain had ended.
+        case leave
         case jump(String)
     }
 
@@ -117,6 +119,7 @@ enum FilterExpression: Equatable {
         switch verdict {
         case .drop: bytes.append(attribute: 1, big: UInt32(0))
         case .accept: bytes.append(attribute: 1, big: UInt32(1))
+        case .leave: bytes.append(attribute: 1, big: Int32(-5))
         case .jump(let chain):
             bytes.append(attribute: 1, big: Int32(-3))
             bytes.append(attribute: 2, text: chain)

@@ -68,6 +68,11 @@ struct FilterTable: Equatable {
         let toMappings: [FilterRule] = [
             FilterRule(purpose: "published ports", steps: .targetIsHost + [.verdict(.jump("published"))])
         ]
+        // The kernel takes no answer from elsewhere for ::1: who tries it first should be refused at once, and go on
+        // with 127.0.0.1, rather than wait.
+        let ownLoopback = NetworkPrefix("::1/128").map {
+            FilterRule(purpose: "never answered from elsewhere", steps: .target(in: $0) + [.verdict(.leave)])
+        }
         return FilterTable(
             name: bridge,
             chains: [
@@ -79,7 +84,8 @@ struct FilterTable: Equatable {
                     name: "prerouting", hook: FilterHook(type: "nat", place: .prerouting, priority: -100),
                     rules: toMappings),
                 FilterChain(
-                    name: "output", hook: FilterHook(type: "nat", place: .output, priority: -100), rules: toMappings),
+                    name: "output", hook: FilterHook(type: "nat", place: .output, priority: -100),
+                    rules: [ownLoopback].compactMap { $0 } + toMappings),
                 FilterChain(
                     name: "postrouting", hook: FilterHook(type: "nat", place: .postrouting, priority: 100),
                     rules: outgoing(bridge, pools)),
