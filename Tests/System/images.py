@@ -193,7 +193,8 @@ def picture(root):
             facts = os.lstat(path)
             shown = os.path.relpath(path, root)
             entry = [stat.S_IFMT(facts.st_mode), oct(stat.S_IMODE(facts.st_mode)), facts.st_uid, facts.st_gid]
-            entry.append(int(facts.st_mtime))
+            # Layers need not describe the root, and then it has the time of its unpacking.
+            entry.append(int(facts.st_mtime) if shown != "." else None)
             if stat.S_ISREG(facts.st_mode):
                 with open(path, "rb") as file:
                     entry.append(hashlib.sha256(file.read()).hexdigest())
