@@ -54,6 +54,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case unreachableAfter = "agent.unreachable_after"
     /// How long a restarted master waits for its agents.
     case recoveryWindow = "agent.recovery_window"
+    /// Whether the master serves jobs, by a framework of its own.
+    case jobs = "frameworks.jobs"
     /// Whether tasks get no more processor time than their share.
     case limitProcessor = "agent.limit_cpu"
     /// Bytes of a task's output file before it is rotated.
@@ -100,7 +102,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .token: .secret
         case .role: .choice(["combined", "master", "agent"])
         case .advertise: .address
-        case .plainInsecure, .limitProcessor, .behindNAT: .flag
+        case .plainInsecure, .limitProcessor, .behindNAT, .jobs: .flag
         case .masterPort, .agentPort, .gossipPort: .port
         case .master, .devListen, .plainListen, .seed: .endpoint
         case .resources: .resources
@@ -126,7 +128,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .data: "/var/lib/rondo"
         case .runtime: "/run/rondo"
         case .name: "rondo"
-        case .plainInsecure, .limitProcessor: "false"
+        case .plainInsecure, .limitProcessor, .jobs: "false"
         case .gossipPort: "7946"
         case .certificateLifetime: "1d"
         case .masterPort: "5050"

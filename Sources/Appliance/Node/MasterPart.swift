@@ -84,6 +84,7 @@ extension MasterNode.Settings {
             core.unreachableAfter = max(time, .milliseconds(300))
             core.agentHeartbeat = core.unreachableAfter / 3
         }
+        servesJobs = configuration.isTrue(.jobs)
         if let time = configuration.duration(.recoveryWindow) { core.recoveryWindow = time }
         for key in ConfigurationKey.allCases where key.kind != .secret {
             if let value = configuration.value(key), configuration.isSet(key) { flags[key.rawValue] = value.text }

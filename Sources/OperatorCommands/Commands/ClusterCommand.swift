@@ -95,6 +95,7 @@ struct ClusterCommand: AsyncParsableCommand {
         @Option(
             help: ArgumentHelp("How long a restarted master waits for its agents. (default: 30s)", valueName: "time"))
         var recoveryWindow: String?
+        @Flag(help: "Serve jobs, by Metronome's interface under /service/metronome.") var jobs = false
         @Option(
             help: ArgumentHelp(
                 "Listen here without TLS as well, for clients that have none, such as 127.0.0.1:5055.",
@@ -115,7 +116,7 @@ struct ClusterCommand: AsyncParsableCommand {
         func run() async throws {
             let configuration = try node.load([
                 .role: role, .name: name, .masterPort: masterPort, .unreachableAfter: unreachableAfter,
-                .recoveryWindow: recoveryWindow, .plainListen: plainListen,
+                .recoveryWindow: recoveryWindow, .jobs: jobs ? "true" : nil, .plainListen: plainListen,
                 .plainInsecure: plainInsecure ? "true" : nil, .keyFile: keyFile,
                 .certificateLifetime: certificateLifetime,
             ])

@@ -26,6 +26,7 @@ struct DevCommand: AsyncParsableCommand {
     var resources: String?
     @Option(help: ArgumentHelp("Properties of all agents, such as rack:a;disk:ssd.", valueName: "attributes"))
     var attributes: String?
+    @Flag(help: "Serve jobs, by Metronome's interface under /service/metronome.") var jobs = false
     @Option(help: ArgumentHelp("The least severe messages to log. (default: warning)", valueName: "level"))
     var logLevel: String?
     @OptionGroup var file: ConfigOption
@@ -33,7 +34,7 @@ struct DevCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try file.load([
             .devAgents: agents, .devListen: listen, .agentPort: agentPort, .resources: resources,
-            .attributes: attributes, .logLevel: logLevel,
+            .attributes: attributes, .jobs: jobs ? "true" : nil, .logLevel: logLevel,
         ])
         let cluster = try DevCluster(configuration)
         try await cluster.run(until: StopSignals.listen())
