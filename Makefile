@@ -32,6 +32,7 @@ setup: ## Install what building needs (Debian, as root; does nothing when all is
 .PHONY: build
 build: program ## Build the program and its tests in release mode.
 	swift build $(SWIFT_FLAGS) --product store-writer
+	swift build $(SWIFT_FLAGS) --product network-driver
 	swift build $(SWIFT_FLAGS) --product rondoPackageTests
 
 # By product: a plain build would also make the protobuf compiler, which nothing here needs.
@@ -45,7 +46,7 @@ run: program ## Start a node with two agents, run real work through offers, show
 
 # Tests that watch clocks, processes and control groups of the machine run one after the other and apart from those
 # that keep both cores busy.
-IO_TESTS := 'AgentNodeTests|ApplianceTests|GossipTests|HTTPGatewayTests|ImageStoreTests|LinuxSystemTests|MasterNodeTests|StateStoreTests|ContainerRuntimeTests|TaskMonitorTests'
+IO_TESTS := 'AgentNodeTests|ApplianceTests|FrameworkRuntimeTests|GossipTests|HTTPGatewayTests|ImageStoreTests|JobsFrameworkTests|LinuxSystemTests|MasterNodeTests|NameServiceTests|NetworkingTests|StateStoreTests|ContainerRuntimeTests|TaskMonitorTests'
 
 .PHONY: test
 test: build ## Install what the tests need and run them (unit, simulation, integration; integration needs root).
