@@ -29,8 +29,37 @@ indirect enum JSONValue: Hashable, Sendable, Decodable {
     ///
     /// - Returns: nil when it is not JSON.
     init?(parsing bytes: [UInt8]) {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else { return nil }
+        guard !Self.endsWithComma(bytes), let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+            return nil
+        }
         self = value
+    }
+
+    /// Whether an object or a list ends with a comma, which the decoder lets through and RFC 8259 does not.
+    private static func endsWithComma(_ bytes: [UInt8]) -> Bool {
+        var last: UInt8 = 0
+        var isText = false
+        var isEscaped = false
+        for byte in bytes {
+            if isText {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isText = false
+                }
+                continue
+            }
+            switch byte {
+            case 0x20, 0x09, 0x0a, 0x0d: continue
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): if last == UInt8(ascii: ",") { return true }
+            case UInt8(ascii: "\""): isText = true
+            default: break
+            }
+            last = byte
+        }
+        return false
     }
 
     init(from decoder: any Decoder) throws {
