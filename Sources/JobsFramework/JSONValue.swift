@@ -29,7 +29,8 @@ indirect enum JSONValue: Hashable, Sendable, Decodable {
     ///
     /// - Returns: nil when it is not JSON.
     init?(parsing bytes: [UInt8]) {
-        guard !Self.endsWithComma(bytes), let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+        guard !Self.endsWithComma(bytes), let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        else {
             return nil
         }
         self = value
