@@ -10,6 +10,7 @@ import functools
 import hashlib
 import http.server
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,7 +41,7 @@ def linted():
     if not shutil.which("shellcheck"):
         raise Skipped("shellcheck is not installed")
     scripts = [os.path.join(PROVISIONING, each) for each in sorted(os.listdir(PROVISIONING))]
-    scripts = [each for each in scripts if os.path.isfile(each) and read(each).startswith("#!")]
+    scripts = [each for each in scripts if os.path.isfile(each) and re.match(r"#!\S*/(env )?(ba|da)?sh\b", read(each))]
     check(SCRIPT in scripts, "install.sh is not among", scripts)
     result = subprocess.run(["shellcheck", *scripts], stdout=subprocess.PIPE, text=True)
     equal(result.stdout, "", "what it says")
