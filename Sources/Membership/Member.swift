@@ -189,6 +189,8 @@ public struct Member: Sendable {
     var nextReconnect: Duration = .zero
     /// What it adds to the sum of the table at present.
     var counted: UInt64 = 0
+    /// Who answered for its record, as long as this node has not verified it; see `Membership.vouches`.
+    var voucher: Endpoint?
 
     /// The newest record that was accepted.
     public var record: MemberRecord { signed.record }

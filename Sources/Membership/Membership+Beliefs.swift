@@ -31,9 +31,16 @@ extension Membership {
     }
 
     /// Takes a record if it is newer than what is known, and good.
-    mutating func accept(_ signed: SignedRecord, from sender: Endpoint, spread: Bool) {
+    ///
+    /// - Parameters:
+    ///   - signed: the record.
+    ///   - sender: who told it.
+    ///   - spread: whether it is news for others.
+    ///   - isVouched: whether it comes from this node's host, and so may be verified later; see `vouches`.
+    mutating func accept(_ signed: SignedRecord, from sender: Endpoint, spread: Bool, isVouched: Bool = false) {
         let record = signed.record
         guard record.id != own.record.id else { return acceptOwn(signed, from: sender) }
+        if let known = members[record.id], known.voucher != nil, signed != known.signed { verify(record.id) }
         let known = members[record.id]
         if let known {
             if record.incarnation < known.record.incarnation { return }
@@ -45,7 +52,8 @@ extension Membership {
             let ours = own.record.protocols
             return refuse(.incompatibleProtocol(record.id, theirs: record.protocols, ours: ours), from: sender)
         }
-        if case .bad(let reason) = proofs.verify(signed) {
+        let isLater = isVouched && known == nil && Self.mayWait(record)
+        if !isLater, case .bad(let reason) = proofs.verify(signed) {
             return refuse(.notVerified(record.id, reason: reason), from: sender)
         }
         if let known, record.incarnation == known.record.incarnation {
@@ -62,6 +70,7 @@ extension Membership {
             replace(known, with: signed)
         } else {
             add(signed)
+            if isLater { wait(record.id, voucher: sender) }
         }
         if record.isGossipClient { hasClients = true }
         if spread { news.add(.alive(signed), about: record.id) }

@@ -52,7 +52,7 @@ extension Membership {
         // Absent members that are not known here need no introduction.
         let isAbsent = entry.status == .dead || entry.status == .left || entry.status == .stale
         if isAbsent, record.id != own.record.id, members[record.id] == nil { return }
-        accept(entry.signed, from: sender, spread: !isNewcomer)
+        accept(entry.signed, from: sender, spread: !isNewcomer, isVouched: isNewcomer)
         guard let accuser = entry.accuser else { return }
         let accusation = Accusation(subject: record.id, incarnation: record.incarnation, accuser: accuser)
         switch entry.status {

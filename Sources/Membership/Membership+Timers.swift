@@ -14,6 +14,7 @@ extension Membership {
         if now >= nextExchange { startExchange(random: &random) }
         if now >= nextReconnect { reconnect(random: &random) }
         if now >= nextSweep { sweep() }
+        if !vouched.isEmpty, now >= nextVerification { verifyVouched() }
         if !news.isEmpty, now >= nextGossip { gossip(random: &random) }
         // A client's last words are out when somebody answered them.
         let isTold = own.record.isGossipClient ? isLastWordHeard : !news.contains(own.record.id)
@@ -27,6 +28,7 @@ extension Membership {
     func earliestDeadline() -> Duration {
         var deadline = min(nextExchange, nextReconnect, nextSweep, nextProbe)
         if !news.isEmpty { deadline = min(deadline, nextGossip) }
+        if !vouched.isEmpty { deadline = min(deadline, nextVerification) }
         if let probe {
             deadline = min(deadline, probe.end)
             if !probe.hasAskedOthers { deadline = min(deadline, probe.askOthersAt) }
@@ -161,9 +163,10 @@ extension Membership {
         }
     }
 
-    private mutating func forget(_ id: NodeID) {
+    mutating func forget(_ id: NodeID) {
         guard let member = members.removeValue(forKey: id) else { return }
         table &-= member.counted
+        if member.isPresent { presentCount -= 1 }
         if member.status == .dead { absentCount -= 1 }
         news.remove(id)
         let last = order.removeLast()

@@ -8,7 +8,7 @@
 /// confirmation shortens it, and at its end this node must have looked for the accused itself, in vain. Now and then two
 /// members exchange all they know, and try to reach the dead, which heals partitions: once the network is whole again,
 /// all views agree within 45 probe intervals. Every record is signed by its node and judged by the caller's verifier
-/// before it counts.
+/// before it counts; those that a newcomer's host tells it, soon after (`Membership+Vouching`).
 ///
 /// ```
 ///            accusation                countdown ends
@@ -85,6 +85,10 @@ public struct Membership: Sendable {
     var host: Endpoint?
     /// The pause before it asks again; grows with each time.
     var settlingPause: Duration = .zero
+    /// Members whose records this node's host vouched for, and that are to be verified, the next one last.
+    var vouched: [NodeID] = []
+    /// When the next of them are verified.
+    var nextVerification: Duration = .zero
     /// Until then all that are believed dead are tried again, because one of them came back.
     var revivalEnd: Duration = .zero
 
