@@ -138,7 +138,7 @@ let programs: [Target] = [
         name: "MasterNode",
         dependencies: [
             "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
-            "Membership", "MesosWire", "Scheduling", "StateStore", "TaskLifecycle", "Transport",
+            "Membership", "MesosWire", "NameService", "Scheduling", "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -148,7 +148,8 @@ let programs: [Target] = [
     .target(
         name: "AgentNode",
         dependencies: [
-            "AgentCore", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "TaskLifecycle", "Transport",
+            "AgentCore", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "NameService", "TaskLifecycle",
+            "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

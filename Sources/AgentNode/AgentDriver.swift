@@ -167,10 +167,13 @@ struct AgentDriver {
         switch event {
         case .fetched(let id), .fetchFailed(let id, _): fetches[id] = nil
         case .connectionLost(let number, let reason):
-            guard session?.number == number, !isCopy else { return }
+            guard session?.number == number else { return }
+            parts.names.refresh()
+            guard !isCopy else { return }
             parts.logger.notice("session with the master is over: \(reason)")
         case .master(.subscribed(let id, let master, _), let number):
             if session?.number == number { copied(nil) }
+            parts.names.refresh()
             parts.logger.notice("registered as \(id) with master \(master.id) on \(master.address):\(master.port)")
         case .master(.refused(let reason, _), _): parts.logger.error("the master refuses this agent: \(reason)")
         case .master(.duplicate(let reason, _), let number): if session?.number == number { copied(reason) }

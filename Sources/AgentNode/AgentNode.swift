@@ -92,15 +92,17 @@ public final class AgentNode: Sendable {
         let hub = try MonitorHub()
         let info = try describe(server)
         let starter = TaskStart(settings: settings, files: files, endpoint: "\(info.address):\(info.port)")
+        let names = AgentNames(settings: settings, caller: caller, logger: logger)
         let parts = AgentParts(
             files: files, layout: layout, hub: hub, caller: caller, inbox: inbox,
             fetcher: Fetcher(caller: outside, limit: settings.fetchLimit), starter: starter, handler: handler,
-            loop: transport.eventLoops.any(), logger: logger)
+            loop: transport.eventLoops.any(), names: names, logger: logger)
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
         coreSettings.origin = Self.origin(lock)
         settings.adjust(&coreSettings)
         let core = AgentCore(settings: coreSettings)
         let watching = watchAddress()
+        let naming = Task { await names.run() }
         let listening = Task { await parts.listen() }
         let working = Task { [settings] in
             var driver = AgentDriver(settings: settings, core: core, parts: parts)
@@ -112,6 +114,8 @@ public final class AgentNode: Sendable {
             inbox.stop()
         }
         watching.cancel()
+        naming.cancel()
+        await naming.value
         hub.close()
         await listening.value
         await server?.stop(grace: .seconds(1))

@@ -50,6 +50,10 @@ extension AgentNode {
         public var logFiles: UInt32 = 3
         /// The most bytes that one URI may bring.
         public var fetchLimit: UInt64 = 4 << 30
+        /// Where questions for names are answered, besides on the bridge of containers.
+        public var names = NameListening.auto
+        /// Where the host's own resolvers are written; questions for other names are passed on to them.
+        public var resolverFile = "/etc/resolv.conf"
         /// Is told that another machine takes part with this agent's key, which the master prefers, and when that is over.
         public var isCopy: @Sendable (Bool) -> Void = { _ in }
         /// Changes the times that the core keeps; for tests and unusual networks.
@@ -65,6 +69,16 @@ extension AgentNode {
             self.masters = MasterList(masters)
         }
     }
+}
+
+/// Where an agent answers questions for names of the cluster.
+public enum NameListening: Hashable, Sendable {
+    /// At the first free of 127.82.111.1, 127.82.111.2 and so on, port 53.
+    case auto
+    /// At one address.
+    case at(NetworkAddress, port: UInt16)
+    /// Nowhere.
+    case off
 }
 
 /// Where an agent looks for its master.

@@ -20,13 +20,14 @@ struct AgentParts: Sendable {
     let handler: HTTPServer.Handler
     let streams = StreamTasks()
     let loop: any EventLoop
+    let names: AgentNames
     let logger: Logger
     private let queues: [DispatchQueue]
 
     init(
         files: AgentFiles, layout: CgroupLayout?, hub: MonitorHub, caller: HTTPCaller, inbox: AgentInbox,
         fetcher: Fetcher, starter: TaskStart, handler: @escaping HTTPServer.Handler, loop: any EventLoop,
-        logger: Logger
+        names: AgentNames, logger: Logger
     ) {
         self.files = files
         self.layout = layout
@@ -37,6 +38,7 @@ struct AgentParts: Sendable {
         self.starter = starter
         self.handler = handler
         self.loop = loop
+        self.names = names
         self.logger = logger
         // Several, because a disk takes the syncs of several writers in one go.
         queues = (0..<16).map { DispatchQueue(label: "rondo.agent.disk.\($0)") }

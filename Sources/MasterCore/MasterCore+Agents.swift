@@ -166,6 +166,7 @@ extension MasterCore {
         task.directory = report.directory
         task.told = report.told
         task.holdsResources = !report.status.state.isTerminal
+        task.addresses = report.status.addresses
         frameworks[key.framework]?.tasks[key.task] = task
         agents[agent]?.tasks.insert(key)
         say(.publish(.taskAdded(task)))

@@ -20,6 +20,8 @@ public struct TaskRecord: Hashable, Sendable {
     public var killRequested: KillRequest?
     /// Whether its resources are still counted as used.
     public var holdsResources: Bool
+    /// The addresses that its agent told last.
+    public var addresses: [String] = []
 
     /// A wish to end a task.
     public struct KillRequest: Hashable, Sendable {
@@ -45,6 +47,7 @@ public struct TaskRecord: Hashable, Sendable {
     }
 
     mutating func record(_ status: TaskStatus, keeping limit: Int) {
+        if !status.addresses.isEmpty { addresses = status.addresses }
         if statuses.last?.uuid != nil, statuses.last?.uuid == status.uuid { return }
         statuses.append(status)
         if statuses.count > max(2, limit) { statuses.remove(at: 1) }

@@ -138,6 +138,7 @@ extension MasterNode {
         case .sealStatus(let store): return try SecretFacade(node: self, visitor: visitor).sealStatus(store)
         case .secret(let store, let path, let lists):
             return try await SecretFacade(node: self, visitor: visitor).respond(store, path, lists: lists, request)
+        case .names(let path): return try NameFacade(node: self).document(path)
         case .jobs(let path): return try await jobs(path, request, visitor)
         case .rondo(let path):
             guard let route = RondoRoute(path) else { throw Self.nothing(at: request.path) }

@@ -47,6 +47,8 @@ public final class MasterNode: Sendable {
     let secrets: SecretKeeper?
     let authentication: Authentication
     let trail: AuditTrail
+    /// The names of the cluster.
+    let names: NameBoard
 
     private let own: Mutex<MasterInfo>
     private let frameworks = Mutex<BuiltInFrameworks?>(nil)
@@ -54,6 +56,7 @@ public final class MasterNode: Sendable {
     private let fatal = Mutex<String?>(nil)
     private let nextNumber = Atomic<UInt64>(1)
     private let work: Task<Void, any Error>
+    private let naming = Mutex<Task<Void, Never>?>(nil)
     private let servers = Mutex<[HTTPServer]>([])
 
     private init(
@@ -80,6 +83,7 @@ public final class MasterNode: Sendable {
             id: MasterID(RandomName.uuid()), hostname: settings.hostname, address: settings.advertisedAddress,
             port: settings.advertisedPort, version: Self.mesosVersion)
         own = Mutex(master)
+        names = NameBoard(master)
         inbox = Inbox(capacity: settings.inboxCapacity)
         relays = AgentRelays(broker: StreamBroker(transport: transport), perAgent: settings.streamsPerAgent)
         let parts = Driver.Parts(
@@ -146,6 +150,7 @@ public final class MasterNode: Sendable {
                 term: try await registry.nextTerm(), accounts: accounts, secrets: secrets,
                 trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
+            node.naming.withLock { $0 = Task.detached { [weak node] in if let node { await node.names.follow(node) } } }
             if settings.servesJobs { node.startFrameworks() }
             door.open(node)
             return node
@@ -188,6 +193,10 @@ public final class MasterNode: Sendable {
         await frameworks.withLock { $0.take() }?.stop()
         inbox.close()
         _ = await work.result
+        let naming = naming.withLock { $0.take() }
+        naming?.cancel()
+        names.wakeAll()
+        await naming?.value
         trail.close()
         let servers = servers.withLock { servers in
             defer { servers = [] }
@@ -217,7 +226,10 @@ public final class MasterNode: Sendable {
             defer { master.address = address }
             return master.address != address
         }
-        if isNew { inbox.notify(.moved(address)) }
+        if isNew {
+            names.move(to: master)
+            inbox.notify(.moved(address))
+        }
     }
 
     /// Others get no answer from an agent's node: the agent is asked at once for a sign of life.

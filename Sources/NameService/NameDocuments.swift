@@ -36,6 +36,21 @@ public enum NameDocuments {
         var EnumerationOn = true
     }
 
+    private struct Zone: Encodable {
+        struct Records: Encodable {
+            var As: [String: [String]] = [:]
+            var AAAAs: [String: [String]] = [:]
+            var SRVs: [String: [String]] = [:]
+        }
+        var TTL: UInt32
+        var Serial: UInt32
+        var RefreshSeconds = 1
+        var Mname: String
+        var Rname: String
+        var Domain: String
+        var Records: Records
+    }
+
     private struct Everything: Encodable {
         struct Record: Encodable {
             var name: String
@@ -68,6 +83,7 @@ public enum NameDocuments {
         case ("version", 2): return encode(Version(Service: "Mesos-DNS", Version: version, URL: ""))
         case ("config", 2): return encode(configuration(table))
         case ("enumerate", 2): return encode(everything(table))
+        case ("axfr", 2): return encode(zone(table))
         case ("hosts", 3): return parts.last.map { encode(hosts(String($0), table)) }
         case ("services", 3): return parts.last.map { encode(services(String($0), table)) }
         default: return nil
@@ -84,6 +100,25 @@ public enum NameDocuments {
         Configuration(
             domain: table.domain, ttl: table.lifetime, SOARname: "root.ns.\(table.domain).",
             SOAMname: "ns.\(table.domain).", SOASerial: table.serial)
+    }
+
+    /// All records, as for a transfer of the zone of tasks; those of services are in it as well.
+    private static func zone(_ table: NameTable) -> Zone {
+        var records = Zone.Records()
+        for (name, entry) in table.entries {
+            for address in entry.addresses {
+                if address.isIPv6 {
+                    records.AAAAs[name + ".", default: []].append(address.description)
+                } else {
+                    records.As[name + ".", default: []].append(address.description)
+                }
+            }
+            let services = entry.services.map { "\($0.target).:\($0.port)" }
+            if !services.isEmpty { records.SRVs[name + "."] = services }
+        }
+        return Zone(
+            TTL: table.lifetime, Serial: table.serial, Mname: "ns.\(table.domain).", Rname: "root.ns.\(table.domain).",
+            Domain: table.domain, Records: records)
     }
 
     private static func key(_ text: String) -> String? { DomainName(text)?.key }

@@ -37,8 +37,13 @@ public struct NameServerSettings: Sendable {
 public struct NameServerError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What happened, why, and what to do.
     public let description: String
+    /// Whether somebody else listens there.
+    public let isTaken: Bool
 
-    init(_ description: String) { self.description = description }
+    init(_ description: String, isTaken: Bool = false) {
+        self.description = description
+        self.isTaken = isTaken
+    }
 
     /// The call that has just failed in this thread.
     static func last(_ doing: String) -> NameServerError {
@@ -215,7 +220,7 @@ struct NameDoors {
         guard error == 0 else {
             throw NameServerError(
                 "cannot \(doing): \(SystemError.text(of: error))"
-                    + (error == EADDRINUSE ? "; another name server listens on every address of this host" : ""))
+                    + (error == EADDRINUSE ? "; another name server listens there" : ""), isTaken: error == EADDRINUSE)
         }
         if port == 0 { port = socket.name(getsockname)?.port ?? 0 }
         if isStream {

@@ -144,6 +144,14 @@ enum Cluster {
         #expect(try text("/v1/hosts/LEADER.mesos.") == text("/v1/hosts/leader.mesos"))
     }
 
+    @Test func `all records can be had at once`() throws {
+        let zone = try #require(try text("/v1/axfr"))
+        #expect(zone.contains(#""Domain":"mesos""#))
+        #expect(zone.contains(#""leader.mesos.":["10.0.0.1"]"#))
+        #expect(zone.contains(#""leader.mesos.":["fd00::1"]"#))
+        #expect(zone.contains(#""_http._tcp.web.marathon.mesos.":["web-"#))
+    }
+
     @Test func `what there is not is one empty entry`() throws {
         #expect(try text("/v1/hosts/nobody.mesos") == #"[{"host":"","ip":""}]"#)
         #expect(try text("/v1/hosts/mesos") == #"[{"host":"","ip":""}]"#)
@@ -167,7 +175,7 @@ enum Cluster {
     @Test func `version and configuration are there, and nothing else`() throws {
         #expect(try text("/v1/version") == #"{"Service":"Mesos-DNS","URL":"","Version":"1.2"}"#)
         #expect(try text("/v1/config")?.contains(#""domain":"mesos""#) == true)
-        for path in ["", "/", "/v1", "/v1/", "/v2/version", "/v1/hosts", "/v1/hosts/a/b", "v1/version", "/v1/axfr"] {
+        for path in ["", "/", "/v1", "/v1/", "/v2/version", "/v1/hosts", "/v1/hosts/a/b", "v1/version", "/v1/ixfr"] {
             #expect(try text(path) == nil, "\(path)")
         }
     }

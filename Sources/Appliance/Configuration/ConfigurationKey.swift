@@ -1,6 +1,6 @@
 /// Everything that can be set. Each has a key in the file, an environment variable and a flag, all of the same name:
 /// `plain_listen`, `RONDO_PLAIN_LISTEN`, `--plain-listen`. A dot in a key is a mapping in the file,
-/// `_` in the variable, and is left out of the flag with what stands before it.
+/// `_` in the variable, and is left out of the flag with what stands before it, except where two would be alike.
 public enum ConfigurationKey: String, CaseIterable, Sendable {
     /// Where a node keeps everything.
     case data
@@ -62,6 +62,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case logBytes = "agent.log_bytes"
     /// Files that are kept of a task's output.
     case logFiles = "agent.log_files"
+    /// Where an agent answers questions for names.
+    case namesListen = "names.listen"
     /// Agents of `rondo dev`.
     case devAgents = "dev.agents"
     /// Where `rondo dev` listens.
@@ -90,6 +92,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
 
     /// The flag that sets it, with its dashes.
     public var flag: String {
+        // Nodes listen in more than one way.
+        if self == .namesListen { return "--names-listen" }
         let last = rawValue.split(separator: ".").last.map(String.init) ?? rawValue
         return "--" + last.replacing("_", with: "-")
     }
@@ -105,6 +109,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .plainInsecure, .limitProcessor, .behindNAT, .jobs: .flag
         case .masterPort, .agentPort, .gossipPort: .port
         case .master, .devListen, .plainListen, .seed: .endpoint
+        case .namesListen: .endpointOr(["auto", "off"])
         case .resources: .resources
         case .attributes: .attributes
         case .logLevel: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"])
@@ -139,6 +144,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .recoveryWindow: "30s"
         case .logBytes: "10485760"
         case .logFiles: "3"
+        case .namesListen: "auto"
         case .devAgents: "1"
         case .devListen: "127.0.0.1:5050"
         case .runInstances: "1"

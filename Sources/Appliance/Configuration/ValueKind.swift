@@ -13,6 +13,8 @@ public enum ValueKind: Equatable, Sendable {
     case address
     /// `ADDRESS:PORT`, or `unix:PATH`.
     case endpoint
+    /// One of a few words, or `ADDRESS:PORT`.
+    case endpointOr([String])
     /// A port number; 0 takes a free one.
     case port
     /// A whole number within bounds.
@@ -44,6 +46,13 @@ public enum ValueKind: Equatable, Sendable {
                 ? nil : "must be an absolute path of less than 900 bytes"
         case .address: Self.described { _ = try IPAddress(parsing: text) }
         case .endpoint: Self.described { _ = try Endpoint(parsing: text) }
+        case .endpointOr(let words):
+            if case .tcp? = try? Endpoint(parsing: text) {
+                nil
+            } else {
+                words.contains(text)
+                    ? nil : "must be \(words.joined(separator: ", ")) or an address with port, such as 127.0.0.1:53"
+            }
         case .port: UInt16(digits: text) == nil ? "must be a port, a number from 0 to 65535" : nil
         case .integer(let range):
             Int(digits: text).map(range.contains) == true

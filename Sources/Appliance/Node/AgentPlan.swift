@@ -16,6 +16,15 @@ extension AgentNode.Settings {
         limitsProcessorTime = configuration.isTrue(.limitProcessor)
         logBytes = UInt64(max(configuration.integer(.logBytes), 4_096))
         logFiles = UInt32(clamping: max(configuration.integer(.logFiles), 1))
+        switch configuration.text(.namesListen) {
+        case "off": names = .off
+        default:
+            if case .tcp(let address, let port)? = configuration.endpoint(.namesListen),
+                let address = NetworkAddress(address.description)
+            {
+                names = .at(address, port: port)
+            }
+        }
         version = Program.version
     }
 

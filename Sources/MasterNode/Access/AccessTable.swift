@@ -24,7 +24,7 @@ extension Route {
         // The body says what it takes.
         case .scheduler, .operatorCalls, .teardown, .buildInfo: return .known
         case .agent, .agentStream: return .right(.takePart(.agent))
-        case .document, .prometheus, .statusPage, .redirect: return .right(.view(.state, of: nil))
+        case .document, .prometheus, .statusPage, .redirect, .names: return .right(.view(.state, of: nil))
         case .file: return .right(.view(.logs, of: nil))
         case .agentProxy: return .right(reads ? .view(.files, of: nil) : .execute(nil))
         case .dcosUsers(let name): return Self.users(name, reads: reads)
@@ -62,7 +62,7 @@ extension RondoRoute {
             return .right(.view(.state, of: nil))
         // What it takes depends on the task's or framework's role, or on the body.
         case .killTask, .teardown, .tokens, .token: return .known
-        case .certificate, .keys, .leave: return .right(.takePart(.agent))
+        case .certificate, .keys, .leave, .names: return .right(.takePart(.agent))
         case .members: return .right(.view(.state, of: nil))
         case .rotateKeys: return .right(.manageKeys)
         case .evict(let id): return .right(.changeNode(.evict, id))

@@ -26,6 +26,7 @@ struct RondoFacade: Sendable {
         case .tokens, .token: return try await TokenFacade(node: node, visitor: visitor).respond(route, request)
         case .users, .user, .userTokens, .userToken:
             return try await UserFacade(node: node, visitor: visitor).respond(route, request)
+        case .names: return try await NameFacade(node: node).changes(request.query)
         case .audit: return try AuditFacade(trail: node.trail).respond(request.query)
         default: break
         }

@@ -39,6 +39,8 @@ enum Route: Hashable, Sendable {
     case sealStatus(String)
     /// Metronome's interface.
     case jobs([String])
+    /// Mesos-DNS' interface.
+    case names([String])
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -62,6 +64,10 @@ enum Route: Hashable, Sendable {
         }
         if segments.starts(with: ["service", "metronome"]) {
             self = .jobs(Array(segments.dropFirst(2)))
+            return
+        }
+        if segments.first == "mesos_dns" {
+            self = .names(Array(segments.dropFirst()))
             return
         }
         if let route = Self.secrets(target) ?? Self.dcos(target.segments) {
@@ -154,7 +160,7 @@ enum Route: Hashable, Sendable {
         switch self {
         case .scheduler, .agent, .agentStream, .operatorCalls, .teardown: [.post]
         case .document, .file, .prometheus, .statusPage, .ping, .dcosVersion, .buildInfo, .loginProviders, .loginPage,
-            .clusterCertificate:
+            .clusterCertificate, .names:
             [.get, .head]
         case .login: [.post]
         case .dcosUsers(let name): name == nil ? [.get, .head] : [.get, .head, .put, .patch, .delete]
@@ -196,6 +202,7 @@ enum RondoRoute: Hashable, Sendable {
     case userTokens(String)
     case userToken(String, id: String)
     case audit
+    case names
 
     init?(_ path: [String]) {
         switch (path.first, path.count) {
@@ -227,6 +234,7 @@ enum RondoRoute: Hashable, Sendable {
         case ("users", 3) where path[2] == "tokens": self = .userTokens(path[1])
         case ("users", 4) where path[2] == "tokens": self = .userToken(path[1], id: path[3])
         case ("audit", 1): self = .audit
+        case ("names", 1): self = .names
         default: return nil
         }
     }
@@ -234,7 +242,7 @@ enum RondoRoute: Hashable, Sendable {
     var methods: [HTTPRequest.Method] {
         switch self {
         case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .audit, .keys,
-            .members:
+            .members, .names:
             [.get, .head]
         case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict: [.post]
         case .tokens, .users, .userTokens: [.get, .head, .post]

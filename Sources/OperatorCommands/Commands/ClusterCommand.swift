@@ -53,6 +53,11 @@ struct ClusterCommand: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Bytes of a task's output file before it is rotated.", valueName: "bytes"))
         var logBytes: String?
         @Option(help: ArgumentHelp("Files kept of a task's output.", valueName: "number")) var logFiles: String?
+        @Option(
+            help: ArgumentHelp(
+                "Where names of the cluster are answered: auto, off or an address with port. (default: auto)",
+                valueName: "address"))
+        var namesListen: String?
         @Option(help: ArgumentHelp("The least severe messages to log. (default: notice)", valueName: "level"))
         var logLevel: String?
         @Flag(help: "Run the node in this process, also where systemd runs.") var foreground = false
@@ -64,7 +69,7 @@ struct ClusterCommand: AsyncParsableCommand {
                 .agentPort: agentPort, .hostname: hostname,
                 .resources: resources, .attributes: attributes, .region: region, .zone: zone,
                 .limitProcessor: limitCpu ? "true" : nil, .logBytes: logBytes, .logFiles: logFiles,
-                .logLevel: logLevel,
+                .namesListen: namesListen, .logLevel: logLevel,
             ]
             return try file.load(own.merging(more) { $1 })
         }
