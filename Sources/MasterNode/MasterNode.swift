@@ -146,7 +146,7 @@ public final class MasterNode: Sendable {
                 term: try await registry.nextTerm(), accounts: accounts, secrets: secrets,
                 trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
-            if settings.servesJobs { node.startFrameworks() }
+            if settings.servesJobs || settings.servesServices { node.startFrameworks() }
             door.open(node)
             return node
         } catch {

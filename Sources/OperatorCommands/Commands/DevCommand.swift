@@ -27,6 +27,10 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Properties of all agents, such as rack:a;disk:ssd.", valueName: "attributes"))
     var attributes: String?
     @Flag(help: "Serve jobs, by Metronome's interface under /service/metronome.") var jobs = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Serve services, by Marathon's interface under /service/marathon. (default: --services)")
+    var services: Bool?
     @Option(help: ArgumentHelp("The least severe messages to log. (default: warning)", valueName: "level"))
     var logLevel: String?
     @OptionGroup var file: ConfigOption
@@ -34,7 +38,7 @@ struct DevCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try file.load([
             .devAgents: agents, .devListen: listen, .agentPort: agentPort, .resources: resources,
-            .attributes: attributes, .jobs: jobs ? "true" : nil, .logLevel: logLevel,
+            .attributes: attributes, .jobs: jobs ? "true" : nil, .services: services.map { $0 ? "true" : "false" }, .logLevel: logLevel,
         ])
         let cluster = try DevCluster(configuration)
         try await cluster.run(until: StopSignals.listen())
