@@ -32,14 +32,15 @@ let c: [Target] = [
 let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
     .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
-    .target(name: "Deployments", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "Deployments", dependencies: ["ClusterModel"], swiftSettings: swift + small),
     .target(name: "Membership", swiftSettings: swift),
     .target(name: "Schedules", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
     .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
-    .target(name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift + testable),
+    .target(
+        name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift + testable + small),
     .target(name: "JobsCore", dependencies: ["ClusterModel", "Schedules"], swiftSettings: swift + small),
 ]
 
@@ -130,6 +131,15 @@ let facades: [Target] = [
             .product(name: "NIOCore", package: "swift-nio"),
         ],
         swiftSettings: swift + testable + small),
+    .target(
+        name: "ServicesFramework",
+        dependencies: [
+            "Access", "ClusterModel", "Deployments", "FrameworkRuntime", "HTTPGateway", "ServicesCore", "StateStore",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small),
 ]
 
 /// Rows 5 to 8: roles, the whole, the door, the program.
@@ -138,7 +148,8 @@ let programs: [Target] = [
         name: "MasterNode",
         dependencies: [
             "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
-            "Membership", "MesosWire", "NameService", "Scheduling", "StateStore", "TaskLifecycle", "Transport",
+            "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework", "StateStore", "TaskLifecycle",
+            "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -284,6 +295,16 @@ let tests: [Target] = [
         dependencies: [
             "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "JobsCore", "JobsFramework", "Schedules",
             "StateStore",
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift),
+    .testTarget(
+        name: "ServicesFrameworkTests",
+        dependencies: [
+            "Access", "ClusterModel", "Deployments", "FrameworkRuntime", "HTTPGateway", "ServicesCore",
+            "ServicesFramework", "StateStore",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

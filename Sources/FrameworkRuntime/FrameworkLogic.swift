@@ -49,6 +49,8 @@ public struct FrameworkTurn<Reply: Sendable>: Sendable {
         case reply(UInt64, Reply)
         /// Write a line to the log.
         case note(String)
+        /// Do something that neither waits nor fails.
+        case work(@Sendable () -> Void)
     }
 
     /// To be stored in order. The operations of one element belong together; a later one on the same key replaces an

@@ -183,6 +183,7 @@ struct FrameworkTurns<Logic: FrameworkLogic> {
             switch effect {
             case .call(let call): if isConnected { link?.say(call) }
             case .reply(let request, let reply): promises.removeValue(forKey: request)?.give(reply)
+            case .work(let work): work()
             case .note(let text): parts.logger.info("\(text)", metadata: ["framework": "\(parts.name)"])
             }
         }

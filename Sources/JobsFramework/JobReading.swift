@@ -1,10 +1,14 @@
 internal import ClusterModel
+internal import FrameworkRuntime
 internal import JobsCore
 internal import Schedules
 
 /// What is wrong with a body; empty lists are not thrown.
 struct InvalidBody: Error {
-    var defects: [JobDefect]
+    var defects: [FieldDefect]
+
+    init(defects: [FieldDefect]) { self.defects = defects }
+    init(_ defects: [JobDefect]) { self.defects = defects.map { FieldDefect($0.path, $0.message) } }
 }
 
 /// Jobs and schedules from Metronome's JSON. All that is wrong is said at once.
@@ -37,7 +41,7 @@ enum JobReading {
         let shape = reader.finished()
         guard shape.isEmpty else { throw InvalidBody(defects: shape) }
         let defects = job.defects()
-        guard defects.isEmpty else { throw InvalidBody(defects: defects) }
+        guard defects.isEmpty else { throw InvalidBody(defects) }
         return job
     }
 
@@ -48,7 +52,7 @@ enum JobReading {
         let defects = reader.finished(allowsMore: true)
         guard defects.isEmpty, let schedule else { throw InvalidBody(defects: defects) }
         let more = schedule.defects()
-        guard more.isEmpty else { throw InvalidBody(defects: more) }
+        guard more.isEmpty else { throw InvalidBody(more) }
         return schedule
     }
 

@@ -1,4 +1,5 @@
 internal import ClusterModel
+internal import FrameworkRuntime
 internal import JobsCore
 internal import Schedules
 

@@ -61,7 +61,7 @@ extension JobsFacade {
         guard let schedule else { return nil }
         guard let rules = framework.zones.rules(schedule.zone) else {
             throw InvalidBody(
-                defects: [JobDefect("/timezone", "No time zone found with this id: \(schedule.zone.prefix(64))")])
+                defects: [FieldDefect("/timezone", "No time zone found with this id: \(schedule.zone.prefix(64))")])
         }
         return rules
     }
@@ -172,7 +172,7 @@ extension JobsFacade {
     }
 
     /// 422 with everything that is wrong and where.
-    static func invalid(_ defects: [JobDefect]) -> GatewayResponse {
+    static func invalid(_ defects: [FieldDefect]) -> GatewayResponse {
         var paths: [String] = []
         var errors: [String: [String]] = [:]
         for defect in defects.prefix(100) {

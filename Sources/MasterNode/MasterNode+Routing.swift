@@ -24,7 +24,7 @@ extension MasterNode {
         switch request.target.segments.first {
         case "rondo", "secrets": return RondoFacade.failure(refusal)
         case "acs": return DCOSUserFacade.failure(refusal)
-        case "service": return JobsFramework.failure(refusal)
+        case "service", "marathon", "v2": return JobsFramework.failure(refusal)
         default: throw refusal
         }
     }
@@ -140,6 +140,7 @@ extension MasterNode {
             return try await SecretFacade(node: self, visitor: visitor).respond(store, path, lists: lists, request)
         case .names(let path): return try NameFacade(node: self).document(path)
         case .jobs(let path): return try await jobs(path, request, visitor)
+        case .services(let path): return try await services(path, request, visitor)
         case .rondo(let path):
             guard let route = RondoRoute(path) else { throw Self.nothing(at: request.path) }
             return try await RondoFacade(node: self, visitor: visitor).respond(route, request)

@@ -151,7 +151,7 @@ public final class MasterNode: Sendable {
                 trail: try AuditTrail(settings.accessSettings, clock: clock, logger: logger))
             node.servers.withLock { $0 = servers }
             node.naming.withLock { $0 = Task.detached { [weak node] in if let node { await node.names.follow(node) } } }
-            if settings.servesJobs { node.startFrameworks() }
+            if settings.servesJobs || settings.servesServices { node.startFrameworks() }
             door.open(node)
             return node
         } catch {

@@ -46,6 +46,8 @@ extension MasterNode {
         public var plainListeners: Set<Endpoint> = []
         /// Whether jobs are served, by a framework on this master.
         public var servesJobs = false
+        /// Whether services are served, by a framework on this master.
+        public var servesServices = false
         /// The account of tasks of the frameworks on this master that name none.
         public var builtInUser = "root"
         /// What `/flags` shows; no secrets.

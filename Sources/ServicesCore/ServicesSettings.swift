@@ -1,5 +1,5 @@
 public import ClusterModel
-internal import Deployments
+public import Deployments
 
 /// Settings of the services framework's decisions.
 public struct ServicesSettings: Hashable, Sendable {
@@ -9,6 +9,8 @@ public struct ServicesSettings: Hashable, Sendable {
     public var defaultNetworkName: String?
     /// The isolation levels there are.
     public var isolationLevels: Set<String> = ["container"]
+    /// What the cluster can do; what it cannot is refused.
+    public var features = Set(WorkloadFeature.allCases)
     /// Service ports are chosen from these.
     public var servicePorts = ServicePorts.standardRange
     /// How long a restarted framework waits before it ends tasks that it does not know.

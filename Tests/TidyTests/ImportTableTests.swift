@@ -9,7 +9,7 @@ private let rows: [String: Double] = [
     "Identity": 3, "LinuxSystem": 3, "StateStore": 3, "Transport": 2.9, "HTTPGateway": 3, "MesosWire": 3,
     "ImageStore": 3.2,
     "TaskMonitor": 3.5, "ContainerRuntime": 3.5, "FrameworkRuntime": 3.5, "Networking": 3.5, "NameService": 3.5,
-    "Gossip": 4, "JobsFramework": 4,
+    "Gossip": 4, "JobsFramework": 4, "ServicesFramework": 4,
     "MasterNode": 5, "AgentNode": 5,
     "Appliance": 6,
     "OperatorCommands": 7,
@@ -28,6 +28,7 @@ private let foreign: [String: Set<String>] = [
     ],
     "FrameworkRuntime": ["Logging", "Synchronization"],
     "JobsFramework": ["FoundationEssentials", "HTTPTypes", "Logging", "NIOCore", "Synchronization"],
+    "ServicesFramework": ["FoundationEssentials", "HTTPTypes", "Logging", "NIOCore", "Synchronization"],
     "Gossip": ["Crypto", "FoundationEssentials", "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization"],
     "ImageStore": [
         "Crypto", "Dispatch", "FoundationEssentials", "Glibc", "HTTPTypes", "NIOCore", "Synchronization",

@@ -56,6 +56,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case recoveryWindow = "agent.recovery_window"
     /// Whether the master serves jobs, by a framework of its own.
     case jobs = "frameworks.jobs"
+    /// Whether the master serves services, by a framework of its own.
+    case services = "frameworks.services"
     /// Whether tasks get no more processor time than their share.
     case limitProcessor = "agent.limit_cpu"
     /// Bytes of a task's output file before it is rotated.
@@ -106,7 +108,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .token: .secret
         case .role: .choice(["combined", "master", "agent"])
         case .advertise: .address
-        case .plainInsecure, .limitProcessor, .behindNAT, .jobs: .flag
+        case .plainInsecure, .limitProcessor, .behindNAT, .jobs, .services: .flag
         case .masterPort, .agentPort, .gossipPort: .port
         case .master, .devListen, .plainListen, .seed: .endpoint
         case .namesListen: .endpointOr(["auto", "off"])
@@ -134,6 +136,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .runtime: "/run/rondo"
         case .name: "rondo"
         case .plainInsecure, .limitProcessor, .jobs: "false"
+        case .services: "true"
         case .gossipPort: "7946"
         case .certificateLifetime: "1d"
         case .masterPort: "5050"

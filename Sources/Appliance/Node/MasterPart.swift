@@ -85,6 +85,7 @@ extension MasterNode.Settings {
             core.agentHeartbeat = core.unreachableAfter / 3
         }
         servesJobs = configuration.isTrue(.jobs)
+        servesServices = configuration.isTrue(.services)
         if let time = configuration.duration(.recoveryWindow) { core.recoveryWindow = time }
         for key in ConfigurationKey.allCases where key.kind != .secret {
             if let value = configuration.value(key), configuration.isSet(key) { flags[key.rawValue] = value.text }

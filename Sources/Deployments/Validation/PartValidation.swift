@@ -40,8 +40,10 @@ extension [String: EnvironmentValue] {
             found.check(!name.isEmpty, "/", "must not be empty")
             found.check(
                 name.utf8.allSatisfy { $0 != 0 && $0 != UInt8(ascii: "=") }, "/\(name)", "must not contain '='")
-            if case .secret(let reference) = value {
+            switch value {
+            case .secret(let reference):
                 found.check(secrets[reference] != nil, "/\(name)/secret", "references an undefined secret")
+            case .text(let text): found.plain(text, "/\(name)")
             }
         }
         return found.found

@@ -15,6 +15,9 @@ extension PodDefinition {
         checkVolumes(&found)
         checkContainers(&found)
         checkScheduling(rules, &found)
+        found.check(
+            rules.features.contains(.pods), "/",
+            "pods are not supported by this cluster; use services that depend on each other")
         return found.found
     }
 

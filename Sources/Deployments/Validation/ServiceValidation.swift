@@ -12,6 +12,7 @@ extension ServiceDefinition {
         checkHealth(&found)
         checkReadiness(&found)
         checkStrategies(&found)
+        checkFeatures(rules, &found)
         return found.found
     }
 
@@ -56,6 +57,9 @@ extension ServiceDefinition {
             "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.")
         found.check(cmd.map { !$0.isEmpty } ?? true, "/cmd", "must not be empty")
         found.check(user.map { !$0.isEmpty } ?? true, "/user", "must not be empty")
+        found.plain(cmd, "/cmd")
+        found.plain(user, "/user")
+        for (index, argument) in args.enumerated() { found.plain(argument, "/args(\(index))") }
         found.atMost(args.count, DefinitionLimits.texts, "/args")
         found.atMost(labels.count, DefinitionLimits.texts, "/labels")
         found.add(fetch.violations, below: "/fetch")

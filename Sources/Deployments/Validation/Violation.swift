@@ -12,6 +12,35 @@ public struct Violation: Hashable, Sendable {
     }
 }
 
+/// Something a definition can ask for that a cluster may be unable to do. What it cannot do is refused, and never left
+/// out in silence.
+public enum WorkloadFeature: String, Hashable, Sendable, CaseIterable {
+    /// Containers from images.
+    case images
+    /// Networks other than the agent's own.
+    case networks
+    /// A health check that is part of the task.
+    case healthChecks
+    /// More than one of them.
+    case severalHealthChecks
+    /// Checks whose result is only shown.
+    case statusChecks
+    /// Readiness checks.
+    case readinessChecks
+    /// Limits above what was asked for.
+    case resourceLimits
+    /// Seccomp profiles and shared memory.
+    case linuxSettings
+    /// Terminals.
+    case terminals
+    /// Executors of somebody's own.
+    case executors
+    /// Secrets outside the work directory.
+    case secretMounts
+    /// Pods.
+    case pods
+}
+
 /// What validation needs to know beside the definition.
 public struct ValidationRules: Hashable, Sendable {
     /// Roles that may be used.
@@ -20,14 +49,18 @@ public struct ValidationRules: Hashable, Sendable {
     public var defaultNetworkName: String?
     /// The isolation levels there are.
     public var isolationLevels: Set<String>
+    /// What the cluster can do.
+    public var features: Set<WorkloadFeature>
 
     /// Makes rules.
     public init(
-        roles: Set<String> = ["*"], defaultNetworkName: String? = nil, isolationLevels: Set<String> = ["container"]
+        roles: Set<String> = ["*"], defaultNetworkName: String? = nil, isolationLevels: Set<String> = ["container"],
+        features: Set<WorkloadFeature> = Set(WorkloadFeature.allCases)
     ) {
         self.roles = roles
         self.defaultNetworkName = defaultNetworkName
         self.isolationLevels = isolationLevels
+        self.features = features
     }
 }
 
@@ -80,6 +113,11 @@ struct Violations {
 
     mutating func unique(_ values: [some Hashable], _ path: String, _ message: String) {
         check(Set(values).count == values.count, path, message)
+    }
+
+    /// What becomes an argument or a variable of a process cannot hold a zero byte.
+    mutating func plain(_ text: String?, _ path: String) {
+        check(text?.utf8.contains(0) != true, path, "must not contain a zero byte")
     }
 
     mutating func length(_ text: String, _ range: ClosedRange<Int>, _ path: String) {

@@ -32,8 +32,8 @@ extension Route {
         // A list holds what its visitor may see.
         case .secret(_, _, lists: true): return .known
         case .secret(_, let path, lists: false): return .right(.secret(reads ? .read : .write, path: path))
-        // What a change takes depends on the job.
-        case .jobs: return reads ? .right(.view(.state, of: nil)) : .known
+        // What a change takes depends on the job or the app.
+        case .jobs, .services: return reads ? .right(.view(.state, of: nil)) : .known
         case .rondo(let path): return RondoRoute(path)?.requirement(method) ?? .known
         }
     }

@@ -2,6 +2,7 @@ internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
 internal import JobsFramework
+internal import ServicesFramework
 
 /// What a path of the master's port leads to.
 ///
@@ -41,6 +42,8 @@ enum Route: Hashable, Sendable {
     case jobs([String])
     /// Mesos-DNS' interface.
     case names([String])
+    /// Marathon's interface.
+    case services([String])
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -68,6 +71,10 @@ enum Route: Hashable, Sendable {
         }
         if segments.first == "mesos_dns" {
             self = .names(Array(segments.dropFirst()))
+            return
+        }
+        if let path = Self.marathon(target.segments) {
+            self = .services(path)
             return
         }
         if let route = Self.secrets(target) ?? Self.dcos(target.segments) {
@@ -126,6 +133,13 @@ enum Route: Hashable, Sendable {
         return segments.count >= 2 && segments[0] == "ui" && segments[1] == "login" ? .loginPage : nil
     }
 
+    /// Marathon's interface stands where DC/OS has it, and where Marathon by itself would have it.
+    private static func marathon(_ segments: [String]) -> [String]? {
+        if segments.starts(with: ["service", "marathon"]) { return Array(segments.dropFirst(2)) }
+        if segments.first == "marathon" { return Array(segments.dropFirst()) }
+        return segments.first == "v2" ? segments : nil
+    }
+
     private static func secrets(_ target: RequestTarget) -> Route? {
         let segments = target.segments
         guard segments.count >= 4, segments[0] == "secrets", segments[1] == "v1" else { return nil }
@@ -169,6 +183,7 @@ enum Route: Hashable, Sendable {
         case .redirect: [.get, .head, .post]
         case .agentProxy: [.get, .head, .post, .put, .delete]
         case .jobs(let path): JobsFramework.methods(of: path) ?? [.get]
+        case .services(let path): ServicesFramework.methods(of: path) ?? [.get]
         case .rondo(let path): RondoRoute(path)?.methods ?? [.get]
         }
     }

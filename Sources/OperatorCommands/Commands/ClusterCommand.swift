@@ -101,6 +101,10 @@ struct ClusterCommand: AsyncParsableCommand {
             help: ArgumentHelp("How long a restarted master waits for its agents. (default: 30s)", valueName: "time"))
         var recoveryWindow: String?
         @Flag(help: "Serve jobs, by Metronome's interface under /service/metronome.") var jobs = false
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Serve services, by Marathon's interface under /service/marathon. (default: --services)")
+        var services: Bool?
         @Option(
             help: ArgumentHelp(
                 "Listen here without TLS as well, for clients that have none, such as 127.0.0.1:5055.",
@@ -121,7 +125,7 @@ struct ClusterCommand: AsyncParsableCommand {
         func run() async throws {
             let configuration = try node.load([
                 .role: role, .name: name, .masterPort: masterPort, .unreachableAfter: unreachableAfter,
-                .recoveryWindow: recoveryWindow, .jobs: jobs ? "true" : nil, .plainListen: plainListen,
+                .recoveryWindow: recoveryWindow, .jobs: jobs ? "true" : nil, .services: services.map { $0 ? "true" : "false" }, .plainListen: plainListen,
                 .plainInsecure: plainInsecure ? "true" : nil, .keyFile: keyFile,
                 .certificateLifetime: certificateLifetime,
             ])

@@ -32,6 +32,10 @@ struct DevCommand: AsyncParsableCommand {
             "Where names of the cluster are answered: auto, off or an address with port. (default: auto)",
             valueName: "address"))
     var namesListen: String?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Serve services, by Marathon's interface under /service/marathon. (default: --services)")
+    var services: Bool?
     @Option(help: ArgumentHelp("The least severe messages to log. (default: warning)", valueName: "level"))
     var logLevel: String?
     @OptionGroup var file: ConfigOption
@@ -39,7 +43,8 @@ struct DevCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try file.load([
             .devAgents: agents, .devListen: listen, .agentPort: agentPort, .resources: resources,
-            .attributes: attributes, .jobs: jobs ? "true" : nil, .namesListen: namesListen, .logLevel: logLevel,
+            .attributes: attributes, .jobs: jobs ? "true" : nil, .services: services.map { $0 ? "true" : "false" },
+            .namesListen: namesListen, .logLevel: logLevel,
         ])
         let cluster = try DevCluster(configuration)
         try await cluster.run(until: StopSignals.listen())

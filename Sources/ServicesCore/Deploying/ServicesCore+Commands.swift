@@ -90,7 +90,7 @@ extension ServicesCore {
         let roles = Set([settings.role.value] + (id.topGroup.map { [$0] } ?? []))
         return ValidationRules(
             roles: roles, defaultNetworkName: settings.defaultNetworkName,
-            isolationLevels: settings.isolationLevels)
+            isolationLevels: settings.isolationLevels, features: settings.features)
     }
 
     /// The role of what names none.

@@ -20,24 +20,24 @@ extension ServicesCore {
         state.placements = PlacementIndex(fields: Set((state.goal?.workload.constraints ?? []).map(\.field)))
         for instanceID in state.instances {
             guard let instance = instances[instanceID] else { continue }
-            let facet = facet(of: instance, in: state)
+            let facet = Self.facet(of: instance, state.goal)
             instances[instanceID]?.facet = facet
             state.tally.change(facet, by: 1)
-            if countsForConstraints(instance, state) { state.placements.change(instance.record, by: 1) }
+            if Self.isCurrent(instance, state.goal) { state.placements.change(instance.record, by: 1) }
         }
         services[id] = state
     }
 
-    /// Instances of another configuration are left out: to replace them must be possible even where each takes a place
-    /// for itself.
-    private func countsForConstraints(_ instance: Instance, _ state: ServiceState) -> Bool {
-        state.goal.map { $0.configuration == instance.record.configuration } ?? true
+    /// Whether an instance is of the goal's configuration. For constraints only such count: to replace others must be
+    /// possible even where each takes a place for itself.
+    private static func isCurrent(_ instance: Instance, _ goal: ServiceState.Goal?) -> Bool {
+        goal.map { $0.configuration == instance.record.configuration } ?? true
     }
 
-    private func facet(of instance: Instance, in state: ServiceState) -> Facet {
+    private static func facet(of instance: Instance, _ goal: ServiceState.Goal?) -> Facet {
         var facet = Facet()
         facet.standing = instance.standing
-        facet.isCurrent = state.goal.map { $0.configuration == instance.record.configuration } ?? true
+        facet.isCurrent = isCurrent(instance, goal)
         switch instance.standing {
         case .unheard, .launching: facet.counts.staged = 1
         case .running, .good: facet.counts.running = 1
@@ -57,20 +57,21 @@ extension ServicesCore {
         let id = instance.id
         instances[id] = instance
         for task in instance.tasks { taskOwners[task.record.id] = id }
-        guard var state = services[instance.record.service] else { return }
-        let facet = facet(of: instance, in: state)
+        // In place: a copy of the state would make each step copy the set of all its instances.
+        let service = instance.record.service
+        let goal = services[service]?.goal
+        let facet = Self.facet(of: instance, goal)
         instances[id]?.facet = facet
-        state.instances.insert(id)
-        state.tally.change(facet, by: 1)
-        if countsForConstraints(instance, state) { state.placements.change(instance.record, by: 1) }
-        services[instance.record.service] = state
+        services[service]?.instances.insert(id)
+        services[service]?.tally.change(facet, by: 1)
+        if Self.isCurrent(instance, goal) { services[service]?.placements.change(instance.record, by: 1) }
         dirty.insert(instance.record.service)
     }
 
     /// Something about an instance changed.
     mutating func recount(_ id: InstanceID) {
-        guard let instance = instances[id], let state = services[instance.record.service] else { return }
-        let facet = facet(of: instance, in: state)
+        guard let instance = instances[id], services[instance.record.service] != nil else { return }
+        let facet = Self.facet(of: instance, services[instance.record.service]?.goal)
         if facet == instance.facet { return }
         services[instance.record.service]?.tally.change(instance.facet, by: -1)
         services[instance.record.service]?.tally.change(facet, by: 1)
@@ -85,12 +86,14 @@ extension ServicesCore {
         unsettled.remove(id)
         if instance.readiness == .waiting, let task = instance.tasks.first { say(.stopReadiness(task.record.id)) }
         store(.removeInstance(id))
-        guard var state = services[instance.record.service] else { return }
-        state.instances.remove(id)
-        state.tally.change(instance.facet, by: -1)
-        if countsForConstraints(instance, state) { state.placements.change(instance.record, by: -1) }
-        services[instance.record.service] = state
-        dirty.insert(instance.record.service)
+        let service = instance.record.service
+        guard services[service] != nil else { return }
+        services[service]?.instances.remove(id)
+        services[service]?.tally.change(instance.facet, by: -1)
+        if Self.isCurrent(instance, services[service]?.goal) {
+            services[service]?.placements.change(instance.record, by: -1)
+        }
+        dirty.insert(service)
     }
 
     // MARK: towards the goal

@@ -50,11 +50,11 @@ extension ServicesCore {
 
     /// Places one instance of a service on an offer, if it fits: its id is stored, then it may be started.
     private mutating func place(_ id: ServiceID, _ table: inout OfferTable) -> Launch? {
-        guard let state = services[id], let goal = state.goal else { return nil }
+        guard let goal = services[id]?.goal else { return nil }
         var misfit = Misfit()
-        let matcher = OfferMatcher(goal: goal, role: role(of: state), placements: state.placements)
-        let placement = matcher.place(on: &table, using: &identifiers, &misfit)
-        guard let placement else {
+        let role = goal.workload.role.map { RoleName($0) } ?? settings.role
+        let matcher = OfferMatcher(goal: goal, role: role, placements: services[id]?.placements ?? PlacementIndex())
+        guard let placement = matcher.place(on: &table, using: &identifiers, &misfit) else {
             let unused = UnusedOffer(
                 offer: table.remainder, reasons: misfit.reasons, details: misfit.details, at: now.wall)
             services[id]?.queue.couldNotUse(unused, keeping: settings.unusedOffersKept)
