@@ -34,6 +34,7 @@ int clinux_check_peer(int connection, uid_t uid);
 // epoll, because struct epoll_event is packed and its data a union.
 #define CLINUX_ADD 1
 #define CLINUX_CHANGE 2
+#define CLINUX_REMOVE 3
 int clinux_epoll_create(void);
 // An eventfd, close-on-exec, non-blocking.
 int clinux_event_descriptor(void);
@@ -53,6 +54,10 @@ uint64_t clinux_drain_signals(int descriptor);
 // /dev/null, output and errors to `log`, `lock` as descriptor 3, `secrets` as descriptor 4 unless it is negative, all other
 // descriptors closed, no blocked signal. Returns the pid or -errno.
 pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log, int secrets);
+
+// Starts a program in a session of its own, without variables, with `count` (at most 8) descriptors from 0 on and no
+// others. Returns its pid, or -errno.
+pid_t clinux_spawn_with(const char *executable, char *const *arguments, const int *descriptors, int count);
 
 // Memory behind a descriptor, close-on-exec, that no file system shows; -1 on error.
 int clinux_secret_memory(void);
