@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images network oci podman
+#   suites: pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images network oci podman
 #   containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|jobs|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
     echo "       images|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -36,13 +36,13 @@ summary=$logs/summary
 failed=0
 
 # Runs one suite on a cluster of its own: what one leaves on a cluster cannot confuse the next. Arguments: name,
-# limit in seconds, script.
+# limit in seconds, script, options of `rondo dev`.
 suite() {
     wanted "$1" || return 0
     echo
     echo "== $1"
-    timeout -k 10 "$2" "$python" "$here/dev_cluster.py" "$rondo" --agents 2 --log "$logs/$1-cluster.log" -- \
-        "$python" "$clients/$3" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    timeout -k 10 "$2" "$python" "$here/dev_cluster.py" "$rondo" --agents 2 --log "$logs/$1-cluster.log" \
+        ${4:+"--with=$4"} -- "$python" "$clients/$3" >"$logs/$1.log" 2>"$logs/$1-errors.log"
     code=$?
     cat "$logs/$1.log"
     verdict "$1" "$code" "$2"
@@ -67,6 +67,14 @@ suite pymesos 110 pymesos_test.py
 suite mesoshttp 60 mesoshttp_test.py
 suite http 90 http_test.py
 suite bad 120 bad_input.py
+
+# Jobs, by the program's own commands, by the command line of DC/OS and by a client of Metronome.
+if wanted jobs; then
+    saved=$python
+    python=$(timeout -k 5 300 "$clients/setup_dcos.sh") || { echo "the clients of DC/OS could not be installed"; exit 1; }
+    suite jobs 100 ../System/jobs.py --jobs
+    python=$saved
+fi
 
 # Several nodes in network namespaces. Arguments: name, limit in seconds, script, and what of it is to run.
 namespaces() {
