@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images network oci podman
-#   containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images recipes network
+#   oci podman containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
     echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|jobs|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
-    echo "       images|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    echo "       images|recipes|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images recipes network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -111,7 +111,8 @@ if wanted network; then
     fi
 fi
 
-# What changes a machine and takes that back, on machines that are thrown away. Arguments: name, limit, script.
+# What changes a machine and takes that back, on machines that are thrown away. Arguments: name, limit, script, and words
+# that name what of it is to run.
 machine() {
     wanted "$1" || return 0
     echo
@@ -119,7 +120,9 @@ machine() {
     # The system's own, which has the system's packages such as python3-yaml.
     own=/usr/bin/python3
     [ -x "$own" ] || own=$python
-    timeout -k 15 "$2" "$own" "$here/$3" "$rondo" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    # Word splitting is meant: each is a word.
+    # shellcheck disable=SC2086
+    timeout -k 15 "$2" "$own" "$here/$3" "$rondo" ${4:-} >"$logs/$1.log" 2>"$logs/$1-errors.log"
     code=$?
     grep -v '^ok ' "$logs/$1.log"
     verdict "$1" "$code" "$2"
@@ -129,6 +132,8 @@ machine purge 200 purge.py
 machine provisioning 150 provisioning.py
 machine unit 150 unit.py
 machine images 180 images.py
+# All of them are tried by `make images`; every day those that are made in seconds.
+machine recipes 150 recipes.py 'same busybox redis'
 
 # Containers: the runtime by its command line, and under the engines that call it. Arguments: name, limit, script.
 containers() {
