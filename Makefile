@@ -71,6 +71,12 @@ test-v2: appliance ## Run containers, podman and an agent in a virtual machine w
 	@Provisioning/install-packages $(V2_PACKAGES)
 	Tests/System/v2/run_all.sh dist/rondo $(SUITES)
 
+.PHONY: images
+images: program ## Make the container images of Images/ from Debian's packages, and try them (as root).
+	@Provisioning/install-packages $(TEST_PACKAGES)
+	Images/build $(RONDO)
+	python3 Tests/System/recipes.py $(RONDO)
+
 .PHONY: fuzz
 fuzz: setup ## Feed the parsers of what comes from outside with libFuzzer: make fuzz FUZZ_SECONDS=60
 	Tests/Fuzz/run $(FUZZ_SECONDS)

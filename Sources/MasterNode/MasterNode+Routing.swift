@@ -132,6 +132,8 @@ extension MasterNode {
         case .ping: return .text(.ok, "pong")
         case .dcosVersion: return login.version()
         case .buildInfo: return .json { _ in }
+        case .metadata: return login.metadata()
+        case .capabilities: return login.capabilities()
         case .loginProviders: return login.providers()
         case .login: return try await login.login(request)
         case .loginPage: throw GatewayError(.notFound, "this release has no console; use `rondo login`")

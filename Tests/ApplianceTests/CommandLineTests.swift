@@ -25,6 +25,14 @@ struct CommandLineTests {
         "task log --follow --stderr a",
         "task kill web.1", "node list", "node list --output json", "node inspect agent1", "framework list",
         "framework list --all", "framework inspect f-1", "framework teardown f-1", "role list", "why web.1", "why f-1",
+        "job list", "job list --output json", "job add backup.yaml", "job add --replace - --master 127.0.0.1:6000",
+        "job add night.backup --cron 0_2_*_*_* --timezone Europe/Berlin -- tar cf /backup/etc.tar /etc",
+        "job add report --cpus 2 --mem 512 --cmd date --env A=b --env C=d --restart --user nobody --disk 1",
+        "job add import --image registry.example.org/tools:3 -- /bin/import --all", "job run night.backup",
+        "job run -d night.backup", "job show night.backup", "job inspect night.backup", "job history night.backup",
+        "job log -f night.backup", "job log night.backup 20261123020000AbCdE --stderr", "job stop night.backup",
+        "job stop night.backup 20261123020000AbCdE", "job schedule night.backup --cron x --no-overlap --deadline 60",
+        "job schedule night.backup --disable", "job schedule night.backup --rm", "job rm night.backup --force",
         "config", "config --config /srv/config.yaml --output json", "completions bash", "completions fish",
     ]
 
@@ -38,6 +46,8 @@ struct CommandLineTests {
         "cluster token", "cluster token create --uses many", "cluster token revoke", "run echo hello",
         "run --cpu 1 -- true",
         "run --instances", "task", "task log", "task kill", "task kill a b", "task list --al", "node inspect",
+        "job", "job run", "job run a b",
+        "job add", "job add x --cpus many", "job schedule x --rm --enable", "job schedule x --enable --disable",
         "framework teardown", "role", "why", "why a b", "completions", "config extra", "--nonsense",
     ]
 

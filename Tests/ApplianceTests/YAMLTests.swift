@@ -7,7 +7,8 @@ struct YAMLTests {
         guard case .mapping(let entries, _) = value else { return #expect(Bool(false), "not a mapping") }
         #expect(entries.map(\.key) == ["b", "a"])
         #expect(entries.map(\.line) == [1, 2])
-        #expect(entries[1].value == .sequence([.scalar("x", line: 3), .scalar("y z", line: 4)], line: 3))
+        #expect(
+            entries[1].value == .sequence([.scalar("x", line: 3), .scalar("y z", line: 4, isPlain: false)], line: 3))
     }
 
     @Test func `deep, long and foreign text is refused`() {

@@ -1,9 +1,9 @@
 """Runs a program, or a test in this process, against a cluster of its own made by `rondo dev`.
 
-    python3 Tests/System/dev_cluster.py RONDO [--agents N] [--log FILE] -- COMMAND [ARGUMENT ...]
+    python3 Tests/System/dev_cluster.py RONDO [--agents N] [--log FILE] [--with OPTION ...] -- COMMAND [ARGUMENT ...]
 
-COMMAND finds MASTER (host:port) and SERVER_PID in its environment. Exits with COMMAND's code, or 70 when the cluster
-did not start, not stop, or left something behind.
+COMMAND finds MASTER (host:port), RONDO and SERVER_PID in its environment. Exits with COMMAND's code, or 70 when the
+cluster did not start, not stop, or left something behind.
 """
 
 import argparse
@@ -30,8 +30,8 @@ def free_port():
 class DevCluster:
     """`rondo dev` for as long as a `with` lasts. What it left behind is in `left` afterwards."""
 
-    def __init__(self, rondo, agents=2, log=None):
-        self.rondo, self.agents = os.path.abspath(rondo), agents
+    def __init__(self, rondo, agents=2, log=None, options=()):
+        self.rondo, self.agents, self.options = os.path.abspath(rondo), agents, list(options)
         self.log = log
         self.process = None
         self.left = []
@@ -41,6 +41,7 @@ class DevCluster:
         self.port = free_port()
         self.master = "127.0.0.1:%d" % self.port
         command = [self.rondo, "dev", "--agents", str(self.agents), "--listen", self.master]
+        command += self.options
         output = open(self.log, "wb") if self.log else subprocess.DEVNULL
         try:
             # A session of its own: a Ctrl-C at the terminal is ours to pass on.
@@ -101,11 +102,12 @@ class DevCluster:
 def main():
     parser = argparse.ArgumentParser(
         description="runs a command against a cluster made by 'rondo dev'",
-        usage="%(prog)s RONDO [--agents N] [--log FILE] -- COMMAND [ARGUMENT ...]",
+        usage="%(prog)s RONDO [--agents N] [--log FILE] [--with OPTION] -- COMMAND [ARGUMENT ...]",
     )
     parser.add_argument("rondo", help="path of the program")
     parser.add_argument("--agents", type=int, default=2)
     parser.add_argument("--log", help="file for the cluster's output")
+    parser.add_argument("--with", dest="options", action="append", default=[], help="--with=--jobs: an option of rondo dev")
     mine, command = sys.argv[1:], []
     if "--" in mine:
         at = mine.index("--")
@@ -116,7 +118,7 @@ def main():
     # A timeout's TERM must not leave the cluster running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
-    cluster = DevCluster(arguments.rondo, arguments.agents, arguments.log)
+    cluster = DevCluster(arguments.rondo, arguments.agents, arguments.log, arguments.options)
     try:
         cluster.start()
     except Failed as problem:
@@ -126,7 +128,8 @@ def main():
     sys.stdout.flush()
     code = 70
     try:
-        environment = dict(os.environ, MASTER=cluster.master, SERVER_PID=str(cluster.process.pid))
+        environment = dict(os.environ, MASTER=cluster.master, RONDO=cluster.rondo)
+        environment["SERVER_PID"] = str(cluster.process.pid)
         code = subprocess.call(command, env=environment)
     finally:
         began = time.monotonic()

@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images sessions network oci
-#   podman containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images recipes sessions
+#   network oci podman containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
-    echo "       images|sessions|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|jobs|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
+    echo "       images|recipes|sessions|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images sessions network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images recipes sessions network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -36,13 +36,13 @@ summary=$logs/summary
 failed=0
 
 # Runs one suite on a cluster of its own: what one leaves on a cluster cannot confuse the next. Arguments: name,
-# limit in seconds, script.
+# limit in seconds, script, options of `rondo dev`.
 suite() {
     wanted "$1" || return 0
     echo
     echo "== $1"
-    timeout -k 10 "$2" "$python" "$here/dev_cluster.py" "$rondo" --agents 2 --log "$logs/$1-cluster.log" -- \
-        "$python" "$clients/$3" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    timeout -k 10 "$2" "$python" "$here/dev_cluster.py" "$rondo" --agents 2 --log "$logs/$1-cluster.log" \
+        ${4:+"--with=$4"} -- "$python" "$clients/$3" >"$logs/$1.log" 2>"$logs/$1-errors.log"
     code=$?
     cat "$logs/$1.log"
     verdict "$1" "$code" "$2"
@@ -67,6 +67,14 @@ suite pymesos 110 pymesos_test.py
 suite mesoshttp 60 mesoshttp_test.py
 suite http 90 http_test.py
 suite bad 120 bad_input.py
+
+# Jobs, by the program's own commands, by the command line of DC/OS and by a client of Metronome.
+if wanted jobs; then
+    saved=$python
+    python=$(timeout -k 5 300 "$clients/setup_dcos.sh") || { echo "the clients of DC/OS could not be installed"; exit 1; }
+    suite jobs 100 ../System/jobs.py --jobs
+    python=$saved
+fi
 
 # Several nodes in network namespaces. Arguments: name, limit in seconds, script, and what of it is to run.
 namespaces() {
@@ -103,7 +111,8 @@ if wanted network; then
     fi
 fi
 
-# What changes a machine and takes that back, on machines that are thrown away. Arguments: name, limit, script.
+# What changes a machine and takes that back, on machines that are thrown away. Arguments: name, limit, script, and words
+# that name what of it is to run.
 machine() {
     wanted "$1" || return 0
     echo
@@ -111,7 +120,9 @@ machine() {
     # The system's own, which has the system's packages such as python3-yaml.
     own=/usr/bin/python3
     [ -x "$own" ] || own=$python
-    timeout -k 15 "$2" "$own" "$here/$3" "$rondo" >"$logs/$1.log" 2>"$logs/$1-errors.log"
+    # Word splitting is meant: each is a word.
+    # shellcheck disable=SC2086
+    timeout -k 15 "$2" "$own" "$here/$3" "$rondo" ${4:-} >"$logs/$1.log" 2>"$logs/$1-errors.log"
     code=$?
     grep -v '^ok ' "$logs/$1.log"
     verdict "$1" "$code" "$2"
@@ -121,6 +132,8 @@ machine purge 200 purge.py
 machine provisioning 150 provisioning.py
 machine unit 150 unit.py
 machine images 180 images.py
+# All of them are tried by `make images`; every day those that are made in seconds.
+machine recipes 150 recipes.py 'same busybox redis'
 
 # Commands in the containers of tasks. The foreign command lines bring their own Pythons.
 namespaces sessions 150 sessions.py

@@ -82,7 +82,7 @@ public struct Configuration: Sendable {
         switch document {
         case .mapping(let entries, _): try take(entries, prefix: "", path: path)
         // A file of comments only.
-        case .scalar("", _): return
+        case .scalar("", _, _): return
         case .scalar, .sequence:
             throw ConfigurationError("\(path) line \(document.line): settings are written as KEY: VALUE")
         }
@@ -111,11 +111,11 @@ public struct Configuration: Sendable {
         of value: YAMLValue, for key: ConfigurationKey, _ place: Source
     ) throws(ConfigurationError) -> String {
         switch value {
-        case .scalar(let text, _): return text
+        case .scalar(let text, _, _): return text
         case .sequence(let items, _) where key.kind == .attributes || key.kind == .resources:
             var parts: [String] = []
             for item in items {
-                guard case .scalar(let text, let line) = item else {
+                guard case .scalar(let text, let line, _) = item else {
                     throw ConfigurationError("\(place): '\(key.rawValue)' takes a list of text, see line \(item.line)")
                 }
                 guard !text.contains(";") else {

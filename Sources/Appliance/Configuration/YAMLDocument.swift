@@ -2,11 +2,11 @@ import CYAML
 
 /// A value of a YAML document, with the line it stands on so that errors can name it.
 ///
-/// Only what configuration needs: mappings with unique plain keys, sequences and scalars as text. Anchors, aliases and
-/// tags are refused: they let a small file stand for a huge one.
+/// Only what configuration and descriptions of jobs and services need: mappings with unique plain keys, sequences and
+/// scalars as text. Anchors, aliases and tags are refused: they let a small file stand for a huge one.
 public indirect enum YAMLValue: Equatable, Sendable {
-    /// Text, quoted or plain.
-    case scalar(String, line: Int)
+    /// Text; what is plain, neither quoted nor a block, may mean a number or a truth value.
+    case scalar(String, line: Int, isPlain: Bool = true)
     /// A list.
     case sequence([YAMLValue], line: Int)
     /// Keys in the order of the file.
@@ -15,7 +15,7 @@ public indirect enum YAMLValue: Equatable, Sendable {
     /// Where the value begins, from 1.
     public var line: Int {
         switch self {
-        case .scalar(_, let line), .sequence(_, let line), .mapping(_, let line): line
+        case .scalar(_, let line, _), .sequence(_, let line), .mapping(_, let line): line
         }
     }
 }
@@ -68,7 +68,11 @@ public enum YAMLDocument {
 }
 
 private struct Event {
-    enum Kind: Equatable { case scalar(String), openSequence, openMapping, closeSequence, closeMapping, end }
+    enum Kind: Equatable {
+        case scalar(String, isPlain: Bool)
+        case openSequence, openMapping, closeSequence, closeMapping, end
+    }
+
     var kind: Kind
     var line: Int
 }
@@ -112,7 +116,7 @@ private struct Reader {
         defer { yaml_event_delete(&event) }
         let line = Int(event.start_mark.line) + 1
         func refuse(_ what: String) -> Result<Event?, YAMLError> {
-            .failure(YAMLError(line: line, message: "\(what) are not supported in configuration; write the value out"))
+            .failure(YAMLError(line: line, message: "\(what) are not supported here; write the value out"))
         }
         switch event.type {
         case YAML_STREAM_END_EVENT: return .success(Event(kind: .end, line: line))
@@ -123,7 +127,8 @@ private struct Reader {
             if scalar.tag != nil { return refuse("tags") }
             let text = String(
                 decoding: UnsafeBufferPointer(start: scalar.value, count: Int(scalar.length)), as: UTF8.self)
-            return .success(Event(kind: .scalar(text), line: line))
+            let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE
+            return .success(Event(kind: .scalar(text, isPlain: isPlain), line: line))
         case YAML_SEQUENCE_START_EVENT:
             if event.data.sequence_start.anchor != nil { return refuse("anchors") }
             if event.data.sequence_start.tag != nil { return refuse("tags") }
@@ -162,7 +167,7 @@ private struct Reader {
             throw YAMLError(line: event.line, message: "the file has too many values")
         }
         switch event.kind {
-        case .scalar(let text): return .scalar(text, line: event.line)
+        case .scalar(let text, let isPlain): return .scalar(text, line: event.line, isPlain: isPlain)
         case .openSequence:
             var items: [YAMLValue] = []
             while position < events.count, events[position].kind != .closeSequence {
@@ -175,7 +180,7 @@ private struct Reader {
             var seen: Set<String> = []
             while position < events.count, events[position].kind != .closeMapping {
                 let key = try take(events)
-                guard case .scalar(let name) = key.kind else {
+                guard case .scalar(let name, _) = key.kind else {
                     throw YAMLError(line: key.line, message: "a key must be plain text")
                 }
                 guard seen.insert(name).inserted else {

@@ -22,7 +22,7 @@ extension Route {
         case .document(.version), .ping, .dcosVersion, .loginProviders, .login, .clusterCertificate, .loginPage:
             return .open
         // The body says what it takes.
-        case .scheduler, .operatorCalls, .teardown, .buildInfo: return .known
+        case .scheduler, .operatorCalls, .teardown, .buildInfo, .metadata, .capabilities: return .known
         case .agent, .agentStream: return .right(.takePart(.agent))
         case .document, .prometheus, .statusPage, .redirect, .names: return .right(.view(.state, of: nil))
         case .file: return .right(.view(.logs, of: nil))

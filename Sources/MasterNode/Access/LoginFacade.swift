@@ -99,6 +99,26 @@ struct LoginFacade: Sendable {
         return .text(.ok, pem, type: "application/x-x509-ca-cert")
     }
 
+    /// `GET /metadata`
+    func metadata() -> GatewayResponse {
+        .json { json in
+            json.field("CLUSTER_ID", node.cluster.id)
+            json.field("PUBLIC_IPV4", node.master.address)
+        }
+    }
+
+    /// `GET /capabilities`: only what is served here, because the command line of DC/OS uses all that it finds.
+    func capabilities() -> GatewayResponse {
+        var response = GatewayResponse.json { json in
+            json.listField("capabilities") { json in
+                if node.settings.servesJobs { json.object { $0.field("name", "METRONOME" as StaticString) } }
+            }
+        }
+        // Letter by letter: clients look for the type that they asked for in the one that comes.
+        response.headers[.contentType] = "application/vnd.dcos.capabilities+json;charset=utf-8;version=v1"
+        return response
+    }
+
     /// `GET /dcos-metadata/dcos-version.json`
     func version() -> GatewayResponse {
         .json { json in

@@ -35,11 +35,28 @@ struct LocalSession: SchedulerSession {
 
     func call(_ call: SchedulerCall, of framework: FrameworkID) async throws(SchedulerCallError) {
         facade.node.metrics.called(call.name)
+        do throws(SchedulerCallError) { try await perform(call, of: framework) } catch {
+            await record(framework, status: error.status, reason: error.message)
+            throw error
+        }
+        await record(framework, status: 202, reason: nil)
+    }
+
+    private func perform(_ call: SchedulerCall, of framework: FrameworkID) async throws(SchedulerCallError) {
         let reply: Reply
         do { reply = try await facade.perform(call, of: framework, name) } catch { throw SchedulerCallError(error) }
         if case .refused(let refusal, let message) = reply {
             throw SchedulerCallError(status: refusal.rawValue, message: message)
         }
+    }
+
+    /// Writes down what the framework launched or ended, as is done for those that come over HTTP. Nobody asked for it by
+    /// name at this moment, so it is the framework itself that did it.
+    private func record(_ framework: FrameworkID, status: Int, reason: String?) async {
+        guard var note = facade.visitor.note.take() else { return }
+        note.who = "framework:\(framework)"
+        facade.visitor.note.set(note)
+        await facade.node.trail.record(facade.visitor, nil, status: status == 0 ? 500 : status, reason: reason)
     }
 
     func close() async {

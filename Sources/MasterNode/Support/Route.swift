@@ -28,6 +28,10 @@ enum Route: Hashable, Sendable {
     case dcosVersion
     /// What the command line of DC/OS looks at to see whether it has to log in.
     case buildInfo
+    /// Which cluster this is, for the command line of DC/OS.
+    case metadata
+    /// Which of DC/OS' services there are, for its command line.
+    case capabilities
     case loginProviders
     case login
     case loginPage
@@ -121,6 +125,8 @@ enum Route: Hashable, Sendable {
         case ["ping"]: return .ping
         case ["dcos-metadata", "dcos-version.json"]: return .dcosVersion
         case ["pkgpanda", "active.buildinfo.full.json"]: return .buildInfo
+        case ["metadata"]: return .metadata
+        case ["capabilities"]: return .capabilities
         case ["ca", "dcos-ca.crt"]: return .clusterCertificate
         case ["acs", "api", "v1", "auth", "providers"]: return .loginProviders
         case ["acs", "api", "v1", "auth", "login"]: return .login
@@ -182,7 +188,7 @@ enum Route: Hashable, Sendable {
         switch self {
         case .scheduler, .agent, .agentStream, .operatorCalls, .teardown: [.post]
         case .document, .file, .prometheus, .statusPage, .ping, .dcosVersion, .buildInfo, .loginProviders, .loginPage,
-            .clusterCertificate, .names:
+            .clusterCertificate, .names, .metadata, .capabilities:
             [.get, .head]
         case .login: [.post]
         case .dcosUsers(let name): name == nil ? [.get, .head] : [.get, .head, .put, .patch, .delete]

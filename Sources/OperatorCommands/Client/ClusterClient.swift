@@ -91,19 +91,36 @@ struct ClusterClient: Sendable {
         }
     }
 
-    /// A refusal; DC/OS' interface has another word for it.
+    /// A refusal; DC/OS' interface has another word for it, and those of jobs and services say what is wrong where.
     private struct Failure: Decodable {
+        struct Detail: Decodable {
+            var path: String?
+            var errors: [String]?
+        }
+
         var message: String?
         var description: String?
+        var details: [Detail]?
+
+        /// Everything in one line; a detail without a path is about the whole.
+        var text: String? {
+            guard let words = message ?? description else { return nil }
+            let found = (details ?? []).prefix(20).map { detail in
+                let errors = (detail.errors ?? []).joined(separator: ", ")
+                let path = detail.path ?? ""
+                return path.isEmpty || path == "/" ? errors : "\(path) \(errors)"
+            }
+            return found.isEmpty ? words : "\(words): \(found.joined(separator: "; "))"
+        }
     }
 
     static func refusal(_ status: Int, _ answer: [UInt8]) -> ApplianceError {
         let plain = String(decoding: answer.prefix(2_000), as: UTF8.self)
         let failure = try? JSONDecoder().decode(Failure.self, from: Data(answer))
-        let words = failure?.message ?? failure?.description ?? plain
+        let words = failure?.text ?? plain
         let message = words.split(separator: "\n").joined(separator: " ")
         return ApplianceError(
-            status == 401 || status == 403 ? .notPermitted : .failure,
+            status == 401 || status == 403 ? .notPermitted : status == 503 ? .unavailable : .failure,
             message.isEmpty ? "the master answers with status \(status)" : message)
     }
 

@@ -1,0 +1,286 @@
+"""The images of Images/: made, pushed to Debian's registry by skopeo, pulled by `rondo image pull`, and run.
+
+    python3 Tests/System/recipes.py path/to/rondo [WORD ...]
+
+Needs root, docker-registry, skopeo, and a network for apt the first time; what was made is kept in .build/images. Programs
+of the images run in mount namespaces of this run on their unpacked files, and listen on loopback.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, os.pardir, "Clients"))
+
+from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+
+ROOT = os.path.join(HERE, os.pardir, os.pardir)
+
+
+def run(command, timeout=60, environment=None):
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+        env=dict(os.environ, **(environment or {})))
+    return done.returncode, done.stdout, done.stderr
+
+
+def ok(*command, timeout=60):
+    code, out, err = run(list(command), timeout)
+    check(code == 0, " ".join(command), "ended with", code, out[-400:], err[-800:])
+    return out
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class Bench:
+    """The folder of this run, the registry, and the images as they are pulled."""
+
+    def __init__(self, program):
+        self.program = program
+        self.path = tempfile.mkdtemp(prefix="rondo-recipes-", dir=os.environ.get("TMPDIR", "/tmp"))
+        at_end(lambda: shutil.rmtree(self.path, ignore_errors=True))
+        self.store = os.path.join(self.path, "node")
+        os.mkdir(self.store)
+        self.images = {}
+
+    def start_registry(self):
+        self.registry = "127.0.0.1:%d" % free_port()
+        config = os.path.join(self.path, "registry.yml")
+        with open(config, "w") as out:
+            json.dump({
+                "version": 0.1, "log": {"level": "error", "accesslog": {"disabled": True}},
+                "storage": {"filesystem": {"rootdirectory": os.path.join(self.path, "registry")}},
+                "http": {"addr": self.registry}}, out)
+        process = subprocess.Popen(
+            ["docker-registry", "serve", config], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        at_end(lambda: (process.kill(), process.wait()))
+        eventually(lambda: get("http://%s/v2/" % self.registry) is not None, 10, "the registry")
+
+    def image(self, *words):
+        return ok(self.program, "image", *words, "--data", self.store)
+
+    def pulled(self, name):
+        """The image by way of the registry: its description."""
+        if name not in self.images:
+            archive = built(name)
+            target = "docker://%s/%s:1" % (self.registry, name)
+            ok("skopeo", "copy", "--quiet", "--dest-tls-verify=false", "oci-archive:" + archive, target)
+            reference = "%s/%s:1" % (self.registry, name)
+            self.image("pull", reference)
+            found = json.loads(self.image("inspect", reference, "--output", "json"))
+            found["directories"] = self.image("inspect", reference, "--layers").split()
+            self.images[name] = found
+        return self.images[name]
+
+
+def built(name):
+    return ok(os.path.join(ROOT, "Images", "build"), bench.program, name, timeout=170).strip()
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+    except OSError:
+        return None
+
+
+ENTER = """
+set -e
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+ip link set lo up
+# Overlay does not stack on every overlay: what is written goes to memory.
+mount -t tmpfs tmpfs "$WORK"
+mkdir "$WORK/upper" "$WORK/work" "$WORK/root"
+mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" "$WORK/root"
+cd "$WORK/root"
+mount -t proc proc proc
+mount -t tmpfs -o mode=755 dev dev
+for each in null zero random urandom; do touch dev/$each; mount --bind /dev/$each dev/$each; done
+mkdir dev/shm
+mount -t tmpfs -o mode=1777 shm dev/shm
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+export PATH=$IMAGE_PATH
+exec /usr/sbin/"$@"
+"""
+
+
+class Container:
+    """A program of an image, on its files with a layer to write on, in namespaces of its own."""
+
+    count = 0
+
+    def __init__(self, name, *words, environment=None):
+        image = bench.pulled(name)
+        Container.count += 1
+        work = os.path.join(bench.path, "c%d" % Container.count)
+        os.mkdir(work)
+        variables = dict(each.split("=", 1) for each in image["env"])
+        variables.update(environment or {})
+        variables["IMAGE_PATH"] = variables.pop("PATH", "/usr/bin")
+        variables.update(LOWER=":".join(image["directories"]), WORK=work)
+        command = ["chroot", *self.user(image), work + "/root", *image["entrypoint"], *(words or image["cmd"])]
+        self.log = os.path.join(bench.path, "c%d.log" % Container.count)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-c", ENTER, "sh", *command],
+                env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        at_end(self.kill)
+
+    @staticmethod
+    def user(image):
+        """The user by number: chroot cannot look a name up in files below."""
+        if not image["user"]:
+            return []
+        with open(os.path.join(image["directories"][0], "etc/passwd")) as lines:
+            parts = next(line.split(":") for line in lines if line.startswith(image["user"] + ":"))
+        return ["--userspec=+%s:+%s" % (parts[2], parts[3]), "--groups="]
+
+    def inner(self):
+        with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)) as children:
+            found = children.read().split()
+        check(found, "the namespaces are not made yet")
+        return found[0]
+
+    def enter(self, *command, whole=True):
+        """A command inside: of the image, or one of this machine in the container's network only."""
+        kinds = ["--net", "--mount", "--pid", "--root", "--wd"] if whole else ["--net"]
+        return run(["nsenter", "--target", self.inner(), *kinds, "--", *command])
+
+    def until(self, wanted, what, *command, **options):
+        def look():
+            check(self.process.poll() is None, what, "but it has ended:", self.words())
+            return wanted in self.enter(*command, **options)[1]
+
+        eventually(look, 30, what, pause=0.2)
+
+    def words(self):
+        with open(self.log, errors="replace") as log:
+            return log.read()
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends the program and returns its code. A first process gets only the signals that it has asked for."""
+        os.kill(int(self.inner()), number)
+        return self.process.wait(20)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def out_of(name, *words):
+    container = Container(name, *words)
+    equal(container.process.wait(30), 0, "the code of %s in %s: %s" % (words, name, container.words()))
+    return container.words()
+
+
+@test
+def same_twice():
+    """the same recipe gives the same image, and what is there is not made again"""
+    path = built("busybox")
+    before = os.stat(path).st_mtime_ns
+    equal((built("busybox"), os.stat(path).st_mtime_ns), (path, before), "the image that was there")
+
+    def digest():
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+
+    first = digest()
+    os.unlink(path)
+    equal((built("busybox"), digest()), (path, first), "the image that is made again")
+
+
+@test
+def busybox():
+    """busybox has a shell and its programs, and takes less than 3 MB"""
+    found = out_of("busybox", "sh", "-c", "echo $((6 * 7)) | sed s/4/x/; test -d /tmp && whoami")
+    equal(found, "x2\nroot\n", "what the shell says")
+    check(bench.pulled("busybox")["size"] < 3 << 20, "the size is", bench.pulled("busybox")["size"])
+
+
+@test
+def nginx():
+    """nginx serves pages and its health, and ends with its requests at SIGQUIT"""
+    image = bench.pulled("nginx")
+    equal((image["exposedPorts"], image["stopSignal"]), (["80/tcp"], "SIGQUIT"), "the image")
+    server = Container("nginx")
+    server.until("nginx on Rondo", "the page", "curl", "-s", "http://127.0.0.1/", whole=False)
+    equal(server.enter("curl", "-s", "http://[::1]/health", whole=False)[1], "ok\n", "the health")
+    check("GET / " in server.words(), "the log is not on standard output:", server.words())
+    equal(server.stop(signal.SIGQUIT), 0, "the code after SIGQUIT")
+
+
+@test
+def redis():
+    """redis keeps what redis-cli gives it"""
+    server = Container("redis")
+    server.until("PONG", "the answer", "/usr/bin/redis-cli", "ping")
+    server.enter("/usr/bin/redis-cli", "set", "a", "b")
+    equal(server.enter("/usr/bin/redis-cli", "get", "a")[1], "b\n", "the value")
+    equal(server.stop(), 0, "the code after SIGTERM")
+
+
+@test
+def postgresql():
+    """postgresql makes its database, takes the password and answers psql; without a password it says what to do"""
+    lacking = Container("postgresql")
+    equal(lacking.process.wait(20), 78, "the code without a password")
+    check("POSTGRES_PASSWORD" in lacking.words(), "what to do is not said:", lacking.words())
+    server = Container("postgresql", environment={"POSTGRES_PASSWORD": "a b'c"})
+
+    def psql(password):
+        return ("/usr/bin/env", "PGPASSWORD=" + password, "/usr/lib/postgresql/15/bin/psql", "-h", "127.0.0.1", "-U",
+                "postgres", "-Atc", "select sum(n) from generate_series(1, 100) n")
+
+    server.until("5050", "the sum", *psql("a b'c"))
+    check("authentication failed" in server.enter(*psql("wrong"))[2], "a wrong password is taken")
+    equal(server.stop(signal.SIGINT), 0, "the code after SIGINT: " + server.words()[-400:])
+
+
+@test
+def python():
+    """python has its standard library"""
+    found = out_of(
+        "python", "-c", "import ssl, sqlite3, json, lzma, bz2, ctypes, decimal, asyncio, zoneinfo, uuid, curses, readline;"
+        " print(sqlite3.connect(':memory:').execute('select 6 * 7').fetchone(), zoneinfo.ZoneInfo('Asia/Tokyo'))")
+    equal(found, "(42,) Asia/Tokyo\n", "what it says")
+
+
+@test
+def web():
+    """web says which version it is, gets ill and well when told, and is not healthy while it ends"""
+    server = Container("web", environment={"VERSION": "7", "STOP_SECONDS": "2"})
+
+    def ask(path):
+        return server.enter("curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8080" + path, whole=False)[1]
+
+    server.until("version 7", "the answer", "curl", "-s", "http://127.0.0.1:8080/", whole=False)
+    equal(ask("/health"), "ok\n200", "the health")
+    equal((ask("/fail"), ask("/health")), ("ok\n200", "ill\n503"), "the health of what is ill")
+    equal((ask("/heal"), ask("/health")), ("ok\n200", "ok\n200"), "the health of what is well again")
+    os.kill(int(server.inner()), signal.SIGTERM)
+    eventually(lambda: ask("/health") == "stopping\n503", 5, "the health of what ends")
+    check("version 7" in ask("/"), "what ends does not answer")
+    equal(server.process.wait(10), 0, "the code after SIGTERM")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    bench = Bench(os.path.abspath(sys.argv[1]))
+    bench.start_registry()
+    finish(*run_tests(TESTS, sys.argv[2:], limit=170))
