@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images network oci podman
+#   suites: pymesos mesoshttp http bad services nodes secured reach addresses purge provisioning unit images network oci podman
 #   containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
     echo "       images|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services nodes secured reach addresses purge provisioning unit images network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 python=
-if wanted pymesos || wanted mesoshttp || wanted secured; then
+if wanted pymesos || wanted mesoshttp || wanted services || wanted secured; then
     python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
 fi
 : "${python:=python3}"
@@ -67,6 +67,16 @@ suite pymesos 110 pymesos_test.py
 suite mesoshttp 60 mesoshttp_test.py
 suite http 90 http_test.py
 suite bad 120 bad_input.py
+
+# Services by Marathon's interface, on clusters that the suite makes itself.
+if wanted services; then
+    echo
+    echo "== services"
+    timeout -k 15 120 "$python" "$here/services.py" "$rondo" >"$logs/services.log" 2>"$logs/services-errors.log"
+    code=$?
+    cat "$logs/services.log"
+    verdict services "$code" 120
+fi
 
 # Several nodes in network namespaces. Arguments: name, limit in seconds, script, and what of it is to run.
 namespaces() {
