@@ -47,7 +47,7 @@ run: program ## Start a node with two agents, run real work through offers, show
 
 # Tests that watch clocks, processes and control groups of the machine run one after the other and apart from those
 # that keep both cores busy.
-IO_TESTS := 'AgentNodeTests|ApplianceTests|FrameworkRuntimeTests|GossipTests|HTTPGatewayTests|ImageStoreTests|JobsFrameworkTests|LinuxSystemTests|MasterNodeTests|NameServiceTests|NetworkingTests|StateStoreTests|ContainerRuntimeTests|TaskMonitorTests'
+IO_TESTS := 'AgentNodeTests|ApplianceTests|FrameworkRuntimeTests|GossipTests|HTTPGatewayTests|ImageStoreTests|JobsFrameworkTests|LinuxSystemTests|MasterNodeTests|NameServiceTests|NetworkingTests|ServicesFrameworkTests|StateStoreTests|ContainerRuntimeTests|TaskMonitorTests'
 
 .PHONY: test
 test: build ## Install what the tests need and run them (unit, simulation, integration; integration needs root).

@@ -369,7 +369,7 @@ let tests: [Target] = [
         name: "MasterNodeTests",
         dependencies: [
             "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
-            "MasterNode", "Membership", "MesosWire", "StateStore", "Transport",
+            "MasterNode", "Membership", "MesosWire", "ServicesFramework", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

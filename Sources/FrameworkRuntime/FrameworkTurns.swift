@@ -111,6 +111,8 @@ struct FrameworkTurns<Logic: FrameworkLogic> {
 
     private mutating func turn(_ entries: [FrameworkDriver<Logic>.Entry]) async throws(FrameworkFailure) {
         guard var logic else { return }
+        // Taken out, or the first change would copy all that it touches.
+        self.logic = nil
         let now = parts.clock.now()
         var turns: [FrameworkTurn<Logic.Reply>] = []
         var snapshots: [FrameworkDriver<Logic>.Promise<Logic>] = []

@@ -84,7 +84,7 @@ struct FailureTests {
         bench.send(
             .put(
                 .sample("/web") {
-                    $0.healthChecks = [HealthCheck(kind: .http)]
+                    $0.healthChecks = [Deployments.HealthCheck(kind: .http)]
                     $0.healthChecks[0].port = 80
                     $0.healthChecks[0].gracePeriodSeconds = 30
                     $0.healthChecks[0].maxConsecutiveFailures = 2

@@ -37,13 +37,27 @@ struct UpgradeTests {
         #expect(bench.core.counts(of: ServiceID("/web")).running == count)
     }
 
+    @Test func `a restart replaces all instances with others of the same configuration`() {
+        let id = ServiceID("/web")
+        var bench = Bench()
+        bench.send(.put(.sample("/web", 3)))
+        bench.settle()
+        let before = Set(bench.core.instances(of: id).map(\.record.id))
+        bench.send(.restart(id, force: false))
+        bench.settle()
+        let after = Set(bench.core.instances(of: id).map(\.record.id))
+        #expect(after.count == 3 && after.isDisjoint(with: before))
+        #expect(bench.core.deploymentViews.isEmpty)
+        #expect(bench.core.versions(of: id).count == 2)
+    }
+
     @Test func `old instances stay until new ones are healthy, and unhealthy new ones stop the upgrade`() {
         let id = ServiceID("/web")
         var bench = Bench()
         func version(_ command: String) -> ServiceDefinition {
             .sample("/web", 2) {
                 $0.cmd = command
-                $0.healthChecks = [HealthCheck(kind: .command)]
+                $0.healthChecks = [Deployments.HealthCheck(kind: .command)]
                 $0.healthChecks[0].command = .shell("true")
             }
         }

@@ -79,7 +79,8 @@ struct BadApp: Sendable {
         .app("id", ""), .app("id", "null"), .app("id", #""""#), .app("id", #""/""#), .app("id", #""/A""#),
         .app("id", #""/a_b""#), .app("id", #""/-a""#), .app("id", #""/a-""#), .app("id", #""/a b""#),
         .app("id", #""/a/restart""#), .app("id", #""/a/tasks""#), .app("id", #""/a/versions""#),
-        .app("id", #""/a/./B""#), .app("id", #""/a..b""#), .app("id", "\"/" + String(repeating: "a", count: 141) + "\""),
+        .app("id", #""/a/./B""#), .app("id", #""/a..b""#),
+        .app("id", "\"/" + String(repeating: "a", count: 141) + "\""),
         .app("cmd", #""""#), .app("cmd", "", at: "/"), .app("args", #"["x"]"#, at: "/"),
         .app("args", "[1]", at: "/args(0)"), .app("args", #"["a",null]"#, at: "/args(1)"), .app("user", #""""#),
         .app("user", #""a\u0000b""#), .app("cmd", #""a\u0000b""#),
@@ -194,10 +195,16 @@ struct BadApp: Sendable {
         .container(#""volumes":[{"containerPath":"a","external":{"name":"x"}}]"#, at: "/volumes(0)/external"),
         .app("container", #"{"portMappings":[{"containerPort":80}]}"#, at: "/"),
         .app(
-            [("container", #"{"portMappings":[{"containerPort":-1}]}"#), ("networks", #"[{"mode":"container/bridge"}]"#)],
+            [
+                ("container", #"{"portMappings":[{"containerPort":-1}]}"#),
+                ("networks", #"[{"mode":"container/bridge"}]"#),
+            ],
             at: "/container/portMappings(0)/containerPort"),
         .app(
-            [("container", #"{"portMappings":[{"hostPort":99999}]}"#), ("networks", #"[{"mode":"container/bridge"}]"#)],
+            [
+                ("container", #"{"portMappings":[{"hostPort":99999}]}"#),
+                ("networks", #"[{"mode":"container/bridge"}]"#),
+            ],
             at: "/container/portMappings(0)/hostPort"),
         .app(
             [
@@ -223,7 +230,8 @@ struct BadApp: Sendable {
         .health(#""portIndex":-1"#, at: ""), .health(#""port":70000"#, at: "/port"),
         .health(#""port":80,"portIndex":0"#, at: ""), .health(#""gracePeriodSeconds":-1"#, at: "/gracePeriodSeconds"),
         .health(#""intervalSeconds":0"#, at: "/intervalSeconds"),
-        .health(#""timeoutSeconds":0"#, at: "/timeoutSeconds"), .health(#""timeoutSeconds":1.5"#, at: "/timeoutSeconds"),
+        .health(#""timeoutSeconds":0"#, at: "/timeoutSeconds"),
+        .health(#""timeoutSeconds":1.5"#, at: "/timeoutSeconds"),
         .health(#""delaySeconds":-1"#, at: "/delaySeconds"), .health(#""ipProtocol":"IPv5""#, at: "/ipProtocol"),
         .health(#""ipProtocol":"IPv6""#, at: ""),
         .health(#""maxConsecutiveFailures":-1"#, at: "/maxConsecutiveFailures"),
@@ -231,9 +239,11 @@ struct BadApp: Sendable {
         .app("healthChecks", #"[{"portIndex":0},{"portIndex":0}]"#),
         .app("healthChecks", #"[{"protocol":"MESOS_HTTP"},{"protocol":"MESOS_TCP"}]"#, at: "/"),
         .app("healthChecks", #"[{"portIndex":0}]"#), .app("healthChecks", "[1]", at: "/healthChecks(0)"),
-        .app("check", "{}"), .app("check", #"{"http":{},"tcp":{}}"#), .app("check", #"{"exec":{}}"#, at: "/check/exec/command"),
+        .app("check", "{}"), .app("check", #"{"http":{},"tcp":{}}"#),
+        .app("check", #"{"exec":{}}"#, at: "/check/exec/command"),
         .app("check", #"{"exec":{"command":{"shell":""}}}"#, at: "/check/exec/command/shell"),
-        .app("check", #"{"tcp":{"portIndex":3}}"#), .app("check", #"{"tcp":{},"intervalSeconds":-1}"#, at: "/check/intervalSeconds"),
+        .app("check", #"{"tcp":{"portIndex":3}}"#),
+        .app("check", #"{"tcp":{},"intervalSeconds":-1}"#, at: "/check/intervalSeconds"),
         .app(
             [("portDefinitions", #"[{"name":"http-api"}]"#), ("readinessChecks", "[{}]")], at: "/readinessChecks"),
         .readiness(#""protocol":"TCP""#, at: "/protocol"), .readiness(#""name":"""#, at: "/name"),

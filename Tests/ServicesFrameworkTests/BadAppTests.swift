@@ -29,8 +29,10 @@ struct BadAppTests {
                 (#"{"id":"/g","dependencies":[1]}"#, "/dependencies(0)"), (#"{"id":"/g","more":1}"#, "/more"),
                 (#"{"id":"/g","pods":[{"id":"p","containers":[]}]}"#, "/pods(0)"),
                 (#"{"id":"/g","apps":[{"id":"/h/a","cmd":"x"}]}"#, "/groups(0)/apps(0)"),
-                (#"{"id":"/g","apps":[{"id":"a","cmd":"x","dependencies":["../b"]},"#
-                    + #"{"id":"b","cmd":"x","dependencies":["../a"]}]}"#, "/"),
+                (
+                    #"{"id":"/g","apps":[{"id":"a","cmd":"x","dependencies":["../b"]},"#
+                        + #"{"id":"b","cmd":"x","dependencies":["../a"]}]}"#, "/"
+                ),
             ]
             for (body, path) in bad {
                 let answer = try await api.call(.post, "/v2/groups", body)
@@ -50,7 +52,8 @@ struct BadAppTests {
     }
 
     @Test(arguments: [
-        "", "{", "nope", "{\"id\":}", "\u{0}", "[[[[", "{\"id\":\"a\",}", "{\"a\":1e999}", "{\"a\":01}", "{\"a\":\"\u{1}\"}",
+        "", "{", "nope", "{\"id\":}", "\u{0}", "[[[[", "{\"id\":\"a\",}", "{\"a\":1e999}", "{\"a\":01}",
+        "{\"a\":\"\u{1}\"}",
         "{} x", "{\"a\" 1}", "\"\\ud800\"", "[1,]", "tru", "-", "1.", "{'a':1}",
         String(repeating: "[", count: 10_000), String(repeating: "{\"a\":", count: 5_000),
     ])
@@ -67,7 +70,8 @@ struct BadAppTests {
 
     @Test func `a definition that is too large is refused`() async throws {
         try await ServicesAPIFixture.with { api in
-            let labels = (0..<4_000).map { "\"l\($0)\":\"\(String(repeating: "x", count: 90))\"" }.joined(separator: ",")
+            let labels = (0..<4_000).map { "\"l\($0)\":\"\(String(repeating: "x", count: 90))\"" }.joined(
+                separator: ",")
             let answer = try await api.call(.post, "/v2/apps", #"{"id":"/a","cmd":"x","labels":{"# + labels + "}}")
             #expect(answer.status == 422 && answer.body.paths == ["/"])
         }

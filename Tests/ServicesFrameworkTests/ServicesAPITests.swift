@@ -172,12 +172,15 @@ struct ServicesAPITests {
                 .post, "/v2/groups", #"{"id":"/g","dependencies":["/shop"],"apps":[{"id":"a","cmd":"x"}]}"#)
             _ = try await api.call(.put, "/v2/apps/shop/web?force=true", #"{"instances":2,"env":{"A":"ü\u0001"}}"#)
             before = try await api.call(.get, "/v2/groups").body
-            #expect(try await api.call(.get, "/v2/deployments").body.count == 2)
         }
         try await ServicesAPIFixture.with(store: store) { api in
-            #expect(try await api.call(.get, "/v2/groups").body == before)
-            #expect(try await api.call(.get, "/v2/deployments").body.count == 2)
-            #expect(try await api.call(.get, "/v2/apps/shop/web/versions").body["versions"]?.count == 2)
+            let (groups, deployments, versions) = (
+                try await api.call(.get, "/v2/groups").body, try await api.call(.get, "/v2/deployments").body,
+                try await api.call(.get, "/v2/apps/shop/web/versions").body
+            )
+            #expect(groups == before)
+            #expect(deployments.count == 2)
+            #expect(versions["versions"]?.count == 2)
         }
     }
 

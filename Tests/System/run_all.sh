@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images recipes sessions
-#   network oci podman containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad services jobs nodes secured reach addresses purge provisioning unit images recipes
+#   sessions network oci podman containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|jobs|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
-    echo "       images|recipes|sessions|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|jobs|nodes|secured|reach|addresses|purge|" >&2
+    echo "       provisioning|unit|images|recipes|sessions|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad jobs nodes secured reach addresses purge provisioning unit images recipes sessions network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services jobs nodes secured reach addresses purge provisioning unit images recipes sessions network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 python=
-if wanted pymesos || wanted mesoshttp || wanted secured; then
+if wanted pymesos || wanted mesoshttp || wanted services || wanted secured; then
     python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
 fi
 : "${python:=python3}"
@@ -74,6 +74,16 @@ if wanted jobs; then
     python=$(timeout -k 5 300 "$clients/setup_dcos.sh") || { echo "the clients of DC/OS could not be installed"; exit 1; }
     suite jobs 100 ../System/jobs.py --jobs
     python=$saved
+fi
+
+# Services by Marathon's interface, on clusters that the suite makes itself.
+if wanted services; then
+    echo
+    echo "== services"
+    timeout -k 15 120 "$python" "$here/services.py" "$rondo" >"$logs/services.log" 2>"$logs/services-errors.log"
+    code=$?
+    cat "$logs/services.log"
+    verdict services "$code" 120
 fi
 
 # Several nodes in network namespaces. Arguments: name, limit in seconds, script, and what of it is to run.

@@ -1,5 +1,5 @@
 /// A command of a check.
-public enum CheckCommand: Hashable, Sendable, Codable {
+public enum CheckCommand: Hashable, Sendable {
     /// A line for `/bin/sh -c`.
     case shell(String)
     /// A program and its arguments.
@@ -7,9 +7,9 @@ public enum CheckCommand: Hashable, Sendable, Codable {
 }
 
 /// Whether an instance is well: asked again and again; too many failures in a row end it.
-public struct HealthCheck: Hashable, Sendable, Codable {
+public struct HealthCheck: Hashable, Sendable {
     /// What is asked. Those with MESOS, and COMMAND, are part of the task in Mesos; here agents do all of them.
-    public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
         case http = "HTTP"
         case https = "HTTPS"
         case tcp = "TCP"
@@ -57,9 +57,9 @@ public struct HealthCheck: Hashable, Sendable, Codable {
 }
 
 /// A check whose result is only shown.
-public struct StatusCheck: Hashable, Sendable, Codable {
+public struct StatusCheck: Hashable, Sendable {
     /// What is asked.
-    public enum Kind: Hashable, Sendable, Codable {
+    public enum Kind: Hashable, Sendable {
         /// An HTTP request; the scheme is `HTTP` or `HTTPS`.
         case http(port: Int?, portIndex: Int?, path: String?, scheme: String)
         /// A TCP connection.
@@ -82,7 +82,7 @@ public struct StatusCheck: Hashable, Sendable, Codable {
 }
 
 /// Whether an instance is ready to serve; asked during deployments, until it is.
-public struct ReadinessCheck: Hashable, Sendable, Codable {
+public struct ReadinessCheck: Hashable, Sendable {
     /// For people.
     public var name = "readinessCheck"
     /// Whether HTTPS instead of HTTP.

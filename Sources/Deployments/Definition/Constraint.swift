@@ -1,7 +1,7 @@
 /// Where instances may run: a property of the agent, and what it must be.
-public struct Constraint: Hashable, Sendable, Codable {
+public struct Constraint: Hashable, Sendable {
     /// What the property must be.
-    public enum Operator: String, Hashable, Sendable, Codable, CaseIterable {
+    public enum Operator: String, Hashable, Sendable, CaseIterable {
         /// Different for every instance.
         case unique = "UNIQUE"
         /// The same for all instances, or the value.

@@ -1,13 +1,13 @@
 /// The container of a service.
-public struct Container: Hashable, Sendable, Codable {
+public struct Container: Hashable, Sendable {
     /// Which containerizer's rules apply.
-    public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
         case mesos = "MESOS"
         case docker = "DOCKER"
     }
 
     /// A parameter of `docker run`.
-    public struct Parameter: Hashable, Sendable, Codable {
+    public struct Parameter: Hashable, Sendable {
         /// The option's name.
         public var key: String
         /// Its value.
@@ -21,7 +21,7 @@ public struct Container: Hashable, Sendable, Codable {
     }
 
     /// An image and what Docker knows beside it.
-    public struct Image: Hashable, Sendable, Codable {
+    public struct Image: Hashable, Sendable {
         /// Its reference.
         public var reference: String
         /// Whether the registry is asked even when the image is there.
@@ -56,15 +56,15 @@ public struct Container: Hashable, Sendable, Codable {
 }
 
 /// Something mounted into a container.
-public struct Volume: Hashable, Sendable, Codable {
+public struct Volume: Hashable, Sendable {
     /// Whether it can be written to.
-    public enum Mode: String, Hashable, Sendable, Codable, CaseIterable {
+    public enum Mode: String, Hashable, Sendable, CaseIterable {
         case readOnly = "RO"
         case readWrite = "RW"
     }
 
     /// A volume that outlives its instance; refused until there are such volumes.
-    public struct Persistent: Hashable, Sendable, Codable {
+    public struct Persistent: Hashable, Sendable {
         /// `root`, `path` or `mount`.
         public var type: String?
         /// MiB.
@@ -90,7 +90,7 @@ public struct Volume: Hashable, Sendable, Codable {
     }
 
     /// A volume that somebody else provides; refused until there are such volumes.
-    public struct External: Hashable, Sendable, Codable {
+    public struct External: Hashable, Sendable {
         /// Its name.
         public var name: String?
         /// Who provides it.
@@ -116,7 +116,7 @@ public struct Volume: Hashable, Sendable, Codable {
     }
 
     /// Where it comes from.
-    public enum Source: Hashable, Sendable, Codable {
+    public enum Source: Hashable, Sendable {
         /// A path of the agent, or relative to the work directory.
         case host(String)
         /// A name of the definition's `secrets`.

@@ -1,7 +1,7 @@
 public import ClusterModel
 
 /// A group: services, pods and further groups, with what must run before all of them. The root group is all there is.
-public struct GroupDefinition: Hashable, Sendable, Codable {
+public struct GroupDefinition: Hashable, Sendable {
     /// Its name.
     public var id: ServiceID
     /// The services directly in it.

@@ -1,7 +1,7 @@
 /// A network that instances are attached to.
-public struct Network: Hashable, Sendable, Codable {
+public struct Network: Hashable, Sendable {
     /// The kinds of network.
-    public enum Mode: String, Hashable, Sendable, Codable, CaseIterable {
+    public enum Mode: String, Hashable, Sendable, CaseIterable {
         /// The agent's own.
         case host
         /// The agent's bridge, with an address per container and ports mapped to it.
@@ -26,7 +26,7 @@ public struct Network: Hashable, Sendable, Codable {
 }
 
 /// A port on the agent, for host networking.
-public struct PortDefinition: Hashable, Sendable, Codable {
+public struct PortDefinition: Hashable, Sendable {
     /// The number on the agent if `requirePorts`, else the service port; 0 for any.
     public var port: Int
     /// A name, unique in the service.
@@ -46,7 +46,7 @@ public struct PortDefinition: Hashable, Sendable, Codable {
 }
 
 /// A port of a container, and the port on the agent that leads to it.
-public struct PortMapping: Hashable, Sendable, Codable {
+public struct PortMapping: Hashable, Sendable {
     /// The port in the container; 0 for the same number as on the agent.
     public var containerPort: Int
     /// The port on the agent; 0 for any, nil for none.

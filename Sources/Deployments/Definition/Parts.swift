@@ -1,5 +1,5 @@
 /// The value of an environment variable.
-public enum EnvironmentValue: Hashable, Sendable, Codable {
+public enum EnvironmentValue: Hashable, Sendable {
     /// As it stands.
     case text(String)
     /// The name of one of the definition's `secrets`.
@@ -7,7 +7,7 @@ public enum EnvironmentValue: Hashable, Sendable, Codable {
 }
 
 /// A file that is put into the work directory before the command starts.
-public struct Artifact: Hashable, Sendable, Codable {
+public struct Artifact: Hashable, Sendable {
     /// Where it is.
     public var uri: String
     /// Whether an archive is unpacked.
@@ -33,7 +33,7 @@ public struct Artifact: Hashable, Sendable, Codable {
 }
 
 /// How much of a resource may be used beyond what was asked for.
-public enum ResourceLimit: Hashable, Sendable, Codable {
+public enum ResourceLimit: Hashable, Sendable {
     /// As much as there is.
     case unlimited
     /// That much.
@@ -41,7 +41,7 @@ public enum ResourceLimit: Hashable, Sendable, Codable {
 }
 
 /// Limits above what was asked for.
-public struct ResourceLimits: Hashable, Sendable, Codable {
+public struct ResourceLimits: Hashable, Sendable {
     /// Of cores.
     public var cpus: ResourceLimit?
     /// Of MiB of memory.
@@ -55,7 +55,7 @@ public struct ResourceLimits: Hashable, Sendable, Codable {
 }
 
 /// What an executor takes beside its tasks.
-public struct ExecutorResources: Hashable, Sendable, Codable {
+public struct ExecutorResources: Hashable, Sendable {
     /// Cores.
     public var cpus: Double
     /// MiB of memory.
@@ -72,7 +72,7 @@ public struct ExecutorResources: Hashable, Sendable, Codable {
 }
 
 /// Linux settings of a container.
-public struct LinuxSettings: Hashable, Sendable, Codable {
+public struct LinuxSettings: Hashable, Sendable {
     /// The seccomp profile's name.
     public var seccompProfile: String?
     /// Whether no profile applies; nil when nothing was said of seccomp.
@@ -87,7 +87,7 @@ public struct LinuxSettings: Hashable, Sendable, Codable {
 }
 
 /// Deprecated in Marathon, where it has no effect any more.
-public struct Residency: Hashable, Sendable, Codable {
+public struct Residency: Hashable, Sendable {
     /// Without effect.
     public var relaunchEscalationTimeoutSeconds: Int
     /// Without effect.

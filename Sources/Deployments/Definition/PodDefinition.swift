@@ -1,7 +1,7 @@
 public import ClusterModel
 
 /// Containers that run together on one agent, share its network and volumes, and live and die together.
-public struct PodDefinition: Hashable, Sendable, Codable {
+public struct PodDefinition: Hashable, Sendable {
     /// Its name.
     public var id: ServiceID
     /// Its containers; at least one.
@@ -55,7 +55,7 @@ public struct PodDefinition: Hashable, Sendable, Codable {
 }
 
 /// A container of a pod.
-public struct PodContainer: Hashable, Sendable, Codable {
+public struct PodContainer: Hashable, Sendable {
     /// Its name, unique in the pod.
     public var name: String
     /// What it runs; the image's own command when nil.
@@ -102,7 +102,7 @@ public struct PodContainer: Hashable, Sendable, Codable {
 }
 
 /// A port of a pod's container.
-public struct Endpoint: Hashable, Sendable, Codable {
+public struct Endpoint: Hashable, Sendable {
     /// Its name, unique in the pod.
     public var name: String
     /// The port in the container; nil with host networking, 0 for the same number as on the agent.
@@ -131,7 +131,7 @@ public struct Endpoint: Hashable, Sendable, Codable {
 }
 
 /// The image of a pod's container.
-public struct PodImage: Hashable, Sendable, Codable {
+public struct PodImage: Hashable, Sendable {
     /// Its reference; all images are of Docker's or OCI's kind.
     public var reference: String
     /// Whether the registry is asked even when the image is there.
@@ -153,9 +153,9 @@ public struct PodImage: Hashable, Sendable, Codable {
 }
 
 /// What a check of a pod's container asks; exactly one of the three.
-public struct PodProbe: Hashable, Sendable, Codable {
+public struct PodProbe: Hashable, Sendable {
     /// An HTTP request to an endpoint.
-    public struct HTTP: Hashable, Sendable, Codable {
+    public struct HTTP: Hashable, Sendable {
         /// The endpoint's name.
         public var endpoint: String
         /// What is asked for; `/` when nil.
@@ -187,7 +187,7 @@ public struct PodProbe: Hashable, Sendable, Codable {
 }
 
 /// Whether a pod's container is well.
-public struct PodHealthCheck: Hashable, Sendable, Codable {
+public struct PodHealthCheck: Hashable, Sendable {
     /// What is asked.
     public var probe: PodProbe
     /// Failures in this time after the start do not count, until it was healthy once.
@@ -206,7 +206,7 @@ public struct PodHealthCheck: Hashable, Sendable, Codable {
 }
 
 /// A check of a pod's container whose result is only shown.
-public struct PodCheck: Hashable, Sendable, Codable {
+public struct PodCheck: Hashable, Sendable {
     /// What is asked.
     public var probe: PodProbe
     /// Seconds from one question to the next.
@@ -221,9 +221,9 @@ public struct PodCheck: Hashable, Sendable, Codable {
 }
 
 /// A volume that containers of a pod can mount.
-public struct PodVolume: Hashable, Sendable, Codable {
+public struct PodVolume: Hashable, Sendable {
     /// Where it comes from.
-    public enum Source: Hashable, Sendable, Codable {
+    public enum Source: Hashable, Sendable {
         /// Made for the instance, gone with it.
         case ephemeral
         /// A path of the agent, or relative to the work directory.
@@ -247,7 +247,7 @@ public struct PodVolume: Hashable, Sendable, Codable {
 }
 
 /// A volume of a pod in one of its containers.
-public struct VolumeMount: Hashable, Sendable, Codable {
+public struct VolumeMount: Hashable, Sendable {
     /// The volume's name.
     public var name: String
     /// Where it appears.

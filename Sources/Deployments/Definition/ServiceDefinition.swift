@@ -9,7 +9,7 @@ public typealias ServiceVersion = UnixTime
 /// What Marathon accepts in older forms (`ports`, `uris`, `ipAddress`, `container.docker.network`,
 /// `container.docker.portMappings`) is brought into this form by whoever reads the JSON. Numbers are kept as they were
 /// sent, so that `validate` can say what is wrong with them; `normalized` fills in what follows from other fields.
-public struct ServiceDefinition: Hashable, Sendable, Codable {
+public struct ServiceDefinition: Hashable, Sendable {
     /// Its name.
     public var id: ServiceID
     /// A line for `/bin/sh -c`.
@@ -101,7 +101,7 @@ public struct ServiceDefinition: Hashable, Sendable, Codable {
 }
 
 /// Which version a definition is, and since when its parts hold.
-public struct VersionInfo: Hashable, Sendable, Codable {
+public struct VersionInfo: Hashable, Sendable {
     /// The version.
     public var version: ServiceVersion
     /// The version in which the number of instances changed last.

@@ -1,5 +1,5 @@
 /// How soon something that fails is started again.
-public struct BackoffStrategy: Hashable, Sendable, Codable {
+public struct BackoffStrategy: Hashable, Sendable {
     /// Seconds to wait after the first failure.
     public var seconds: Double
     /// What the wait is multiplied with at each further failure.
@@ -33,7 +33,7 @@ extension Duration {
 }
 
 /// How many instances are up while all of them are replaced.
-public struct UpgradeStrategy: Hashable, Sendable, Codable {
+public struct UpgradeStrategy: Hashable, Sendable {
     /// The part of the instances that stays up and healthy, from 0 to 1.
     public var minimumHealthCapacity: Double
     /// The part that may run beyond the number of instances, from 0 to 1.
@@ -64,7 +64,7 @@ public struct UpgradeStrategy: Hashable, Sendable, Codable {
 }
 
 /// What becomes of instances whose agent is out of reach.
-public enum UnreachableStrategy: Hashable, Sendable, Codable {
+public enum UnreachableStrategy: Hashable, Sendable {
     /// They are waited for.
     case disabled
     /// They are replaced after the first time and given up after the second, both in seconds.
@@ -75,7 +75,7 @@ public enum UnreachableStrategy: Hashable, Sendable, Codable {
 }
 
 /// Which instances are ended first when there are too many.
-public enum KillSelection: String, Hashable, Sendable, Codable, CaseIterable {
+public enum KillSelection: String, Hashable, Sendable, CaseIterable {
     case youngestFirst = "YOUNGEST_FIRST"
     case oldestFirst = "OLDEST_FIRST"
 }

@@ -1,5 +1,5 @@
 /// What can be deployed: a service or a pod. Here is what both have, so that planning and placing know no difference.
-public enum Workload: Hashable, Sendable, Codable {
+public indirect enum Workload: Hashable, Sendable {
     case service(ServiceDefinition)
     case pod(PodDefinition)
 

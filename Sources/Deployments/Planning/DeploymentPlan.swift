@@ -50,7 +50,7 @@ public struct DeploymentStep: Hashable, Sendable, Codable {
 }
 
 /// A service or pod before and after a deployment; nil where it is not there.
-public struct DeploymentChange: Hashable, Sendable, Codable {
+public struct DeploymentChange: Hashable, Sendable {
     /// Before.
     public var original: Workload?
     /// After.
@@ -72,7 +72,7 @@ public struct DeploymentChange: Hashable, Sendable, Codable {
 ///
 /// A plan depends on the two trees alone: the same trees give the same plan. It holds only what it changes, so that it
 /// stays small in a large tree.
-public struct DeploymentPlan: Hashable, Sendable, Codable {
+public struct DeploymentPlan: Hashable, Sendable {
     /// Its name.
     public var id: DeploymentID
     /// When it was made.

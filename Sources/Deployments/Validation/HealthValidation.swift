@@ -36,7 +36,7 @@ extension ServiceDefinition {
         let portIndex: Int?
         switch check.kind {
         case .command(let command):
-            found.add(command.violations, below: "/check/exec/command")
+            found.add(command.violations(shell: "/shell"), below: "/check/exec/command")
             return
         case .http(let number, let index, _, _): (port, portIndex) = (number, index)
         case .tcp(let number, let index): (port, portIndex) = (number, index)
@@ -61,7 +61,7 @@ extension HealthCheck {
         if let path { found.length(path, 0...DefinitionLimits.text, "/path") }
         if kind == .command {
             if let command {
-                found.add(command.violations, below: "/command")
+                found.add(command.violations(shell: "/value"), below: "/command")
             } else {
                 found.add("/command", "not defined")
             }
@@ -75,10 +75,11 @@ extension HealthCheck {
 }
 
 extension CheckCommand {
-    var violations: [Violation] {
+    /// - Parameter shell: the name of the field that holds a line for the shell.
+    func violations(shell: String) -> [Violation] {
         var found = Violations()
         switch self {
-        case .shell(let line): found.check(!line.isEmpty, "/value", "must not be empty")
+        case .shell(let line): found.check(!line.isEmpty, shell, "must not be empty")
         case .arguments(let arguments):
             found.check(!arguments.isEmpty, "/argv", "must not be empty")
             found.atMost(arguments.count, DefinitionLimits.texts, "/argv")

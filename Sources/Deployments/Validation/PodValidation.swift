@@ -90,7 +90,7 @@ extension PodContainer {
                 pod.legacySharedCgroups != true, "/resourceLimits",
                 "resourceLimits cannot be defined if legacySharedCgroups is enabled")
         }
-        if let command { found.add(command.violations, below: "/exec/command") }
+        if let command { found.add(command.violations(shell: "/shell"), below: "/exec/command") }
         if command == nil { found.check(image != nil, "/", "a container needs an exec command or an image") }
         found.add(environment.violations(secrets: pod.secrets), below: "/environment")
         found.add(artifacts.violations, below: "/artifacts")
@@ -183,7 +183,7 @@ extension PodProbe {
         if let tcpEndpoint {
             found.check(known.contains(tcpEndpoint), "/tcp/endpoint", "contained in the container endpoints")
         }
-        if let command { found.add(command.violations, below: "/exec/command") }
+        if let command { found.add(command.violations(shell: "/shell"), below: "/exec/command") }
         return found.found
     }
 }

@@ -10,6 +10,11 @@ public struct Violation: Hashable, Sendable {
         self.path = path
         self.message = message
     }
+
+    /// The same of something that is part of something else, at a path there.
+    public func below(_ path: String) -> Violation {
+        Violation(path: path + (self.path == "/" && !path.isEmpty ? "" : self.path), message: message)
+    }
 }
 
 /// Something a definition can ask for that a cluster may be unable to do. What it cannot do is refused, and never left

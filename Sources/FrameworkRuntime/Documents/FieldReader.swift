@@ -48,7 +48,9 @@ public struct FieldReader {
     }
 
     /// Notes what is wrong with a field; with an empty name, with the object.
-    public mutating func note(_ name: String, _ message: String) { defects.append(FieldDefect(path(of: name), message)) }
+    public mutating func note(_ name: String, _ message: String) {
+        defects.append(FieldDefect(path(of: name), message))
+    }
     /// Notes what somebody else found.
     public mutating func add(_ more: [FieldDefect]) { defects += more }
 

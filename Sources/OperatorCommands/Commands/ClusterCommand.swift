@@ -100,7 +100,10 @@ struct ClusterCommand: AsyncParsableCommand {
         @Option(
             help: ArgumentHelp("How long a restarted master waits for its agents. (default: 30s)", valueName: "time"))
         var recoveryWindow: String?
-        @Flag(help: "Serve jobs, by Metronome's interface under /service/metronome.") var jobs = false
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Serve jobs, by Metronome's interface under /service/metronome. (default: --jobs)")
+        var jobs: Bool?
         @Flag(
             inversion: .prefixedNo,
             help: "Serve services, by Marathon's interface under /service/marathon. (default: --services)")
@@ -125,7 +128,8 @@ struct ClusterCommand: AsyncParsableCommand {
         func run() async throws {
             let configuration = try node.load([
                 .role: role, .name: name, .masterPort: masterPort, .unreachableAfter: unreachableAfter,
-                .recoveryWindow: recoveryWindow, .jobs: jobs ? "true" : nil, .services: services.map { $0 ? "true" : "false" }, .plainListen: plainListen,
+                .recoveryWindow: recoveryWindow, .jobs: jobs.map { $0 ? "true" : "false" },
+                .services: services.map { $0 ? "true" : "false" }, .plainListen: plainListen,
                 .plainInsecure: plainInsecure ? "true" : nil, .keyFile: keyFile,
                 .certificateLifetime: certificateLifetime,
             ])

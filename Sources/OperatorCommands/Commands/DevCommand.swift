@@ -26,7 +26,10 @@ struct DevCommand: AsyncParsableCommand {
     var resources: String?
     @Option(help: ArgumentHelp("Properties of all agents, such as rack:a;disk:ssd.", valueName: "attributes"))
     var attributes: String?
-    @Flag(help: "Serve jobs, by Metronome's interface under /service/metronome.") var jobs = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Serve jobs, by Metronome's interface under /service/metronome. (default: --jobs)")
+    var jobs: Bool?
     @Option(
         help: ArgumentHelp(
             "Where names of the cluster are answered: auto, off or an address with port. (default: auto)",
@@ -43,8 +46,8 @@ struct DevCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try file.load([
             .devAgents: agents, .devListen: listen, .agentPort: agentPort, .resources: resources,
-            .attributes: attributes, .jobs: jobs ? "true" : nil, .services: services.map { $0 ? "true" : "false" },
-            .namesListen: namesListen, .logLevel: logLevel,
+            .attributes: attributes, .jobs: jobs.map { $0 ? "true" : "false" },
+            .services: services.map { $0 ? "true" : "false" }, .namesListen: namesListen, .logLevel: logLevel,
         ])
         let cluster = try DevCluster(configuration)
         try await cluster.run(until: StopSignals.listen())

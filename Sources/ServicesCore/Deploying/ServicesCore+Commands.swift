@@ -20,7 +20,7 @@ extension ServicesCore {
     private mutating func carryOut(_ command: ServicesCommand) throws(CommandError) -> ServicesReply {
         switch command {
         case .create(let workload, let force):
-            if root.workload(workload.id) != nil || root.group(workload.id) != nil {
+            if !workload.id.isRoot, root.workload(workload.id) != nil || root.group(workload.id) != nil {
                 throw CommandError(.exists(workload.id))
             }
             return try put([WorkloadUpdate(workload: workload)], force)
@@ -75,14 +75,16 @@ extension ServicesCore {
             }
             let workload = normalized(update.workload, &ports)
             let path = updates.count > 1 ? "(\(index))" : ""
-            violations += workload.violations(rules(for: workload.id)).map {
-                Violation(path: path + $0.path, message: $0.message)
-            }
+            violations += workload.violations(rules(for: workload.id)).map { $0.below(path) }
             accepted.append(workload)
         }
         guard violations.isEmpty else { throw CommandError(.invalid(violations)) }
         return try change(force, isRestart: isRestart) { root, version in
-            for workload in accepted { root.put(workload, version: version) }
+            for var workload in accepted {
+                // A restart changes nothing else, and would be no difference.
+                if isRestart { workload.versionInfo = VersionInfo(first: version) }
+                root.put(workload, version: version)
+            }
         }
     }
 
@@ -132,18 +134,14 @@ extension ServicesCore {
                 case .service(let accepted) = normalized(.service(service), &ports)
             else { continue }
             result.services?[index] = accepted
-            violations += accepted.violations(rules(for: accepted.id)).map {
-                Violation(path: "/apps(\(index))" + $0.path, message: $0.message)
-            }
+            violations += accepted.violations(rules(for: accepted.id)).map { $0.below("/apps(\(index))") }
         }
         for index in update.pods?.indices ?? 0..<0 {
             guard let pod = update.pods?[index], case .pod(let accepted) = normalized(.pod(pod), &ports) else {
                 continue
             }
             result.pods?[index] = accepted
-            violations += accepted.violations(rules(for: accepted.id)).map {
-                Violation(path: "/pods(\(index))" + $0.path, message: $0.message)
-            }
+            violations += accepted.violations(rules(for: accepted.id)).map { $0.below("/pods(\(index))") }
         }
         for index in update.groups?.indices ?? 0..<0 {
             guard let group = update.groups?[index] else { continue }
@@ -151,7 +149,7 @@ extension ServicesCore {
                 result.groups?[index] = try normalized(group, &ports)
             } catch {
                 guard case .invalid(let inner) = error.refusal else { throw error }
-                violations += inner.map { Violation(path: "/groups(\(index))" + $0.path, message: $0.message) }
+                violations += inner.map { $0.below("/groups(\(index))") }
             }
         }
         guard violations.isEmpty else { throw CommandError(.invalid(violations)) }

@@ -2,7 +2,7 @@ public import ClusterModel
 public import Deployments
 
 /// How an instance is, in Marathon's words.
-public enum InstanceCondition: String, Hashable, Sendable, Codable, CaseIterable {
+public enum InstanceCondition: String, Hashable, Sendable, CaseIterable {
     case provisioned = "Provisioned"
     case staging = "Staging"
     case starting = "Starting"
@@ -126,7 +126,7 @@ public struct DeploymentView: Hashable, Sendable {
 }
 
 /// Why an offer could not be used: the first of these that applies, as in Marathon.
-public enum RejectReason: String, Hashable, Sendable, Codable, CaseIterable {
+public enum RejectReason: String, Hashable, Sendable, CaseIterable {
     case unfulfilledRole = "UnfulfilledRole"
     case unfulfilledConstraint = "UnfulfilledConstraint"
     case noCorrespondingReservation = "NoCorrespondingReservationFound"

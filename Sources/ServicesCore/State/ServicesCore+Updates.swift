@@ -58,7 +58,16 @@ extension ServicesCore {
                 instance.runningSince = now.elapsed
             }
         }
-        if let isHealthy = status.isHealthy { task.isHealthy = isHealthy }
+        if let isHealthy = status.isHealthy {
+            // What is said again in answer to a question is no further result.
+            if task.isHealthy != isHealthy || !isHealthy && status.reason != .reconciliation {
+                if task.health.isEmpty { task.health.append(HealthView()) }
+                task.health[0].note(
+                    HealthReport(task: status.taskID, isHealthy: isHealthy, cause: status.message, at: status.timestamp)
+                )
+            }
+            task.isHealthy = isHealthy
+        }
         instance.tasks[index] = task
     }
 

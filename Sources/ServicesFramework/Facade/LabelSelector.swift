@@ -49,7 +49,8 @@ struct LabelSelector: Hashable, Sendable {
         for (mark, isNegative) in [("==", false), ("!=", true)] {
             let bytes = Array(text.utf8)
             let sign = Array(mark.utf8)
-            guard let index = bytes.indices.dropLast().first(where: { bytes[$0] == sign[0] && bytes[$0 + 1] == sign[1] })
+            guard
+                let index = bytes.indices.dropLast().first(where: { bytes[$0] == sign[0] && bytes[$0 + 1] == sign[1] })
             else { continue }
             let key = trimmed(String(decoding: bytes[..<index], as: UTF8.self))
             let value = trimmed(String(decoding: bytes[(index + 2)...], as: UTF8.self))

@@ -88,7 +88,8 @@ extension ServicesFacade {
             return Self.message(.conflict, "Group \(place) is already created. Use PUT to change this group.")
         }
         return answer(
-            try await ask(.putGroup(wish.update, mustBeNew: true, force: force)), .created, at: "/v2/groups" + place.path)
+            try await ask(.putGroup(wish.update, mustBeNew: true, force: force)), .created,
+            at: "/v2/groups" + place.path)
     }
 
     private func wish(id: ServiceID?, in base: ServiceID) async throws -> GroupReading.Wish {

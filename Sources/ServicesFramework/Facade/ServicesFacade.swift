@@ -138,7 +138,8 @@ struct ServicesFacade: Sendable {
                 let mountsHost = container.volumes.contains {
                     if case .host(let path) = $0.source { path.hasPrefix("/") } else { false }
                 }
-                reachesHost = container.image?.isPrivileged == true || mountsHost
+                reachesHost =
+                    container.image?.isPrivileged == true || mountsHost
                     || container.image?.parameters.isEmpty == false || container.linux?.isSeccompUnconfined == true
             }
         case .pod(let pod):
@@ -170,7 +171,8 @@ struct ServicesFacade: Sendable {
     // MARK: answers
 
     /// `{deploymentId, version}`, or why not.
-    func answer(_ reply: ServicesReply, _ status: HTTPResponse.Status = .ok, at path: String? = nil) -> GatewayResponse {
+    func answer(_ reply: ServicesReply, _ status: HTTPResponse.Status = .ok, at path: String? = nil) -> GatewayResponse
+    {
         switch reply {
         case .deployment(let id, let version):
             var response = Self.json(status) { json in

@@ -12,7 +12,9 @@ enum ContainerReading {
         let image = reader.one("docker") { Self.image(&$0, ports: &inner, network: &legacy) }
         network = legacy
         container.image = image
-        if reader.has("appc") { reader.note("appc", "is not supported; use docker with an image of Docker's or OCI's kind") }
+        if reader.has("appc") {
+            reader.note("appc", "is not supported; use docker with an image of Docker's or OCI's kind")
+        }
         reader.ignore("appc")
         if let mappings = reader.each("portMappings", { mapping(&$0) }) ?? inner { container.portMappings = mappings }
         container.volumes = reader.each("volumes") { volume(&$0) } ?? []

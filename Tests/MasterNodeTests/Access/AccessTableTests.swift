@@ -34,8 +34,8 @@ struct AccessTableTests {
         "/rondo/v1/certificate", "/rondo/v1/keys", "/rondo/v1/keys/rotate", "/rondo/v1/leave", "/rondo/v1/members",
         "/rondo/v1/members/m/evict", "/secrets/v1/secret/default/a/b", "/secrets/v1/secret/default?list=true",
         "/secrets/v1/seal-status/default", "/service/metronome/v1/jobs", "/service/metronome/v1/jobs/j/runs",
-        "/service/metronome/v1/jobs/j", "/service/metronome/ping", "/metadata",
-        "/capabilities",
+        "/service/metronome/v1/jobs/j", "/service/metronome/ping", "/metadata", "/capabilities",
+        "/service/marathon/v2/apps", "/marathon/v2/groups/g", "/v2/deployments", "/service/marathon/ping",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -43,7 +43,7 @@ struct AccessTableTests {
         "/mesos/state", "/master/state.json", "/mesos/master/api/v1/scheduler", "/mesos/slave/a/files/read",
         "/nothing", "/rondo", "/rondo/v1", "/rondo/v1/nothing", "/rondo/v2/join", "/ui", "/ui/loginx", "/acs/api/v1",
         "/acs/api/v1/auth", "/acs/api/v1/users/a/b", "/version/x", "/state/version", "/ca", "/pkgpanda",
-        "/%73tate", "//state", "/state/", "/metadata/x", "/service/marathon/v2/apps", "/service/metronome",
+        "/%73tate", "//state", "/state/", "/metadata/x", "/service/marathon/v2/nothing", "/service/metronome",
     ]
 
     private static func number(of route: Route) -> Int {
@@ -73,6 +73,7 @@ struct AccessTableTests {
         case .jobs: 22
         case .metadata: 23
         case .capabilities: 24
+        case .services: 25
         }
     }
 
@@ -123,7 +124,7 @@ struct AccessTableTests {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...24))
+        #expect(routes == Set(0...25))
         #expect(rondo == Set(0...25))
     }
 

@@ -1,0 +1,428 @@
+"""Services as their users have them: Marathon's interface through its own Python client and DC/OS' command line, both
+unmodified, and a master that is killed in the middle of a deployment.
+
+    python3 Tests/System/services.py RONDO [WORD ...]
+
+Needs the clients of Tests/Clients/setup.sh; works on loopback and leaves nothing.
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from dev_cluster import DevCluster, free_port  # noqa: E402
+from harness import TESTS, Failed, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+
+RONDO = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else sys.exit(__doc__)
+WORK = tempfile.mkdtemp(prefix="rondo-services-")
+at_end(lambda: shutil.rmtree(WORK, ignore_errors=True))
+CLUSTER = DevCluster(RONDO, agents=2, log=os.path.join(WORK, "dev.log"))
+
+
+def call(method, path, body=None, base=None):
+    """Status and JSON of a request to Marathon's interface."""
+    request = urllib.request.Request(
+        (base or "http://%s/service/marathon" % CLUSTER.master) + path,
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text[:1] in (b"{", b"[") else text
+    except urllib.error.HTTPError as error:
+        text = error.read()
+        return error.code, json.loads(text) if text[:1] in (b"{", b"[") else text
+
+
+def app(name, base=None):
+    status, body = call("GET", "/v2/apps" + name, base=base)
+    return body["app"] if status == 200 else None
+
+
+def running(name, count, base=None):
+    """The app once nothing deploys it and so many of its tasks run."""
+
+    def probe():
+        found = app(name, base)
+        well = found and not found["deployments"] and found["tasksRunning"] == count == len(found["tasks"])
+        return found if well else None
+
+    return eventually(probe, 20, "%d running tasks of %s" % (count, name))
+
+
+def ids(found):
+    return {each["id"] for each in found["tasks"]}
+
+
+def gone(name, base=None):
+    eventually(lambda: app(name, base) is None, 20, "end of %s" % name)
+    eventually(lambda: call("GET", "/v2/deployments", base=base)[1] == [], 20, "end of all deployments")
+
+
+# ---- by hand
+
+
+@test
+def by_hand():
+    """An app is started, scaled, upgraded, rolled back, restarted and ended, and a task that dies is replaced"""
+    status, made = call("POST", "/v2/apps", {"id": "/hand/app", "cmd": "sleep 1000", "cpus": 0.05, "mem": 16})
+    equal(status, 201, "status of POST")
+    first = made["version"]
+    running("/hand/app", 1)
+    equal(call("PUT", "/v2/apps/hand/app", {"instances": 4})[0], 200, "status of PUT")
+    before = ids(running("/hand/app", 4))
+    equal(call("PUT", "/v2/apps/hand/app", {"cmd": "sleep 1001"})[0], 200, "status of PUT")
+    after = running("/hand/app", 4)
+    check(not before & ids(after), "an upgrade left old tasks")
+    equal(call("PUT", "/v2/apps/hand/app", {"version": first})[0], 200, "status of a rollback")
+    back = running("/hand/app", 1)
+    equal(back["cmd"], "sleep 1000", "the command after the rollback")
+    call("PUT", "/v2/apps/hand/app", {"instances": 2})
+    before = ids(running("/hand/app", 2))
+    equal(call("POST", "/v2/apps/hand/app/restart")[0], 200, "status of a restart")
+    eventually(lambda: not before & ids(app("/hand/app")), 20, "other tasks after a restart")
+    before = ids(running("/hand/app", 2))
+    victim = sorted(before)[0]
+    equal(call("DELETE", "/v2/apps/hand/app/tasks/" + victim)[1]["task"]["id"], victim, "the killed task")
+    eventually(lambda: victim not in ids(app("/hand/app")), 20, "end of a killed task")
+    running("/hand/app", 2)
+    call("DELETE", "/v2/apps/hand/app")
+    gone("/hand/app")
+
+
+@test
+def failing():
+    """An app that fails is started again with a growing delay, and the queue says why it waits"""
+    call("POST", "/v2/apps", {"id": "/fails", "cmd": "exit 3", "cpus": 0.05, "mem": 16, "backoffSeconds": 30})
+    failure = eventually(lambda: (app("/fails") or {}).get("lastTaskFailure"), 20, "a failure")
+    equal(failure["state"], "TASK_FAILED", "the last failure")
+
+    def queued():
+        queue = call("GET", "/v2/queue")[1]["queue"]
+        return [each for each in queue if each["app"]["id"] == "/fails" and not each["delay"]["overdue"]]
+
+    delay = eventually(queued, 10, "a delay in the queue")[0]["delay"]["timeLeftSeconds"]
+    check(20 <= delay <= 30, "the delay is", delay)
+    call("POST", "/v2/apps", {"id": "/huge", "cmd": "sleep 1", "cpus": 5000, "mem": 16})
+
+    def reason():
+        for each in call("GET", "/v2/queue?embed=lastUnusedOffers")[1]["queue"]:
+            if each["app"]["id"] == "/huge" and each.get("lastUnusedOffers"):
+                return each["lastUnusedOffers"][0]["reason"]
+        return None
+
+    equal(eventually(reason, 20, "an unused offer"), ["InsufficientCpus"], "why the offer was not used")
+    for name in ("/fails", "/huge"):
+        equal(call("DELETE", "/v2/apps%s?force=true" % name)[0], 200, "status of DELETE")
+    for name in ("/fails", "/huge"):
+        gone(name)
+
+
+@test
+def refused():
+    """What the cluster cannot do is refused with its path, never left out"""
+    plain = {"id": "/no", "cmd": "sleep 1"}
+    for more, path in [
+        ({"container": {"type": "MESOS", "docker": {"image": "nginx"}}}, "/container/docker/image"),
+        ({"networks": [{"mode": "container/bridge"}]}, "/networks"),
+        ({"healthChecks": [{"protocol": "HTTP"}]}, "/healthChecks"),
+        ({"readinessChecks": [{"portName": "default"}]}, "/readinessChecks"),
+        ({"residency": {}}, "/residency"),
+        ({"isolation": "microvm"}, "/isolation"),
+        ({"cpus": "much"}, "/cpus"),
+    ]:
+        status, body = call("POST", "/v2/apps", dict(plain, **more))
+        equal(status, 422, "status of %s" % more)
+        check(path in [each["path"] for each in body["details"]], more, body)
+
+
+# ---- the Python client
+
+
+@test
+def python_client():
+    """The marathon client creates, lists, scales, kills and deletes apps and groups"""
+    from marathon import MarathonClient
+    from marathon.models import MarathonApp, MarathonConstraint, MarathonGroup
+
+    client = MarathonClient("http://%s/service/marathon" % CLUSTER.master)
+    check(client.ping() in (b"pong", "pong"), client.ping())
+    equal(client.get_info().name, "marathon", "the name")
+    check(client.get_leader()["leader"], "no leader")
+    seen = []
+
+    def follow():
+        for event in MarathonClient("http://%s/service/marathon" % CLUSTER.master).event_stream():
+            seen.append(type(event).__name__)
+
+    threading.Thread(target=follow, daemon=True).start()
+    eventually(lambda: "MarathonEventStreamAttached" in seen, 10, "the first event")
+    made = client.create_app(
+        "/py/web",
+        MarathonApp(
+            cmd="sleep 1000", cpus=0.05, mem=16, instances=2, constraints=[MarathonConstraint("hostname", "UNIQUE")]
+        ),
+    )
+    equal(made.id, "/py/web", "the new app's id")
+    running("/py/web", 2)
+    shown = client.get_app("/py/web")
+    equal({each.host for each in shown.tasks}, {"agent1", "agent2"}, "the hosts of an app with UNIQUE")
+    equal([each.id for each in client.list_apps(embed_counts=True)], ["/py/web"], "the list of apps")
+    client.scale_app("/py/web", instances=1)
+    running("/py/web", 1)
+    client.update_app("/py/web", MarathonApp(cmd="sleep 1001", constraints=[]))
+    found = running("/py/web", 1)
+    equal(found["cmd"], "sleep 1001", "the command after an update")
+    versions = client.list_versions("/py/web")
+    check(len(versions) >= 3, versions)
+    equal(client.get_version("/py/web", versions[-1]).instances, 2, "the first version's instances")
+    before = ids(found)
+    client.restart_app("/py/web")
+    eventually(lambda: not before & ids(app("/py/web")), 20, "other tasks after a restart")
+    running("/py/web", 1)
+    tasks = client.list_tasks("/py/web")
+    client.kill_task("/py/web", tasks[0].id)
+    eventually(lambda: tasks[0].id not in ids(app("/py/web")), 20, "end of a killed task")
+    running("/py/web", 1)
+    check(len(client.list_tasks()) == 1 and len(client.list_endpoints()) == 1, "tasks and endpoints")
+    equal(client.list_queue(), [], "the queue")
+    client.create_group(
+        MarathonGroup(id="/py/group", apps=[MarathonApp(id="a", cmd="sleep 1", instances=0, cpus=0.05, mem=16)])
+    )
+    check(client.get_group("/py/group").apps, "a group without apps")
+    eventually(lambda: client.list_deployments() == [], 20, "end of all deployments")
+    client.scale_group("/py/group", 2)
+    check(client.list_groups(), "no groups")
+    client.delete_group("/py/group", force=True)
+    client.create_app("/py/huge", MarathonApp(cmd="sleep 1", cpus=5000, mem=16))
+    plan = eventually(client.list_deployments, 10, "a deployment")
+    equal(plan[0].current_actions[0].action, "ScaleApplication", "the current action")
+    equal(client.list_queue()[0].app.id, "/py/huge", "what is in the queue")
+    client.delete_deployment(plan[0].id)
+    gone("/py/huge")
+    client.delete_app("/py/web")
+    gone("/py/web")
+    client.get_metrics()
+    wanted = {
+        "MarathonStatusUpdateEvent",
+        "MarathonDeploymentInfo",
+        "MarathonDeploymentStepSuccess",
+        "MarathonDeploymentSuccess",
+        "MarathonGroupChangeSuccess",
+        "MarathonAppTerminatedEvent",
+        "MarathonInstanceChangedEvent",
+        "MarathonApiPostEvent",
+    }
+    eventually(lambda: wanted <= set(seen), 10, "all kinds of events, of which came %s" % sorted(set(seen)))
+
+
+# ---- DC/OS' command line
+
+
+def dcos(*words, stdin=None, fails=False):
+    """Output of a command of DC/OS' command line."""
+    home = os.path.join(WORK, "dcos")
+    os.makedirs(home, exist_ok=True)
+    config = os.path.join(home, "dcos.toml")
+    if not os.path.exists(config):
+        with open(config, "w") as file:
+            file.write(
+                '[core]\ndcos_url = "http://%s"\ndcos_acs_token = "none"\nreporting = false\ntimeout = 20\n'
+                % CLUSTER.master
+            )
+        os.chmod(config, 0o600)
+    program = os.path.join(os.path.dirname(sys.executable), "dcos")
+    environment = dict(os.environ, DCOS_CONFIG=config, DCOS_DIR=home, HOME=home, PYTHONWARNINGS="ignore")
+    done = subprocess.run(
+        [program] + list(words), input=stdin, env=environment, capture_output=True, text=True, timeout=60
+    )
+    if (done.returncode != 0) != fails:
+        raise Failed("dcos %s: %d\n%s%s" % (" ".join(words), done.returncode, done.stdout, done.stderr[-1500:]))
+    return done.stderr if fails else done.stdout
+
+
+@test
+def command_line():
+    """The command line of DC/OS adds, lists, updates, restarts, debugs and removes apps"""
+    definition = {"id": "/cli/web", "cmd": "sleep 1000", "cpus": 0.05, "mem": 16, "instances": 1}
+    check("Created deployment" in dcos("marathon", "app", "add", stdin=json.dumps(definition)), "app add")
+    running("/cli/web", 1)
+    check("already exists" in dcos("marathon", "app", "add", stdin=json.dumps(definition), fails=True), "app add twice")
+    check("/cli/web" in dcos("marathon", "app", "list"), "app list")
+    equal(json.loads(dcos("marathon", "app", "show", "/cli/web"))["instances"], 1, "app show")
+    dcos("marathon", "app", "update", "/cli/web", "instances=2", "mem=17")
+    running("/cli/web", 2)
+    dcos("marathon", "app", "update", "/cli/web", stdin='{"env": {"A": "1"}}')
+    running("/cli/web", 2)
+    equal(len(json.loads(dcos("marathon", "app", "version", "list", "/cli/web"))), 3, "app version list")
+    lines = dcos("marathon", "task", "list", "/cli/web").splitlines()
+    equal(len(lines), 3, "lines of task list")
+    task = json.loads(dcos("marathon", "task", "list", "--json", "/cli/web"))[0]["id"]
+    equal(json.loads(dcos("marathon", "task", "show", task))["id"], task, "task show")
+    check("Killed tasks" in dcos("marathon", "task", "kill", task), "task kill")
+    running("/cli/web", 2)
+    check("Killed tasks" in dcos("marathon", "app", "kill", "/cli/web"), "app kill")
+    running("/cli/web", 2)
+    dcos("marathon", "app", "restart", "/cli/web")
+    running("/cli/web", 2)
+    check("does not exist" in dcos("marathon", "app", "show", "/none", fails=True), "app show /none")
+    group = {"id": "/cli/group", "apps": [{"id": "a", "cmd": "sleep 1000", "cpus": 0.05, "mem": 16}]}
+    dcos("marathon", "group", "add", stdin=json.dumps(group))
+    running("/cli/group/a", 1)
+    check("/cli/group" in dcos("marathon", "group", "list"), "group list")
+    dcos("marathon", "group", "scale", "/cli/group", "2")
+    running("/cli/group/a", 2)
+    dcos("marathon", "group", "remove", "/cli/group")
+    gone("/cli/group/a")
+    huge = {"id": "/cli/huge", "cmd": "sleep 1", "cpus": 5000, "mem": 16}
+    dcos("marathon", "app", "add", stdin=json.dumps(huge))
+    eventually(
+        lambda: any(
+            each["app"]["id"] == "/cli/huge" and each["processedOffersSummary"]["processedOffersCount"]
+            for each in call("GET", "/v2/queue")[1]["queue"]
+        ),
+        20,
+        "an offer for the queue",
+    )
+    check("/cli/huge" in dcos("marathon", "debug", "list"), "debug list")
+    check("CPUS" in dcos("marathon", "debug", "summary", "/cli/huge"), "debug summary")
+    check("agent" in dcos("marathon", "debug", "details", "/cli/huge"), "debug details")
+    deployment = json.loads(dcos("marathon", "deployment", "list", "--json"))[0]["id"]
+    check("scale" in dcos("marathon", "deployment", "list"), "deployment list")
+    dcos("marathon", "deployment", "rollback", deployment)
+    gone("/cli/huge")
+    equal(json.loads(dcos("marathon", "about"))["name"], "marathon", "about")
+    dcos("marathon", "pod", "list")
+    dcos("marathon", "app", "remove", "/cli/web")
+    gone("/cli/web")
+
+
+# ---- a master that is killed
+
+
+class Local(http.client.HTTPConnection):
+    """A connection to a node's own socket, which root opens without logging in."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+class Node:
+    """A combined node on loopback that can be killed and started again."""
+
+    def __init__(self):
+        self.data = os.path.join(WORK, "node")
+        ports = [str(free_port()) for _ in range(3)]
+        self.command = [RONDO, "cluster", "init", "--foreground", "--advertise", "127.0.0.1", "--data", self.data]
+        self.command += ["--master-port", ports[0], "--agent-port", ports[1], "--gossip-port", ports[2]]
+        self.command += ["--recovery-window", "2s"]
+        self.process = None
+
+    def start(self):
+        with open(os.path.join(WORK, "node.log"), "ab") as output:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        eventually(lambda: self.call("GET", "/v2/info")[0] == 200, 20, "a node that answers")
+
+    def call(self, method, path, body=None):
+        connection = Local(os.path.join(self.data, "rondo.sock"))
+        try:
+            connection.request(method, "/service/marathon" + path, None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            text = answer.read()
+        except OSError as error:
+            raise Failed("the node does not answer: %r" % error)
+        finally:
+            connection.close()
+        return answer.status, json.loads(text) if text[:1] in (b"{", b"[") else text
+
+    def app(self):
+        return self.call("GET", "/v2/apps/lives")[1].get("app")
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        subprocess.run([RONDO, "cluster", "leave", "--purge", "--data", self.data], capture_output=True, timeout=30)
+
+
+@test
+def killed():
+    """A deployment goes on after its master and agent were killed in the middle, and no task runs twice"""
+    if os.geteuid() != 0:
+        raise Skipped("a node of a cluster needs root")
+    node = Node()
+    at_end(node.end)
+    node.start()
+    wanted = {
+        "id": "/lives",
+        "cmd": "trap : TERM; while :; do sleep 0.2; done",
+        "cpus": 0.05,
+        "mem": 16,
+        "instances": 4,
+        "taskKillGracePeriodSeconds": 2,
+        "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0},
+    }
+    equal(node.call("POST", "/v2/apps", wanted)[0], 201, "status of POST")
+    first = ids(eventually(lambda: node.app() if node.app()["tasksRunning"] == 4 else None, 20, "four tasks"))
+    equal(node.call("PUT", "/v2/apps/lives", {"labels": {"a": "b"}})[0], 200, "status of PUT")
+    eventually(lambda: node.app()["tasksRunning"] == 2 and node.app()["deployments"], 10, "the middle of an upgrade")
+    node.process.kill()
+    node.process.wait()
+    node.start()
+    equal(len(node.call("GET", "/v2/deployments")[1]), 1, "deployments after the restart")
+    most = []
+
+    def over():
+        found = node.app()
+        most.append(len(found["tasks"]))
+        return found if not found["deployments"] and found["tasksRunning"] == 4 else None
+
+    last = ids(eventually(over, 40, "end of the deployment"))
+    check(max(most) <= 4, "there were %d tasks at once" % max(most))
+    check(not first & last, "old tasks run on")
+    node.call("DELETE", "/v2/apps/lives")
+    eventually(lambda: node.app() is None and not node.call("GET", "/v2/deployments")[1], 20, "end of the app")
+    node.end()
+
+
+def main():
+    CLUSTER.start()
+    at_end(CLUSTER.stop)
+    counts = run_tests(TESTS, sys.argv[2:])
+    wrong = CLUSTER.stop()
+    for each in wrong:
+        print("FAIL  rondo dev after Ctrl-C: %s" % each)
+    finish(counts[0], counts[1] + len(wrong), counts[2])
+
+
+if __name__ == "__main__":
+    # A timeout's TERM must not leave the cluster running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    main()
