@@ -1,6 +1,6 @@
 """Jobs, as people and their tools have them: `rondo job`, `dcos job` and the client of Metronome, on one cluster.
 
-Run by dev_cluster.py with the python of Tests/Clients/setup_dcos.sh; MASTER and RONDO are in the environment.
+Run by dev_cluster.py with the python of Tests/Clients/setup.sh; MASTER and RONDO are in the environment.
 """
 
 import json

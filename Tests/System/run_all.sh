@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 python=
-if wanted pymesos || wanted mesoshttp || wanted services || wanted secured; then
+if wanted pymesos || wanted mesoshttp || wanted services || wanted secured || wanted jobs; then
     python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
 fi
 : "${python:=python3}"
@@ -69,12 +69,7 @@ suite http 90 http_test.py
 suite bad 120 bad_input.py
 
 # Jobs, by the program's own commands, by the command line of DC/OS and by a client of Metronome.
-if wanted jobs; then
-    saved=$python
-    python=$(timeout -k 5 300 "$clients/setup_dcos.sh") || { echo "the clients of DC/OS could not be installed"; exit 1; }
-    suite jobs 100 ../System/jobs.py --jobs
-    python=$saved
-fi
+suite jobs 100 ../System/jobs.py --jobs
 
 # Services by Marathon's interface, on clusters that the suite makes itself.
 if wanted services; then
