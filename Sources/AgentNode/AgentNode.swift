@@ -36,6 +36,7 @@ public final class AgentNode: Sendable {
     private let inbox = AgentInbox()
     private let files: AgentFiles
     private let routes: AgentRoutes
+    private let sessions: ContainerSessions
 
     /// Prepares an agent; nothing is opened yet.
     ///
@@ -59,9 +60,13 @@ public final class AgentNode: Sendable {
         self.transport = transport
         self.logger = logger
         files = AgentFiles(root: settings.dataDirectory)
+        sessions = ContainerSessions(loop: transport.eventLoops.any())
         routes = AgentRoutes(
             inbox: inbox, workRoot: files.workRoot, logFile: settings.logFile, version: settings.version,
-            loop: transport.eventLoops.any())
+            loop: transport.eventLoops.any(),
+            calls: ContainerCalls(
+                inbox: inbox, files: files, sessions: sessions, executable: settings.monitorExecutable,
+                logger: logger))
     }
 
     /// Answers requests for the agent's state, files and logs; the same for its own listener and the master's streams.
@@ -112,6 +117,7 @@ public final class AgentNode: Sendable {
             inbox.stop()
         }
         watching.cancel()
+        await sessions.close()
         hub.close()
         await listening.value
         await server?.stop(grace: .seconds(1))

@@ -5,7 +5,7 @@ internal import HTTPTypes
 internal import LinuxSystem
 internal import NIOCore
 
-/// The agent's own endpoint: state, files, logs. Read only.
+/// The agent's own endpoint: state, files, logs, and commands in the containers of tasks.
 struct AgentRoutes: Sendable {
     /// The most bytes of a file that one answer carries: Mesos' 16 pages.
     private static let readLimit = 16 * 4_096
@@ -14,12 +14,17 @@ struct AgentRoutes: Sendable {
     let files: WorkFiles
     let version: String
     let loop: any EventLoop
+    let calls: ContainerCalls
 
-    init(inbox: AgentInbox, workRoot: String, logFile: String?, version: String, loop: any EventLoop) {
+    init(
+        inbox: AgentInbox, workRoot: String, logFile: String?, version: String, loop: any EventLoop,
+        calls: ContainerCalls
+    ) {
         self.inbox = inbox
         files = WorkFiles(root: workRoot, logFile: logFile)
         self.version = version
         self.loop = loop
+        self.calls = calls
     }
 
     func answer(_ request: GatewayRequest) async throws -> GatewayResponse {
@@ -27,6 +32,7 @@ struct AgentRoutes: Sendable {
         // libprocess serves everything of an agent below its own name too.
         if let first = segments.first, first == "slave(1)" || first == "slave" { segments.removeFirst() }
         let route = segments.joined(separator: "/")
+        if route == "api/v1", request.method == .post { return try await calls.answer(request) }
         let name = route.hasSuffix(".json") ? String(route.dropLast(5)) : route
         guard
             ["state", "containers", "metrics/snapshot", "version", "health"].contains(name) || name.hasPrefix("files/")
@@ -40,7 +46,7 @@ struct AgentRoutes: Sendable {
         case "version":
             return .json(.object([("version", .text(MesosRelease.version)), ("rondo_version", .text(version))]))
         case "state": return .json(AgentStateText(snapshot: try await snapshot()).json)
-        case "containers": return .json(AgentStateText(snapshot: try await snapshot()).containers)
+        case "containers": return .json(AgentStateText(snapshot: try await snapshot()).containers(try? CgroupLayout.detect()))
         case "metrics/snapshot": return .json(AgentStateText(snapshot: try await snapshot()).metrics)
         case "files/read": return try read(request.query)
         case "files/browse": return try browse(request.query)

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import ClusterModel
+internal import LinuxSystem
 
 /// The agent's state as Mesos' `/state` has it. Commands and their environments are no part of it: they may hold
 /// secrets, and this endpoint may be read without a credential.
@@ -29,11 +30,12 @@ struct AgentStateText {
         ])
     }
 
-    /// The containers with a live task.
-    var containers: JSONText {
+    /// The containers with a live task, and what they use.
+    func containers(_ layout: CgroupLayout?) -> JSONText {
         .list(
             live.map { task in
                 let launch = task.stored.launch
+                let usage = layout.flatMap { Cgroup(layout: $0, name: task.stored.containerID.value) }?.usage()
                 return .object([
                     ("container_id", .text(task.stored.containerID.value)),
                     ("executor_id", .text(launch.task.taskID.value)),
@@ -48,7 +50,12 @@ struct AgentStateText {
                                 "mem_limit_bytes",
                                 .number(launch.task.resources.total("mem").value * 1_048_576)
                             ),
-                            ("timestamp", .number(task.status.timestamp.seconds)),
+                            // The kernel's account of the group does not tell user from system time everywhere.
+                            ("cpus_user_time_secs", usage?.cpuNanoseconds.map { .number(Double($0) / 1e9) }),
+                            ("cpus_system_time_secs", usage?.cpuNanoseconds.map { _ in .integer(0) }),
+                            ("mem_total_bytes", usage?.memoryBytes.map { .integer(Int64(clamping: $0)) }),
+                            ("processes", usage?.pids.map { .integer(Int64(clamping: $0)) }),
+                            ("timestamp", .number(AgentClock.now().wall.seconds)),
                         ])
                     ),
                     ("status", .object([("container_id", .object([("value", .text(task.stored.containerID.value))]))])),

@@ -98,6 +98,41 @@ void clinux_ignore_hangups(void) {
 
 int clinux_secret_memory(void) { return memfd_create("rondo-secrets", MFD_CLOEXEC); }
 
+pid_t clinux_spawn_with(const char *executable, char *const *arguments, const int *descriptors, int count) {
+    int high[8];
+    int made = 0;
+    int failure = count > 8 ? EINVAL : 0;
+    // Above the numbers that the child uses, so that no dup2 overwrites a source of a later one.
+    for (; failure == 0 && made < count; made++)
+        if ((high[made] = fcntl(descriptors[made], F_DUPFD_CLOEXEC, 16)) < 0) {
+            failure = errno;
+            break;
+        }
+    pid_t pid = -1;
+    if (failure == 0) {
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawnattr_init(&attributes);
+        for (int number = 0; number < count; number++)
+            posix_spawn_file_actions_adddup2(&actions, high[number], number);
+        posix_spawn_file_actions_addclosefrom_np(&actions, count);
+        sigset_t none, all;
+        sigemptyset(&none);
+        sigfillset(&all);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigdefault(&attributes, &all);
+        posix_spawnattr_setflags(
+            &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        char *environment[] = {NULL};
+        failure = posix_spawn(&pid, executable, &actions, &attributes, arguments, environment);
+        posix_spawnattr_destroy(&attributes);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    while (made > 0) close(high[--made]);
+    return failure ? -failure : pid;
+}
+
 pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log, int secrets) {
     // Above the numbers that the child uses, so that no dup2 overwrites a source of a later one.
     int high_lock = fcntl(lock, F_DUPFD_CLOEXEC, 10);

@@ -117,6 +117,9 @@ extension MasterNode {
         switch route {
         case .scheduler, .agent: throw Self.nothing(at: request.path)
         case .agentStream(let id): return try await AgentFacade(node: self, visitor: visitor).takeStream(id, request)
+        case .agentProxy(let agent, let target) where request.method == .post && route.isContainerCalls:
+            let checked = try await ContainerAccess(node: self, visitor: visitor).admit(request, to: agent)
+            return try await relay(checked, to: agent, target)
         case .agentProxy(let agent, let target): return try await relay(request, to: agent, target)
         case .operatorCalls: return try await OperatorFacade(node: self, visitor: visitor).respond(to: request)
         case .document(let document):

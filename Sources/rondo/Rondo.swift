@@ -16,6 +16,9 @@ enum Rondo {
         if arguments.dropFirst().first == "monitor" {
             exit(TaskMonitor.run(Array(arguments.dropFirst(2)), runtime: runtime))
         }
+        if arguments.dropFirst().first == "session" {
+            exit(SessionKeeper.run(Array(arguments.dropFirst(2)), runtime: runtime))
+        }
         // In runc's place the program goes by runc's name and command line.
         let file = arguments.first?.split(separator: "/").last
         if let file, file == ContainerdShim.programName {

@@ -17,6 +17,8 @@ public enum StopSignals {
     /// Blocks the signals. Must come before the first thread, because threads inherit the mask.
     public static func block() {
         var set = signals()
+        // Changes of the terminal's size go to whoever reads them from a descriptor, and to nobody else.
+        sigaddset(&set, SIGWINCH)
         pthread_sigmask(SIG_BLOCK, &set, nil)
         // A reader that has gone is an error of the write, not the end of a daemon.
         signal(SIGPIPE, SIG_IGN)

@@ -54,6 +54,10 @@ uint64_t clinux_drain_signals(int descriptor);
 // descriptors closed, no blocked signal. Returns the pid or -errno.
 pid_t clinux_spawn_monitor(const char *executable, char *const *arguments, int lock, int log, int secrets);
 
+// Starts a program in a session of its own, without variables, with `count` (at most 8) descriptors from 0 on and no
+// others. Returns its pid, or -errno.
+pid_t clinux_spawn_with(const char *executable, char *const *arguments, const int *descriptors, int count);
+
 // Memory behind a descriptor, close-on-exec, that no file system shows; -1 on error.
 int clinux_secret_memory(void);
 

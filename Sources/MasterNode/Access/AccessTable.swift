@@ -26,6 +26,8 @@ extension Route {
         case .agent, .agentStream: return .right(.takePart(.agent))
         case .document, .prometheus, .statusPage, .redirect: return .right(.view(.state, of: nil))
         case .file: return .right(.view(.logs, of: nil))
+        // The call names a container, and its task has a role.
+        case .agentProxy where !reads && isContainerCalls: return .known
         case .agentProxy: return .right(reads ? .view(.files, of: nil) : .execute(nil))
         case .dcosUsers(let name): return Self.users(name, reads: reads)
         case .sealStatus: return .right(.view(.state, of: nil))

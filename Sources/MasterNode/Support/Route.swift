@@ -149,6 +149,14 @@ enum Route: Hashable, Sendable {
         return "/" + target.raw[end...]
     }
 
+    /// Whether it leads to an agent's calls about containers.
+    var isContainerCalls: Bool {
+        guard case .agentProxy(_, let target) = self, let path = try? RequestTarget(parsing: target).segments else {
+            return false
+        }
+        return path == ["api", "v1"] || path == ["slave(1)", "api", "v1"] || path == ["slave", "api", "v1"]
+    }
+
     /// The methods that it answers; HEAD goes with GET.
     var methods: [HTTPRequest.Method] {
         switch self {

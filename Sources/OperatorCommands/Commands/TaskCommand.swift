@@ -1,22 +1,21 @@
 internal import Appliance
 internal import ArgumentParser
-internal import HTTPGateway
 internal import HTTPTypes
-internal import NIOCore
 
 /// `rondo task`.
 struct TaskCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "task",
-        abstract: "List, inspect, follow and end tasks.",
+        abstract: "List, inspect, follow and end tasks, and run commands beside them.",
         discussion: """
             rondo task list
             rondo task log -f web.1
+            rondo task exec -it web.1 -- sh
             rondo task kill web.1
 
             Where several frameworks have a task of the same name, write FRAMEWORK/TASK.
             """,
-        subcommands: [List.self, Inspect.self, Log.self, Kill.self])
+        subcommands: [List.self, Inspect.self, Log.self, Exec.self, Attach.self, Top.self, Kill.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -128,13 +127,18 @@ struct TaskCommand: AsyncParsableCommand {
             discussion: """
                 rondo task log web.1
                 rondo task log -f web.1           until the task has ended
-                rondo task log --stderr web.1
+                rondo task log --stderr --tail 20 web.1
                 """)
 
         @Flag(name: .shortAndLong, help: "Go on until the task has ended.") var follow = false
         @Flag(help: "Standard error instead of standard output.") var stderr = false
+        @Option(help: ArgumentHelp("The last lines only. (default: all)", valueName: "lines")) var tail: Int?
         @Argument(help: "TASK or FRAMEWORK/TASK.") var task: String
         @OptionGroup var client: ClientOptions
+
+        func validate() throws {
+            if let tail, tail < 0 { throw ValidationError("--tail takes a number of lines, at least 0") }
+        }
 
         func run() async throws {
             try await client.withClient { client in
@@ -143,32 +147,11 @@ struct TaskCommand: AsyncParsableCommand {
                     throw ApplianceError(.failure, "task '\(found.id)' has not started, so it has written nothing yet")
                 }
                 let log = TaskLog(node: found.node, path: "\(directory)/\(stderr ? "stderr" : "stdout")")
-                try await log.copy(client, follow: follow) { bytes in
+                let start = if let tail { try await log.start(ofLast: tail, client) } else { 0 }
+                try await log.copy(client, follow: follow, from: start) { bytes in
                     if !Console.write(bytes: bytes, to: 1) { throw ArgumentParser.ExitCode(141) }
                 }
             }
         }
-    }
-}
-
-/// A task's output file on its node, read through the master.
-struct TaskLog: Sendable {
-    let node: String
-    let path: String
-
-    /// Hands out the file's bytes in order, from a position on.
-    func copy(
-        _ client: ClusterClient, follow: Bool, from offset: Int = 0, to take: ([UInt8]) async throws -> Void
-    ) async throws {
-        let target =
-            "/agent/\(PathText.escaped(node))/rondo/v1/logs?path=\(PathText.escaped(path))&follow=\(follow)"
-            + "&offset=\(offset)"
-        let response = try await client.caller.stream(
-            .get, client.endpoint, target, headers: client.authorization)
-        guard response.status.code == 200 else {
-            let body = try await response.body.collect(upTo: 64 << 10)
-            throw ClusterClient.refusal(response.status.code, [UInt8](body.readableBytesView))
-        }
-        for try await piece in response.body { try await take([UInt8](piece.readableBytesView)) }
     }
 }

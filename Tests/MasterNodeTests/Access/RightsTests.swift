@@ -176,7 +176,10 @@ struct RightsTests {
                     "/api/v1", "{\"type\":\"READ_FILE\",\"read_file\":{\"path\":\"/master/log\",\"offset\":0}}",
                     [403, 403, 403, 404, 404, 403]
                 ),
-                ("/slave/none/api/v1", "{}", [403, 403, 403, 404, 403, 403]),
+                ("/slave/none/api/v1", "{}", [403, 403, 403, 400, 403, 403]),
+                ("/slave/none/api/v1", Self.wait("c"), [403, 403, 403, 404, 403, 403]),
+                ("/mesos/agent/none/slave(1)/api/v1", Self.wait("c"), [403, 403, 403, 404, 403, 403]),
+                ("/slave/none/api/v1/x", Self.wait("c"), [403, 403, 403, 404, 403, 403]),
                 ("/rondo/v1/tokens", "{}", [403, 403, 403, 201, 403, 403]),
                 ("/rondo/v1/tokens", "{\"role\":\"master\"}", [403, 403, 403, 403, 403, 403]),
                 ("/rondo/v1/users", "{\"name\":\"x\"}", [403, 403, 403, 403, 403, 403]),
@@ -200,6 +203,39 @@ struct RightsTests {
             let mine = try await fixture.post(
                 "/master/teardown", "frameworkId=\(id)", type: nil, headers: try #require(users["alice"]))
             #expect(mine.status == .ok)
+        }
+    }
+
+    private static func wait(_ container: String) -> String {
+        let id = "{\"value\":\"session\",\"parent\":{\"value\":\"\(container)\"}}"
+        return "{\"type\":\"WAIT_CONTAINER\",\"wait_container\":{\"container_id\":\(id)}}"
+    }
+
+    @Test func `a command in a container takes the right over its task's role`() async throws {
+        try await withCluster(change: { $0.agentAnswerTimeout = .milliseconds(200) }) { fixture, agent, users in
+            var framework = try await FakeFramework.subscribe(
+                to: fixture, info("web"), headers: try #require(users["alice"]))
+            let offer = try #require(try await framework.offers().first)
+            try await framework.send(
+                .accept(
+                    offers: [offer.id], operations: [.launch([.sleeping("t", on: offer)])], filters: .standard))
+            let launch = try await agent.launch()
+            _ = try await agent.report(launch, .running)
+            let start = "{\"type\":\"ATTACH_CONTAINER_INPUT\",\"attach_container_input\":{\"type\":\"CONTAINER_ID\","
+                + "\"container_id\":{\"value\":\"session\",\"parent\":{\"value\":\"c-t\"}}}}"
+            // Those who may are let through to the agent, which does not answer here: 504.
+            let statuses = ["alice": 504, "bob": 403, "eve": 403, "oscar": 504, "vera": 403, "node": 403]
+            for (name, status) in statuses {
+                let user = try #require(users[name])
+                let call = try await fixture.post("/agent/\(agent.id)/api/v1", Self.wait("c-t"), headers: user)
+                #expect(call.status.code == status, "\(name): \(String(buffer: call.bytes))")
+                let other = try await fixture.post("/agent/\(agent.id)/api/v1", Self.wait("c-other"), headers: user)
+                #expect(other.status.code == (name == "oscar" ? 504 : 403), "\(name)")
+                let stream = try await fixture.post(
+                    "/slave/\(agent.id)/slave(1)/api/v1", "\(start.utf8.count)\n\(start)", type: "application/recordio",
+                    headers: user)
+                #expect(stream.status.code == status, "\(name): \(String(buffer: stream.bytes))")
+            }
         }
     }
 

@@ -1,0 +1,498 @@
+"""Commands in the containers of tasks, as people use them: `rondo task exec`, `attach`, `log` and `top`, and the calls
+of Mesos' agent interface underneath.
+
+    python3 Tests/System/sessions.py path/to/rondo [WORD ...]
+
+Needs root. A cluster of `rondo dev` with one agent; terminals are pseudo terminals of this program.
+"""
+
+import base64
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
+
+from dev_cluster import DevCluster  # noqa: E402
+from harness import TESTS, Failed, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from mesos_client import Scheduler, command_task  # noqa: E402
+from wire import get_json  # noqa: E402
+
+# What the agent keeps of a task's output, in bytes for each of its files.
+LOG_BYTES, LOG_FILES = 1 << 20, 3
+
+
+def words(*more):
+    return [rondo, *more[:2], "--master", cluster.master, *more[2:]]
+
+
+def run(*more, data=None, seconds=20):
+    """Runs `rondo` and returns its exit code, output and errors."""
+    done = subprocess.run(words(*more), input=data, stdin=None if data is not None else subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds)
+    return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+
+def execute(*command, options=(), **more):
+    return run("task", "exec", *options, "main", "--", *command, **more)
+
+
+def processes(text):
+    """Processes of this machine with a text in their command line."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            with open("/proc/%s/cmdline" % name, "rb") as file:
+                if text.encode() in file.read().replace(b"\0", b" "):
+                    found.append(int(name))
+        except OSError:
+            pass
+    return found
+
+
+class Terminal:
+    """A program on a terminal of its own, and the person before it."""
+
+    def __init__(self, command, rows=24, columns=80):
+        self.master, slave = os.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+
+        def own():
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=own,
+            env=dict(os.environ, TERM="vt220"))
+        self.seen = b""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def expect(self, text, seconds=8):
+        """Reads until a text has come, and forgets all before its end."""
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self.seen:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.master], [], [], left)[0]:
+                raise Failed("no %r on the terminal within %g s; seen %r" % (text, seconds, self.seen[-400:]))
+            try:
+                self.seen += os.read(self.master, 4096)
+            except OSError:
+                raise Failed("the terminal was closed before %r; seen %r" % (text, self.seen[-400:]))
+        self.seen = self.seen.split(text.encode(), 1)[1]
+
+    def end(self, seconds=8):
+        """Waits for the program and returns its exit code."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Failed("it did not end; seen %r" % self.seen[-400:])
+        check(termios.tcgetattr(self.slave) == self.before, "the terminal was not put back as it was")
+        return code
+
+
+class Calls:
+    """The agent's interface: at the master for one path, at the agent itself for another."""
+
+    def __init__(self, address, path):
+        self.address, self.path = address, path
+
+    def post(self, call, headers=None, seconds=10):
+        connection = http.client.HTTPConnection(self.address, timeout=seconds)
+        body = call if isinstance(call, (bytes, str)) else json.dumps(call)
+        connection.request("POST", self.path, body, dict({"Content-Type": "application/json"}, **(headers or {})))
+        return connection.getresponse()
+
+    def launch(self, name, *command, tty=None):
+        description = {"container_id": nested(name), "command": {"shell": False, "value": command[0],
+                                                               "arguments": list(command)}}
+        if tty:
+            description["container"] = {"type": "MESOS", "tty_info": tty}
+        return self.post(
+            {"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": description},
+            {"Accept": "application/recordio", "Message-Accept": "application/json"})
+
+    def named(self, kind, name):
+        return self.post({"type": kind, kind.lower(): {"container_id": nested(name)}})
+
+    def feed(self, name, *records):
+        """One ATTACH_CONTAINER_INPUT with these PROCESS_IO records."""
+        everything = [{"type": "CONTAINER_ID", "container_id": nested(name)}]
+        everything += [{"type": "PROCESS_IO", "process_io": each} for each in records]
+        body = b""
+        for each in everything:
+            text = json.dumps({"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": each}).encode()
+            body += b"%d\n%s" % (len(text), text)
+        return self.post(
+            body, {"Content-Type": "application/recordio", "Message-Content-Type": "application/json"})
+
+
+def nested(name):
+    return {"value": name, "parent": {"value": container}}
+
+
+def stdin(data):
+    return {"type": "DATA", "data": {"type": "STDIN", "data": base64.b64encode(data).decode()}}
+
+
+def records(body):
+    """The records of a body: (stream, bytes)."""
+    found = []
+    while body:
+        length, body = body.split(b"\n", 1)
+        record, body = json.loads(body[: int(length)]), body[int(length) :]
+        equal(record["type"], "DATA", "type of a record")
+        data = base64.b64decode(record["data"]["data"])
+        check(data, "an empty record, which makes the command line of DC/OS break off")
+        found.append((record["data"]["type"], data))
+    return found
+
+
+def of(found, stream):
+    return b"".join(data for kind, data in found if kind == stream)
+
+
+@test
+def plain():
+    """a command's output, errors and exit code come back"""
+    code, output, errors = execute("sh", "-c", "echo out; echo err >&2; exit 7")
+    equal((code, output, errors), (7, b"out\n", "err\n"), "code, output, errors")
+    equal(execute("true")[0], 0, "code of true")
+    equal(execute("sh", "-c", "kill -TERM $$")[0], 128 + 15, "code of a command that a signal ended")
+
+
+@test
+def inside():
+    """a command runs where its task does: its directory, its processes, its limits"""
+    code, output, _ = execute("sh", "-c", "pwd; ls stdout; ps -eo args; cat /proc/self/cgroup")
+    text = output.decode()
+    equal(code, 0, "code")
+    check(text.startswith(directory + "\nstdout\n"), "another directory:", text[:200])
+    check("sleep 4321" in text, "the task's command is not seen:", text)
+    check("rondo dev" not in text, "processes of the host are seen")
+    check(container in text, "another control group:", text)
+
+
+@test
+def wrong():
+    """what cannot be run is said, with what to do"""
+    code, _, errors = execute("/no/such/program")
+    check(code == 1 and "/no/such/program" in errors and "no such file" in errors.lower(), code, errors)
+    code, _, errors = run("task", "exec", "nobody", "--", "true")
+    check(code == 1 and "nobody" in errors, code, errors)
+    code, _, errors = run("task", "exec", "main")
+    check(code == 64 and "rondo task exec -it main -- sh" in errors, code, errors)
+    code, _, errors = execute("sh", options=["-it"])
+    check(code == 64 and "no terminal" in errors, code, errors)
+
+
+@test
+def piped():
+    """input goes to the command as fast as it takes it, and comes back whole"""
+    data = os.urandom(5 << 20)
+    code, output, errors = execute("cat", options=["-i"], data=data)
+    equal(code, 0, "code; " + errors)
+    equal(hashlib.sha256(output).hexdigest(), hashlib.sha256(data).hexdigest(), "what came back")
+    # What is not read is no reason to fail.
+    code, output, errors = execute("head", "-c", "3", options=["-i"], data=data)
+    equal((code, output), (0, data[:3]), "code and output; " + errors)
+    # Without -i the command's input is at its end.
+    equal(execute("cat")[:2], (0, b""), "code and output without input")
+
+
+@test
+def terminal():
+    """with -t it is a real terminal: size, resize, Ctrl-C, exit code"""
+    shell = Terminal(words("task", "exec", "-it", "main", "--", "sh"), 33, 101)
+    shell.type("stty size; echo $TERM; tty\n")
+    shell.expect("33 101\r\nvt220\r\n/dev/pts/")
+    shell.resize(44, 55)
+    shell.type("sleep 0.3; stty size\n")
+    shell.expect("44 55\r\n")
+    shell.type("sleep 98765\n")
+    eventually(lambda: len(processes("sleep 98765")) == 1, 5, "the command that Ctrl-C is for")
+    shell.type("\x03")
+    eventually(lambda: not processes("sleep 98765"), 5, "the end of the command")
+    shell.type("exit 5\n")
+    equal(shell.end(), 5, "code")
+    end = Terminal(words("task", "exec", "-it", "main", "--", "cat"))
+    end.type("line\n")
+    end.expect("line\r\nline\r\n")
+    end.type("\x04")
+    equal(end.end(), 0, "code after Ctrl-D")
+
+
+@test
+def detached():
+    """Ctrl-P Ctrl-Q leaves a command running, and attach comes back to it"""
+    shell = Terminal(words("task", "exec", "-it", "main", "--", "sh"))
+    shell.type("echo be''gun; (sleep 1; echo mean''while) & :\n")
+    shell.expect("begun\r\n")
+    shell.type("\x10\x11")
+    shell.expect("rondo task attach main ")
+    equal(shell.end(), 0, "code")
+    session = shell.seen.decode().split()[0] if shell.seen else ""
+    session = session or attach_name(shell)
+    time.sleep(1.2)
+    again = Terminal(words("task", "attach", "main", session))
+    again.expect("meanwhile")
+    again.type("exit 3\n")
+    equal(again.end(), 3, "code")
+
+
+def attach_name(terminal):
+    while select.select([terminal.master], [], [], 1)[0]:
+        try:
+            terminal.seen += os.read(terminal.master, 4096)
+        except OSError:
+            break
+        if b" comes back" in terminal.seen:
+            break
+    return terminal.seen.decode().split("`")[0].split()[0]
+
+
+@test
+def abandoned():
+    """a command ends with whoever watches it, and all that it has started too"""
+    client = subprocess.Popen(
+        words("task", "exec", "main", "--", "sh", "-c", "setsid sleep 76543 & sleep 76542 & sleep 76541"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    eventually(lambda: processes("sleep 76541") and processes("sleep 76542"), 8, "the commands")
+    client.kill()
+    client.wait()
+    eventually(lambda: not processes("sleep 76541") and not processes("sleep 76542"), 5, "the end of the commands")
+    for each in processes("sleep 76543"):  # a session of its own: the task's
+        os.kill(each, signal.SIGKILL)
+
+
+@test
+def wire():
+    """the calls of Mesos' agent interface do the same, through the master and at the agent itself"""
+    agent = get_json(cluster.master, "/slaves")["slaves"][0]
+    for number, calls in enumerate([
+        Calls(cluster.master, "/slave/%s/api/v1" % agent["id"]),
+        Calls(cluster.master, "/mesos/agent/%s/slave(1)/api/v1" % agent["id"]),
+        Calls(agent["pid"].split("@")[1], "/api/v1"),
+    ]):
+        name = "plain-%d" % number
+        answer = calls.launch(name, "sh", "-c", "read line; echo got $line; echo bad >&2; exit 9")
+        equal(answer.status, 200, "status")
+        equal(answer.getheader("Content-Type"), "application/recordio", "type")
+        # As the command line of DC/OS does: the id alone first, which must not end the input.
+        equal(calls.feed(name).status, 200, "status of a trial")
+        fed = calls.feed(name, {"type": "CONTROL", "control": {"type": "HEARTBEAT"}}, stdin(b"th"), stdin(b"is\n"))
+        equal(fed.status, 200, "status of the input")
+        found = records(answer.read())
+        equal((of(found, "STDOUT"), of(found, "STDERR")), (b"got this\n", b"bad\n"), "output and errors")
+        for kind in ["WAIT_CONTAINER", "WAIT_NESTED_CONTAINER"]:
+            waited = json.loads(calls.named(kind, name).read())
+            equal(waited[kind.lower()], {"exit_status": 9 << 8}, kind)
+        equal(calls.named("REMOVE_NESTED_CONTAINER", name).status, 200, "status of the removal")
+        equal(calls.named("WAIT_CONTAINER", name).status, 404, "status of a wait for what was removed")
+        name = "tty-%d" % number
+        answer = calls.launch(name, "cat", tty={"window_size": {"rows": 7, "columns": 9}})
+        calls.feed(name, stdin(b"x\n"))
+        second = calls.named("ATTACH_CONTAINER_OUTPUT", name)
+        calls.feed(name, stdin(b"y\n"))
+        equal(calls.named("KILL_NESTED_CONTAINER", name).status, 200, "status of the kill")
+        check(b"y\r\n" in of(records(second.read()), "STDOUT"), "the second reader saw nothing")
+        check(b"x\r\nx\r\n" in of(records(answer.read()), "STDOUT"), "the first reader saw nothing")
+        equal(json.loads(calls.named("WAIT_CONTAINER", name).read())["wait_container"], {"exit_status": 9}, "status")
+
+
+@test
+def refused():
+    """calls that cannot be are refused, with the reason"""
+    agent = get_json(cluster.master, "/slaves")["slaves"][0]
+    direct = agent["pid"].split("@")[1]
+    for calls in [Calls(cluster.master, "/slave/%s/api/v1" % agent["id"]), Calls(direct, "/api/v1")]:
+        for body, headers, status in [
+            ("{", {}, 400), ("{}", {}, 400), ('{"type":"GET_STATE"}', {}, 400), ("", {}, 400),
+            ("{}", {"Content-Type": "application/x-protobuf"}, 415), ("{}", {"Content-Type": "text/plain"}, 415),
+            ({"type": "WAIT_CONTAINER"}, {}, 400), ("3\nabc", {"Content-Type": "application/recordio"}, 400),
+            ("", {"Content-Type": "application/recordio"}, 400), ("[" * 5000, {}, 400), ("x" * (2 << 20), {}, 413),
+            ({"type": "WAIT_CONTAINER", "wait_container": {"container_id": nested("none")}}, {}, 404),
+            ({"type": "WAIT_CONTAINER", "wait_container": {"container_id": {"value": "../.."}}}, {}, 404),
+            ({"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": {
+                "container_id": {"value": "a", "parent": {"value": "../../x"}}, "command": {"value": "true"}}}, {}, 404),
+            ({"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": {
+                "container_id": {"value": "a"}, "command": {"value": "true"}}}, {}, 400),
+        ]:
+            try:
+                answer = calls.post(body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                equal(status, 413, "status of a body that was not taken")
+                continue
+            text = answer.read()
+            equal(answer.status, status, "%s %s: %s" % (calls.address, str(body)[:60], text[:200]))
+            check(text.strip(), "no reason for", body)
+    answer = Calls(direct, "/api/v1").post("{}", {"Origin": "http://elsewhere"})
+    equal(answer.status, 403, "status for a page of another site")
+
+
+@test
+def slow():
+    """a reader who does not read holds the command back, and costs the agent no memory"""
+    agent = get_json(cluster.master, "/slaves")["slaves"][0]
+    before = resident()
+    answer = Calls(cluster.master, "/slave/%s/api/v1" % agent["id"]).launch("slow", "cat", "/dev/zero")
+    equal(answer.status, 200, "status")
+    time.sleep(1.5)
+    grown = resident() - before
+    check(grown < 64, "the program grew by %d MiB" % grown)
+    answer.close()
+    eventually(lambda: not processes("cat /dev/zero"), 5, "the end of the command")
+
+
+def resident():
+    with open("/proc/%d/status" % cluster.process.pid) as file:
+        return int(next(line for line in file if line.startswith("VmRSS")).split()[1]) >> 10
+
+
+@test
+def lines():
+    """the last lines of a log, and what a task writes across the rotation of its files"""
+    start("lines", "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo line $i of a log that is rotated; done; "
+          "echo bad >&2; touch done; sleep 1000")
+    follower = subprocess.Popen(words("task", "log", "-f", "lines"), stdout=subprocess.PIPE)
+    place = get_json(cluster.master, "/rondo/v1/tasks/lines")["directory"]
+    eventually(lambda: os.path.exists(place + "/done"), 20, "the last line")
+    check(os.path.exists(place + "/stdout.1"), "nothing was rotated")
+    code, output, errors = run("task", "log", "--tail", "3", "lines")
+    wanted = b"".join(b"line %d of a log that is rotated\n" % number for number in [59998, 59999, 60000])
+    equal((code, output), (0, wanted), "the last lines; " + errors)
+    equal(run("task", "log", "--stderr", "--tail", "10", "lines")[:2], (0, b"bad\n"), "the errors")
+    equal(run("task", "log", "--tail", "0", "lines")[:2], (0, b""), "no lines")
+    scheduler.kill("lines")
+    output, _ = follower.communicate(timeout=20)
+    numbers = [int(line.split()[1]) for line in output.splitlines()]
+    equal(numbers, list(range(numbers[0], 60001)), "what was followed")
+    check(numbers[0] == 1, "followed from line", numbers[0])
+
+
+@test
+def watched():
+    """attach without a session shows what the task writes from now on"""
+    start("ticking", "while :; do echo tick; sleep 0.2; done")
+    client = subprocess.Popen(words("task", "attach", "ticking"), stdout=subprocess.PIPE)
+    equal(client.stdout.readline(), b"tick\n", "a line")
+    client.kill()
+    client.wait()
+    scheduler.kill("ticking")
+
+
+@test
+def top():
+    """top shows what tasks use"""
+    start("busy", "while :; do :; done")
+    code, output, errors = run("task", "top", "--output", "json")
+    equal(code, 0, "code; " + errors)
+    tasks = {each["id"]: each for each in json.loads(output)["tasks"]}
+    check(tasks["busy"]["cpus_used"] > 0.05, "a loop uses nothing:", tasks["busy"])
+    check(tasks["main"]["mem_bytes"] > 0 and tasks["main"]["processes"] > 0, tasks["main"])
+    code, output, errors = run("task", "top")
+    equal(code, 0, "code; " + errors)
+    check(output.splitlines()[0].split()[0] == b"TASK" and b"busy" in output.splitlines()[1], output)
+    scheduler.kill("busy")
+
+
+@test
+def flood():
+    """a task that writes all it can disturbs nobody, and its files stay as small as they may be"""
+    quiet = timed(8)
+    start("flood", "exec cat /dev/zero", cpus=0.5)
+    place = get_json(cluster.master, "/rondo/v1/tasks/flood")["directory"]
+    eventually(lambda: os.path.exists(place + "/stdout.2"), 10, "the first rotations")
+    loud = timed(20)
+    size = sum(os.stat(os.path.join(place, each)).st_size for each in os.listdir(place))
+    check(size <= LOG_BYTES * LOG_FILES + (1 << 20), "the files have %d bytes" % size)
+    with open("/proc/%d/io" % monitor_of("flood")) as file:
+        written = int(next(line for line in file if line.startswith("wchar")).split()[1])
+    print("      wrote %d MB; exec took %.0f ms at most, %.0f ms before" % (
+        written >> 20, max(loud) * 1000, max(quiet) * 1000))
+    check(max(loud) < 2, "a command in another task took %.1f s" % max(loud))
+    scheduler.kill("flood")
+    scheduler.wait_state("flood", "TASK_KILLED")
+
+
+def timed(count):
+    took = []
+    for _ in range(count):
+        began = time.monotonic()
+        equal(execute("true")[0], 0, "code of a command beside the flood")
+        get_json(cluster.master, "/slave/%s/state" % get_json(cluster.master, "/slaves")["slaves"][0]["id"])
+        took.append(time.monotonic() - began)
+    return took
+
+
+def monitor_of(task):
+    name = get_json(cluster.master, "/rondo/v1/tasks/" + task)["directory"].split("/")[-1]
+    return next(each for each in processes("rondo monitor") if name in command_line(each))
+
+
+def command_line(pid):
+    with open("/proc/%d/cmdline" % pid) as file:
+        return file.read()
+
+
+@test
+def killed():
+    """a killed agent takes its sessions along, and its tasks go on"""
+    client = subprocess.Popen(
+        words("task", "exec", "main", "--", "sleep", "65432"), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    eventually(lambda: processes("sleep 65432")[1:], 8, "the command")
+    cluster.process.kill()
+    cluster.process.wait()
+    client.wait(10)
+    eventually(lambda: not processes("sleep 65432"), 5, "the end of the command")
+    check(processes("sleep 4321"), "the task has ended too")
+    for each in processes("rondo monitor"):
+        if cluster.process.args[0] in command_line(each) or container in command_line(each):
+            os.kill(each, signal.SIGTERM)
+    eventually(lambda: not processes("sleep 4321"), 10, "the end of the task")
+
+
+def start(name, command, **more):
+    """Starts a task and waits until it runs."""
+    offer = scheduler.wait_offers()[0]
+    scheduler.launch([offer], [command_task(name, offer["agent_id"]["value"], command, **more)])
+    scheduler.wait_state(name, "TASK_RUNNING")
+
+
+def main():
+    global rondo, cluster, scheduler, directory, container
+    rondo = os.path.abspath(sys.argv[1])
+    os.environ["RONDO_AGENT_LOG_BYTES"], os.environ["RONDO_AGENT_LOG_FILES"] = str(LOG_BYTES), str(LOG_FILES)
+    logs = os.path.join(tempfile.gettempdir(), "rondo-sessions-%d.log" % os.getpid())
+    cluster = DevCluster(rondo, 1, logs).start()
+    at_end(lambda: os.unlink(logs))
+    at_end(cluster.stop)
+    threading.excepthook = lambda arguments: None
+    scheduler = Scheduler(cluster.master, "sessions").start()
+    start("main", "exec sleep 4321")
+    directory = get_json(cluster.master, "/rondo/v1/tasks/main")["directory"]
+    container = directory.split("/")[-1]
+    finish(*run_tests(TESTS, sys.argv[2:], 60))
+
+
+if __name__ == "__main__":
+    main()
