@@ -60,7 +60,7 @@ public final class AgentNode: Sendable {
         self.transport = transport
         self.logger = logger
         files = AgentFiles(root: settings.dataDirectory)
-        sessions = ContainerSessions(loop: transport.eventLoops.any())
+        sessions = try ContainerSessions(loop: transport.eventLoops.any())
         routes = AgentRoutes(
             inbox: inbox, workRoot: files.workRoot, logFile: settings.logFile, version: settings.version,
             loop: transport.eventLoops.any(),

@@ -111,7 +111,8 @@ int clinux_epoll_set(int epoll, int operation, int descriptor, uint32_t interest
     struct epoll_event event = {.events = 0, .data = {.u64 = token}};
     if (interest & CLINUX_READABLE) event.events |= EPOLLIN | EPOLLRDHUP;
     if (interest & CLINUX_WRITABLE) event.events |= EPOLLOUT;
-    return epoll_ctl(epoll, operation == CLINUX_ADD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event);
+    int kind = operation == CLINUX_ADD ? EPOLL_CTL_ADD : operation == CLINUX_REMOVE ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+    return epoll_ctl(epoll, kind, descriptor, &event);
 }
 
 int clinux_epoll_wait(int epoll, uint64_t *tokens, uint32_t *events, int capacity, int timeout_milliseconds) {

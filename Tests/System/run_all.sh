@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images network oci podman
-#   containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images sessions network oci
+#   podman containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
     echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|nodes|secured|reach|addresses|purge|provisioning|unit|" >&2
-    echo "       images|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    echo "       images|sessions|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad nodes secured reach addresses purge provisioning unit images sessions network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -121,6 +121,9 @@ machine purge 200 purge.py
 machine provisioning 150 provisioning.py
 machine unit 150 unit.py
 machine images 180 images.py
+
+# Commands in the containers of tasks. The foreign command lines bring their own Pythons.
+namespaces sessions 150 sessions.py
 
 # Containers: the runtime by its command line, and under the engines that call it. Arguments: name, limit, script.
 containers() {

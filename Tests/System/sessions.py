@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -25,12 +26,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from dev_cluster import DevCluster  # noqa: E402
-from harness import TESTS, Failed, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from harness import TESTS, Failed, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 from mesos_client import Scheduler, command_task  # noqa: E402
 from wire import get_json  # noqa: E402
 
 # What the agent keeps of a task's output, in bytes for each of its files.
 LOG_BYTES, LOG_FILES = 1 << 20, 3
+# The command of the task that commands are run beside; nobody else's.
+MAIN = "sleep %d" % (1_000_000 + os.getpid())
 
 
 def words(*more):
@@ -49,14 +52,14 @@ def execute(*command, options=(), **more):
 
 
 def processes(text):
-    """Processes of this machine with a text in their command line."""
+    """Processes of this machine whose command line begins with a text."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
             with open("/proc/%s/cmdline" % name, "rb") as file:
-                if text.encode() in file.read().replace(b"\0", b" "):
+                if file.read().replace(b"\0", b" ").startswith(text.encode()):
                     found.append(int(name))
         except OSError:
             pass
@@ -66,7 +69,7 @@ def processes(text):
 class Terminal:
     """A program on a terminal of its own, and the person before it."""
 
-    def __init__(self, command, rows=24, columns=80):
+    def __init__(self, command, rows=24, columns=80, environment=None):
         self.master, slave = os.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(slave)
@@ -77,7 +80,7 @@ class Terminal:
 
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=own,
-            env=dict(os.environ, TERM="vt220"))
+            env=dict(environment or os.environ, TERM="vt220"))
         self.seen = b""
 
     def resize(self, rows, columns):
@@ -187,7 +190,7 @@ def inside():
     text = output.decode()
     equal(code, 0, "code")
     check(text.startswith(directory + "\nstdout\n"), "another directory:", text[:200])
-    check("sleep 4321" in text, "the task's command is not seen:", text)
+    check(MAIN in text, "the task's command is not seen:", text)
     check("rondo dev" not in text, "processes of the host are seen")
     check(container in text, "another control group:", text)
 
@@ -250,8 +253,7 @@ def detached():
     shell.type("\x10\x11")
     shell.expect("rondo task attach main ")
     equal(shell.end(), 0, "code")
-    session = shell.seen.decode().split()[0] if shell.seen else ""
-    session = session or attach_name(shell)
+    session = attach_name(shell)
     time.sleep(1.2)
     again = Terminal(words("task", "attach", "main", session))
     again.expect("meanwhile")
@@ -260,12 +262,11 @@ def detached():
 
 
 def attach_name(terminal):
-    while select.select([terminal.master], [], [], 1)[0]:
+    """The session that was named when it was left."""
+    while b" comes back" not in terminal.seen and select.select([terminal.master], [], [], 1)[0]:
         try:
             terminal.seen += os.read(terminal.master, 4096)
         except OSError:
-            break
-        if b" comes back" in terminal.seen:
             break
     return terminal.seen.decode().split("`")[0].split()[0]
 
@@ -438,7 +439,8 @@ def timed(count):
     took = []
     for _ in range(count):
         began = time.monotonic()
-        equal(execute("true")[0], 0, "code of a command beside the flood")
+        code, _, errors = execute("true")
+        equal(code, 0, "code of a command beside the flood; " + errors)
         get_json(cluster.master, "/slave/%s/state" % get_json(cluster.master, "/slaves")["slaves"][0]["id"])
         took.append(time.monotonic() - began)
     return took
@@ -454,21 +456,89 @@ def command_line(pid):
         return file.read()
 
 
+def installed(script):
+    """A foreign program, installed where it is not there yet."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients", script)
+    if not os.path.exists(path):
+        raise Skipped("no " + script)
+    done = subprocess.run([path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=50)
+    if done.returncode != 0:
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise Skipped(words[-1] if words else "%s ended with %d" % (script, done.returncode))
+    return done.stdout.decode().strip()
+
+
+def person(command, text, wanted, environment):
+    """What a person with a foreign program on a terminal sees: the prompt's answer and the exit code."""
+    terminal = Terminal(command, 21, 83, environment)
+    terminal.type(text)
+    for each in wanted:
+        terminal.expect(each, 15)
+    return terminal.end(15)
+
+
+@test
+def mesos_cli():
+    """mesos-cli, as it is on PyPI, runs commands in a task"""
+    program = installed("setup_mesos_cli.sh")
+    with tempfile.TemporaryDirectory() as place:
+        config = os.path.join(place, "config.toml")
+        with open(config, "w") as file:
+            file.write('[master]\naddress = "%s"\n[agent]\nssl = false\n' % cluster.master)
+        environment = dict(os.environ, MESOS_CLI_CONFIG=config, HOME=place)
+
+        def mesos(*more, **options):
+            return subprocess.run([program, "task", "exec", *more], env=environment, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=20, **options)
+
+        done = mesos("main", "sh", "-c", "echo out; echo err >&2; exit 7", stdin=subprocess.DEVNULL)
+        equal((done.returncode, done.stdout, done.stderr), (7, b"out\n", b"err\n"), "code, output, errors")
+        done = mesos("-i", "main", "cat", input=b"some input\n")
+        equal((done.returncode, done.stdout), (0, b"some input\n"), "code and output; %r" % done.stderr)
+        code = person([program, "task", "exec", "-i", "-t", "main", "sh"], "stty size; exit 4\n", ["21 83"], environment)
+        equal(code, 4, "code of a shell on a terminal")
+
+
+@test
+def dcos_cli():
+    """the command line of DC/OS, as it is on PyPI, runs commands in a task and prints its log"""
+    program = os.path.join(os.path.dirname(installed("setup_dcos.sh")), "dcos")
+    with tempfile.TemporaryDirectory() as place:
+        environment = dict(os.environ, HOME=place, DCOS_DIR=os.path.join(place, ".dcos"), LC_ALL="C.UTF-8")
+
+        def dcos(*more, **options):
+            return subprocess.run([program, *more], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=20, **options)
+
+        dcos("config", "set", "core.dcos_url", "http://" + cluster.master)
+        done = dcos("task", "exec", "main", "sh", "-c", "echo out; echo err >&2", stdin=subprocess.DEVNULL)
+        equal((done.returncode, done.stdout), (0, b"out\n"), "code and output; %r" % done.stderr)
+        check(b"err\n" in done.stderr, "errors:", done.stderr)
+        done = dcos("task", "exec", "-i", "main", "cat", input=b"some input\n")
+        equal((done.returncode, done.stdout), (0, b"some input\n"), "code and output; %r" % done.stderr)
+        person([program, "task", "exec", "-i", "-t", "main", "sh"], "stty size; exit\n", ["21 83"], environment)
+        start("told", "echo a line; exec sleep 1000")
+        done = eventually(lambda: dcos("task", "log", "told"), 5, "the log")
+        equal((done.returncode, done.stdout), (0, b"a line\n"), "code and output; %r" % done.stderr)
+        scheduler.kill("told")
+
+
 @test
 def killed():
     """a killed agent takes its sessions along, and its tasks go on"""
     client = subprocess.Popen(
         words("task", "exec", "main", "--", "sleep", "65432"), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(lambda: processes("sleep 65432")[1:], 8, "the command")
+    eventually(lambda: processes("sleep 65432"), 8, "the command")
     cluster.process.kill()
     cluster.process.wait()
     client.wait(10)
     eventually(lambda: not processes("sleep 65432"), 5, "the end of the command")
-    check(processes("sleep 4321"), "the task has ended too")
-    for each in processes("rondo monitor"):
-        if cluster.process.args[0] in command_line(each) or container in command_line(each):
-            os.kill(each, signal.SIGTERM)
-    eventually(lambda: not processes("sleep 4321"), 10, "the end of the task")
+    check(processes(MAIN), "the task has ended too")
+    place = directory.split("/agent1/")[0]
+    for each in processes("rondo monitor " + place):
+        os.kill(each, signal.SIGTERM)
+    eventually(lambda: not processes("rondo monitor " + place) and not processes(MAIN), 10, "the end of the tasks")
+    shutil.rmtree(place)
 
 
 def start(name, command, **more):
@@ -488,7 +558,7 @@ def main():
     at_end(cluster.stop)
     threading.excepthook = lambda arguments: None
     scheduler = Scheduler(cluster.master, "sessions").start()
-    start("main", "exec sleep 4321")
+    start("main", "exec " + MAIN)
     directory = get_json(cluster.master, "/rondo/v1/tasks/main")["directory"]
     container = directory.split("/")[-1]
     finish(*run_tests(TESTS, sys.argv[2:], 60))

@@ -104,7 +104,9 @@ struct ContainerCalls: Sendable {
         if order.hasTerminal, !order.environment.contains(where: { $0.hasPrefix("TERM=") }) {
             order.environment.append("TERM=xterm")
         }
-        let session = ContainerSession(path: path, hasTerminal: order.hasTerminal, size: command.terminal?.size)
+        let session = ContainerSession(
+            path: path, hasTerminal: order.hasTerminal, size: command.terminal?.size, on: sessions.thread,
+            timers: sessions.loop)
         do throws(TaskError) { try sessions.add(session) } catch {
             throw GatewayError(.conflict, error.description)
         }

@@ -1,12 +1,13 @@
-internal import Dispatch
 internal import Glibc
 internal import LinuxSystem
 internal import MesosWire
+internal import NIOCore
 internal import Synchronization
 
 /// A command that somebody runs in the container of a task, as the agent sees it.
 ///
-/// It belongs to the agent's process: its keeper ends it when that ends. All that happens to it happens on one queue.
+/// It belongs to the agent's process: its keeper ends it when that ends. All that happens to it happens on one
+/// thread, which all sessions of an agent share.
 final class ContainerSession: Sendable {
     /// How far it is.
     enum Phase: Equatable, Sendable {
@@ -20,12 +21,13 @@ final class ContainerSession: Sendable {
     }
 
     /// How long the output of a command that has ended is waited for: something else may hold its streams.
-    private static let drainTime = DispatchTimeInterval.seconds(2)
+    private static let drainTime = TimeAmount.seconds(2)
 
     let path: ContainerPath
     let hasTerminal: Bool
     let output: SessionOutput
-    private let queue: DispatchQueue
+    private let queue: DescriptorLoop
+    private let timers: any EventLoop
     private let parts: PartsBox
     private let state = Mutex(State())
 
@@ -38,10 +40,10 @@ final class ContainerSession: Sendable {
         var onDone: [@Sendable () -> Void] = []
     }
 
-    /// What only the queue touches.
+    /// What only the thread touches.
     private final class PartsBox: @unchecked Sendable {
         var pid: Int32 = -1
-        var control: ControlReader?
+        var control: UInt64?
         var socket: Int32 = -1
         var readers: [SessionReader] = []
         var writer: SessionWriter?
@@ -50,13 +52,16 @@ final class ContainerSession: Sendable {
         var status: Int32?
     }
 
-    init(path: ContainerPath, hasTerminal: Bool, size: ContainerCall.Size?) {
+    init(
+        path: ContainerPath, hasTerminal: Bool, size: ContainerCall.Size?, on queue: DescriptorLoop,
+        timers: any EventLoop
+    ) {
         self.path = path
         self.hasTerminal = hasTerminal
-        let queue = DispatchQueue(label: "rondo.agent.session")
         let parts = PartsBox()
         parts.size = size
         self.queue = queue
+        self.timers = timers
         self.parts = parts
         output = SessionOutput { queue.async { for reader in parts.readers { reader.resume() } } }
     }
@@ -94,7 +99,8 @@ final class ContainerSession: Sendable {
     private func begin(_ session: SessionLauncher.Session) {
         parts.pid = session.pid
         parts.socket = session.socket
-        parts.control = ControlReader(session.socket, on: queue) { [self] in receive() }
+        parts.control = queue.watch(session.socket, for: .reading) { [self] in receive() }
+        if parts.control == nil { keeperIsGone() }
         if let input = session.input { parts.writer = SessionWriter(input, on: queue) }
         if let descriptor = session.output { read(descriptor, isError: false) }
         if let descriptor = session.errors { read(descriptor, isError: true) }
@@ -135,8 +141,9 @@ final class ContainerSession: Sendable {
 
     /// The keeper's last act is to close its socket.
     private func keeperIsGone() {
-        parts.control?.end()
+        if let control = parts.control { queue.forget(control, at: parts.socket) }
         parts.control = nil
+        close(parts.socket)
         parts.socket = -1
         var status: Int32 = 0
         while waitpid(parts.pid, &status, 0) < 0, errno == EINTR {}
@@ -147,9 +154,11 @@ final class ContainerSession: Sendable {
             if phase == .starting { settle(.failed("the session's keeper has ended unexpectedly")) }
             parts.status = SIGKILL
         }
-        queue.asyncAfter(deadline: .now() + Self.drainTime) { [self] in
-            for reader in parts.readers { reader.end() }
-            lookAround()
+        timers.scheduleTask(in: Self.drainTime) { [queue, parts] in
+            queue.async {
+                for reader in parts.readers { reader.end() }
+                self.lookAround()
+            }
         }
         lookAround()
     }
@@ -232,23 +241,4 @@ final class ContainerSession: Sendable {
     }
 
     private static func hasFailed(_ phase: Phase) -> Bool { if case .failed = phase { true } else { false } }
-}
-
-/// Tells when a socket has something to read. All on the queue that it is given.
-final class ControlReader: @unchecked Sendable {
-    private let source: any DispatchSourceRead
-
-    /// - Parameters:
-    ///   - socket: is taken over.
-    ///   - queue: where everything happens.
-    ///   - ready: called when there is something.
-    init(_ socket: Int32, on queue: DispatchQueue, ready: @escaping () -> Void) {
-        source = DispatchSource.makeReadSource(fileDescriptor: socket, queue: queue)
-        source.setEventHandler { ready() }
-        source.setCancelHandler { close(socket) }
-        source.resume()
-    }
-
-    /// Closes the socket.
-    func end() { source.cancel() }
 }

@@ -21,9 +21,13 @@ final class ContainerSessions: Sendable {
     }
 
     private let state = Mutex(State())
-    private let loop: any EventLoop
+    let thread: DescriptorLoop
+    let loop: any EventLoop
 
-    init(loop: any EventLoop) { self.loop = loop }
+    init(loop: any EventLoop) throws(SystemError) {
+        self.loop = loop
+        thread = try DescriptorLoop()
+    }
 
     func session(_ path: ContainerPath) -> ContainerSession? { state.withLock { $0.sessions[path] } }
 
@@ -74,5 +78,6 @@ final class ContainerSessions: Sendable {
         for session in running {
             await withCheckedContinuation { waiting in session.whenOver { waiting.resume() } }
         }
+        thread.close()
     }
 }

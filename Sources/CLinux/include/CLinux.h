@@ -34,6 +34,7 @@ int clinux_check_peer(int connection, uid_t uid);
 // epoll, because struct epoll_event is packed and its data a union.
 #define CLINUX_ADD 1
 #define CLINUX_CHANGE 2
+#define CLINUX_REMOVE 3
 int clinux_epoll_create(void);
 // An eventfd, close-on-exec, non-blocking.
 int clinux_event_descriptor(void);
