@@ -62,6 +62,7 @@ public final class LocalInput: Sendable {
     /// Waits for the next thing that happens; blocks.
     ///
     /// - Parameter readsInput: whether bytes are asked for; otherwise only the rest is waited for.
+    /// - Returns: what happened.
     public func next(readsInput: Bool = true) -> Event {
         while true {
             var waiting = [readsInput ? 0 : -1, wake.reading.raw, signals.raw].map {
