@@ -46,7 +46,8 @@ struct AgentRoutes: Sendable {
         case "version":
             return .json(.object([("version", .text(MesosRelease.version)), ("rondo_version", .text(version))]))
         case "state": return .json(AgentStateText(snapshot: try await snapshot()).json)
-        case "containers": return .json(AgentStateText(snapshot: try await snapshot()).containers(try? CgroupLayout.detect()))
+        case "containers":
+            return .json(AgentStateText(snapshot: try await snapshot()).containers(try? CgroupLayout.detect()))
         case "metrics/snapshot": return .json(AgentStateText(snapshot: try await snapshot()).metrics)
         case "files/read": return try read(request.query)
         case "files/browse": return try browse(request.query)

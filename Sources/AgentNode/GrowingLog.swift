@@ -102,7 +102,8 @@ struct GrowingLog: Sendable {
 
     private func pause() async {
         await withCheckedContinuation { waiting in
-            loop.scheduleTask(in: Self.interval) { waiting.resume() }
+            // Completes also when the loop ends before its time.
+            loop.scheduleTask(in: Self.interval) {}.futureResult.whenComplete { _ in waiting.resume() }
         }
     }
 }

@@ -122,7 +122,8 @@ extension ContainerCall {
     public static func output(_ bytes: [UInt8], isError: Bool) -> [UInt8] {
         let content = Data(bytes).base64EncodedString()
         let kind = isError ? "STDERR" : "STDOUT"
-        return RecordIO.encode(Array("{\"type\":\"DATA\",\"data\":{\"type\":\"\(kind)\",\"data\":\"\(content)\"}}".utf8))
+        return RecordIO.encode(
+            Array("{\"type\":\"DATA\",\"data\":{\"type\":\"\(kind)\",\"data\":\"\(content)\"}}".utf8))
     }
 }
 
@@ -213,7 +214,8 @@ private struct WireCall: Decodable {
         case "DETACH_NESTED_CONTAINER_SESSION": .detach(try target(detach_nested_container_session).path())
         default:
             throw .invalidField(
-                path: "type", problem: "is no call that this agent answers; it answers LAUNCH_NESTED_CONTAINER_SESSION, "
+                path: "type",
+                problem: "is no call that this agent answers; it answers LAUNCH_NESTED_CONTAINER_SESSION, "
                     + "ATTACH_CONTAINER_INPUT and _OUTPUT, and WAIT_, KILL_ and REMOVE_NESTED_CONTAINER")
         }
     }

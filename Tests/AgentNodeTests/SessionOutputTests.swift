@@ -40,7 +40,9 @@ import Testing
     @Test func `without readers nothing is held back, and the last pieces are kept for the next one`() async {
         let output = SessionOutput {}
         for number in 0..<100 {
-            #expect(output.add(SessionOutput.Piece(bytes: [UInt8](repeating: UInt8(number), count: 1 << 10), isError: true)))
+            #expect(
+                output.add(SessionOutput.Piece(bytes: [UInt8](repeating: UInt8(number), count: 1 << 10), isError: true))
+            )
         }
         let reader = output.attach()
         output.end()

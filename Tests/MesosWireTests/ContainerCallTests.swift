@@ -45,11 +45,13 @@ import Testing
             try input(#"{"type":"DATA","data":{"type":"STDIN","data":"aGk="}}"#) == .input(.bytes(Array("hi".utf8))))
         #expect(try input(#"{"type":"DATA","data":{"type":"STDIN","data":""}}"#) == .input(.end))
         #expect(try input(#"{"type":"CONTROL","control":{"type":"HEARTBEAT"}}"#) == .input(.heartbeat))
-        let size = #"{"type":"CONTROL","control":{"type":"TTY_INFO","tty_info":{"window_size":{"rows":1,"columns":2}}}}"#
+        let size =
+            #"{"type":"CONTROL","control":{"type":"TTY_INFO","tty_info":{"window_size":{"rows":1,"columns":2}}}}"#
         #expect(try input(size) == .input(.resize(ContainerCall.Size(rows: 1, columns: 2))))
         #expect(throws: WireError.self) { _ = try input(#"{"type":"DATA","data":{"type":"STDOUT","data":""}}"#) }
         #expect(throws: WireError.self) { _ = try input(#"{"type":"DATA","data":{"type":"STDIN","data":"%"}}"#) }
-        let wide = #"{"type":"CONTROL","control":{"type":"TTY_INFO","tty_info":{"window_size":{"rows":70000,"columns":2}}}}"#
+        let wide =
+            #"{"type":"CONTROL","control":{"type":"TTY_INFO","tty_info":{"window_size":{"rows":70000,"columns":2}}}}"#
         #expect(throws: WireError.self) { _ = try input(wide) }
     }
 

@@ -1,5 +1,6 @@
 """Who may do what: roles of users, what a node's certificate is good for, and what the audit log says of it."""
 
+import base64
 import json
 import os
 
@@ -140,6 +141,50 @@ def roles():
         thief.disconnect()
     with framework("below", "web/shop", authorization=worker) as one:
         check(one.framework_id, "no framework in a role below the user's own")
+
+
+@test
+def commands():
+    """a command in a container takes the right over its task's role, and is written down"""
+    viewer, worker, operator = (basic(each, "password-of-" + each) for each in ("viewer", "worker", "operator"))
+    with framework("beside", "db", user="nobody") as theirs, framework("within", "web", authorization=worker) as mine:
+        places = {}
+        for one, name in ((theirs, "theirs"), (mine, "mine")):
+            offer = one.wait_offers(wanted=lambda all: [e for e in all if amount(e["resources"], "cpus") >= 0.1])[0]
+            task = command_task(name, offer["agent_id"]["value"], "sleep 100")
+            for each in task["resources"]:
+                each["allocation_info"] = offer["resources"][0].get("allocation_info")
+            one.launch([offer], [task])
+            status = one.wait_state(name, "TASK_RUNNING")
+            places[name] = (offer["agent_id"]["value"], status["container_status"]["container_id"]["value"])
+
+        def execute(task, shows, session):
+            agent, container = places[task]
+            call = {
+                "container_id": {"value": session, "parent": {"value": container}},
+                "command": {"value": "id -un"},
+            }
+            body = {"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": call}
+            return ask(world.first, "POST", "/agent/%s/api/v1" % agent, body, shows=shows, source="127.0.5.2")
+
+        for shows, task, status in (
+            (worker, "mine", 200),
+            (worker, "theirs", 403),
+            (operator, "theirs", 200),
+            (viewer, "mine", 403),
+            (None, "mine", 401),
+        ):
+            answer = execute(task, shows, "s-%s-%d" % (task, status))
+            equal(answer.status, status, "a command in %s: %r" % (task, answer))
+            if status == 200:
+                record = json.loads(answer.body.split(b"\n", 1)[1])
+                equal(base64.b64decode(record["data"]["data"]), b"nobody\n", "what it wrote")
+            elif status == 403:
+                check("task.exec" in answer.text, "the refusal does not name the right:", answer.text)
+    lines = [json.loads(each) for each in root(world.first, "GET", "/rondo/v1/audit?lines=10000").text.splitlines()]
+    found = [(each["who"], each["result"]) for each in lines if each["action"] == "task.exec"]
+    for who, result in (("worker", "done"), ("worker", "denied"), ("operator", "done"), ("viewer", "denied")):
+        check(("user:" + who, result) in found, "the audit log has no", result, "of", who, "in", found)
 
 
 @test

@@ -5,7 +5,9 @@ import Testing
 struct SessionOrderTests {
     @Test func `a command line becomes a command of the runtime`() throws {
         let order = try #require(
-            SessionOrder(["/run/c", "c", "--tty", "--cwd", "/work", "--env", "A=1", "--env", "B=--", "--", "ls", "--", "-l"])
+            SessionOrder([
+                "/run/c", "c", "--tty", "--cwd", "/work", "--env", "A=1", "--env", "B=--", "--", "ls", "--", "-l",
+            ])
         )
         #expect(
             order.arguments(pidFile: "p", consoleSocket: "s") == [
@@ -15,7 +17,8 @@ struct SessionOrderTests {
     }
 
     @Test(arguments: [
-        [], ["/run/c", "c", "--"], ["/run/c", "c", "ls", "-l"], ["/run/c", "c", "--cwd"], ["/run/c", "c", "--env", "A=1"],
+        [], ["/run/c", "c", "--"], ["/run/c", "c", "ls", "-l"], ["/run/c", "c", "--cwd"],
+        ["/run/c", "c", "--env", "A=1"],
         ["", "c", "--", "ls"], ["/run/c", "", "--", "ls"], ["/run/c", "c", "--else", "--", "ls"],
     ])
     func `a wrong command line is none`(words: [String]) { #expect(SessionOrder(words) == nil) }

@@ -159,10 +159,18 @@ struct ExecStage {
             try check(Kernel.call(SYS_setresgid, 0, 0, 0), "cannot become group 0 of the user namespace")
             try check(Kernel.call(SYS_setresuid, 0, 0, 0), "cannot become user 0 of the user namespace")
         }
-        if flags & NamespaceKind.mount.cloneFlag == 0 {
+        // Changing the root takes a right that users do not have; where it is ours already, nothing is to be changed.
+        if flags & NamespaceKind.mount.cloneFlag == 0, !isOwnRoot(root) {
             try check(Kernel.call(SYS_fchdir, Int(root.raw)), "cannot enter the container's root")
             try check(Kernel.withPath(".") { Kernel.call(SYS_chroot, $0) }, "cannot change the root")
         }
+    }
+
+    private func isOwnRoot(_ root: OpenFile) -> Bool {
+        var theirs = stat()
+        var ours = stat()
+        return fstat(root.raw, &theirs) == 0 && stat("/", &ours) == 0 && theirs.st_ino == ours.st_ino
+            && theirs.st_dev == ours.st_dev
     }
 
     private func live(_ labels: Labels, _ seccomp: SeccompStep?) -> Never {

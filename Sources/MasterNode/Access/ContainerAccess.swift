@@ -77,7 +77,8 @@ struct ContainerAccess: Sendable {
 
     private static func word(_ call: ContainerCall) -> String {
         switch call {
-        case .launchSession(_, let command): "run '\(command.words.joined(separator: " ").prefix(200))' as"
+        // The program alone: arguments often hold secrets.
+        case .launchSession(_, let command): "run '\(command.words.first?.prefix(200) ?? "")' as"
         case .attachInput, .input: "attach input of"
         case .attachOutput: "attach output of"
         case .wait: "wait for"

@@ -21,7 +21,8 @@ extension TaskCommand {
         @Flag(name: .shortAndLong, help: "Send standard input to the command.") var interactive = false
         @Flag(name: .shortAndLong, help: "Give the command a terminal.") var tty = false
         @Option(
-            name: .shortAndLong, help: ArgumentHelp("A variable for the command; may be repeated.", valueName: "NAME=value"))
+            name: .shortAndLong,
+            help: ArgumentHelp("A variable for the command; may be repeated.", valueName: "NAME=value"))
         var env: [String] = []
         @Option(
             help: ArgumentHelp("The keys that leave the command running. (default: ctrl-p,ctrl-q)", valueName: "keys"))

@@ -23,6 +23,7 @@ final class SessionTerminal: Sendable {
     /// - Parameters:
     ///   - session: where to.
     ///   - keys: what is to be typed to leave it; none without a terminal.
+    /// - Throws: `SystemError`.
     init(_ session: SessionClient, keys: DetachKeys?) throws {
         self.session = session
         input = try LocalInput()
@@ -37,10 +38,14 @@ final class SessionTerminal: Sendable {
     ///   - body: what the command writes.
     ///   - isInteractive: whether input goes there; if not, the command's ends at once.
     ///   - hasTerminal: whether the command has a terminal.
+    /// - Returns: how it ended.
+    /// - Throws: what the master says, or that a connection broke.
     func run(_ body: GatewayBody, isInteractive: Bool, hasTerminal: Bool) async throws -> SessionClient.End {
         if hasTerminal, isInteractive { _ = input.makeRaw() }
         defer { input.restore() }
-        let sending = Task { try await session.send(self.records(isInteractive: isInteractive, hasTerminal: hasTerminal)) }
+        let sending = Task {
+            try await session.send(self.records(isInteractive: isInteractive, hasTerminal: hasTerminal))
+        }
         defer {
             input.stop()
             sending.cancel()
@@ -50,13 +55,16 @@ final class SessionTerminal: Sendable {
                 if !Console.write(bytes: bytes, to: isError ? 2 : 1) { throw ArgumentParser.ExitCode(141) }
             }
         }
-        // Leaving ends the reading: the command may say nothing for hours.
-        let watching = Task {
-            _ = try? await sending.value
-            if self.isDetached { reading.cancel() }
+        // Leaving ends the reading, since the command may say nothing for hours; so does a refusal of the input.
+        let watching = Task { () -> ApplianceError? in
+            var refusal: ApplianceError?
+            do { try await sending.value } catch { refusal = error as? ApplianceError }
+            if self.isDetached || refusal != nil { reading.cancel() }
+            return refusal
         }
         defer { watching.cancel() }
         do { try await reading.value } catch {
+            if reading.isCancelled, let refusal = await watching.value { throw refusal }
             guard isDetached else { throw error }
         }
         if isDetached { return .detached }

@@ -221,7 +221,8 @@ struct RightsTests {
                     offers: [offer.id], operations: [.launch([.sleeping("t", on: offer)])], filters: .standard))
             let launch = try await agent.launch()
             _ = try await agent.report(launch, .running)
-            let start = "{\"type\":\"ATTACH_CONTAINER_INPUT\",\"attach_container_input\":{\"type\":\"CONTAINER_ID\","
+            let start =
+                "{\"type\":\"ATTACH_CONTAINER_INPUT\",\"attach_container_input\":{\"type\":\"CONTAINER_ID\","
                 + "\"container_id\":{\"value\":\"session\",\"parent\":{\"value\":\"c-t\"}}}}"
             // Those who may are let through to the agent, which does not answer here: 504.
             let statuses = ["alice": 504, "bob": 403, "eve": 403, "oscar": 504, "vera": 403, "node": 403]
