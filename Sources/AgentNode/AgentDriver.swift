@@ -143,10 +143,11 @@ struct AgentDriver {
     }
 
     private mutating func fetch(_ task: StoredTask) {
-        let (fetcher, inbox, id) = (parts.fetcher, parts.inbox, task.containerID)
+        let (parts, inbox, id) = (parts, parts.inbox, task.containerID)
         fetches[id] = Task {
             do {
-                try await fetcher.fetch(task)
+                try await parts.fetcher.fetch(task)
+                try await parts.provideImage(of: task)
                 inbox.post(.fetched(id))
             } catch {
                 inbox.post(.fetchFailed(id, reason: "\(error)"))

@@ -50,6 +50,8 @@ extension AgentNode {
         public var logFiles: UInt32 = 3
         /// The most bytes that one URI may bring.
         public var fetchLimit: UInt64 = 4 << 30
+        /// Where images of containers come from; without it tasks with images are refused.
+        public var images: (any ImageProvider)?
         /// Is told that another machine takes part with this agent's key, which the master prefers, and when that is over.
         public var isCopy: @Sendable (Bool) -> Void = { _ in }
         /// Changes the times that the core keeps; for tests and unusual networks.

@@ -17,6 +17,8 @@ struct AgentParts: Sendable {
     let fetcher: Fetcher
     let starter: TaskStart
     let vault = SecretVault()
+    let images = ProvidedImages()
+    let provider: (any ImageProvider)?
     let handler: HTTPServer.Handler
     let streams = StreamTasks()
     let loop: any EventLoop
@@ -26,7 +28,7 @@ struct AgentParts: Sendable {
     init(
         files: AgentFiles, layout: CgroupLayout?, hub: MonitorHub, caller: HTTPCaller, inbox: AgentInbox,
         fetcher: Fetcher, starter: TaskStart, handler: @escaping HTTPServer.Handler, loop: any EventLoop,
-        logger: Logger
+        provider: (any ImageProvider)?, logger: Logger
     ) {
         self.files = files
         self.layout = layout
@@ -37,6 +39,7 @@ struct AgentParts: Sendable {
         self.starter = starter
         self.handler = handler
         self.loop = loop
+        self.provider = provider
         self.logger = logger
         // Several, because a disk takes the syncs of several writers in one go.
         queues = (0..<16).map { DispatchQueue(label: "rondo.agent.disk.\($0)") }
@@ -82,9 +85,11 @@ struct AgentParts: Sendable {
                 try MonitorRecovery.destroyTask(containerID: id.value, directory: files.monitor(id), layout: layout)
             }
             vault.drop(id)
+            provider?.release(id)
             inbox.post(.destroyed(id))
         case .forgetTask(let id):
             vault.drop(id)
+            provider?.release(id)
             hub.detach(containerID: id.value)
             attempt("remove the files of container \(id)") { try files.forget(id, layout: layout) }
         case .removeWorkDirectory(let path):
@@ -95,7 +100,9 @@ struct AgentParts: Sendable {
 
     private func launch(_ task: StoredTask) {
         do throws(TaskError) {
-            try starter.start(task, vault.take(task.launch.task.secrets.count, for: task.containerID))
+            try starter.start(
+                task, vault.take(task.launch.task.secrets.count, for: task.containerID),
+                images.take(task.containerID))
             hub.attach(containerID: task.containerID.value, directory: files.monitor(task.containerID))
         } catch {
             attempt("clean up after a failed launch") {
@@ -103,6 +110,21 @@ struct AgentParts: Sendable {
                     containerID: task.containerID.value, directory: files.monitor(task.containerID), layout: layout)
             }
             inbox.post(.launchFailed(task.containerID, reason: error.description))
+        }
+    }
+
+    /// Has the image of a task's container, if it has one.
+    func provideImage(of task: StoredTask) async throws {
+        guard let container = task.launch.task.container, let name = container.image else { return }
+        guard let provider else { throw TaskError("this agent has no images; it does not run as root") }
+        do {
+            images.put(
+                try await provider.provide(name, isFresh: container.pullsAlways, for: task.containerID),
+                for: task.containerID)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw TaskError("cannot have the image \(name): \(error)")
         }
     }
 

@@ -15,10 +15,18 @@ struct TaskStart: Sendable {
     /// - Parameters:
     ///   - task: what to start.
     ///   - values: of its secrets, in their order. They go to the command past every file.
+    ///   - image: of its container, if it has one.
     /// - Throws: why it does not start; nothing runs then.
-    func start(_ task: StoredTask, _ values: [[UInt8]]) throws(TaskError) {
-        let account = try TaskAccount(for: task.launch)
-        var spec = try spec(task, account)
+    func start(_ task: StoredTask, _ values: [[UInt8]], _ image: ProvidedImage?) throws(TaskError) {
+        let account: TaskAccount
+        var spec: MonitorSpec
+        if let container = task.launch.task.container, container.image != nil {
+            guard let image else { throw TaskError("the container's image is not there") }
+            (spec, account) = try self.spec(task, container, image)
+        } else {
+            account = try TaskAccount(for: task.launch)
+            spec = try self.spec(task, account)
+        }
         let secrets = try secrets(of: task, values, &spec)
         let directory = files.monitor(task.containerID)
         do {
@@ -81,6 +89,42 @@ struct TaskStart: Sendable {
         spec.environment = environment(task, command, account)
         spec.bestEffort = geteuid() != 0
         return spec
+    }
+
+    /// What a task with an image becomes.
+    private func spec(
+        _ task: StoredTask, _ container: ContainerInfo, _ image: ProvidedImage
+    ) throws(TaskError) -> (MonitorSpec, TaskAccount) {
+        let command = task.launch.task.command ?? CommandInfo(isShell: false, value: nil)
+        let host: AccountDatabase
+        do throws(SystemError) { host = try AccountDatabase() } catch {
+            throw TaskError("the agent cannot look up users: \(error)")
+        }
+        let own = ImageTask(
+            task: ImageTask.StoredTaskFacts(
+                command: command, launchUser: task.launch.user, workDirectory: task.directory,
+                containerID: task.containerID.value),
+            container: container, image: image, directory: files.monitor(task.containerID).path,
+            volumeRoot: files.volumeRoot, hostRoot: host)
+        let (credentials, home) = try own.account()
+        var account = TaskAccount(credentials: credentials, home: home)
+        account.name = command.user ?? task.launch.user
+        let arguments = try own.arguments()
+        var spec = MonitorSpec(
+            containerID: task.containerID.value, executable: arguments[0], arguments: arguments,
+            workingDirectory: own.workingDirectory, credentials: credentials,
+            limits: limits(task.launch.task.resources),
+            logs: MonitorSpec.Logs(
+                stdoutPath: "\(task.directory)/stdout", stderrPath: "\(task.directory)/stderr",
+                maximumBytes: settings.logBytes, maximumFiles: settings.logFiles))
+        spec.environment = own.environment(environment(task, command, account), home: home)
+        spec.root = try own.root()
+        spec.resourceLimits = container.limits.compactMap { limit in
+            Rlimit.number("RLIMIT_" + limit.name).map {
+                MonitorSpec.ResourceLimit(resource: Int32($0), soft: limit.soft ?? .max, hard: limit.hard ?? .max)
+            }
+        }
+        return (spec, account)
     }
 
     /// Mesos' floors: a hundredth of a core and 32 MiB, below which nothing would start.

@@ -132,6 +132,7 @@ public struct DevCluster: Sendable {
             settings.logFile = "\(directory)/node.log"
             settings.hostname = name
             settings.listen = .tcp(address, port: ports[index])
+            settings.images = LocalImages(root: "\(directory)/images", transport: transport)
             settings.advertisedAddress = address.description
             // Frameworks that are gone acknowledge nothing; Ctrl-C should not wait for them.
             settings.adjust = { $0.leaveTimeout = .milliseconds(500) }

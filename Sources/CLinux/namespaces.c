@@ -103,3 +103,8 @@ long clinux_receive_descriptor(int socket, void *bytes, size_t count, int *descr
         memcpy(descriptor, CMSG_DATA(head), sizeof *descriptor);
     return received;
 }
+
+int clinux_own_mounts(void) {
+    if (unshare(CLONE_NEWNS) < 0) return -1;
+    return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
+}

@@ -56,6 +56,13 @@ struct FrameworkAccess: Sendable {
     }
 
     private func checked(_ task: TaskInfo) -> TaskInfo {
+        if task.container?.reachesHost == true, !visitor.may(.runAs("root")) {
+            var task = task
+            task.defect =
+                "the container is privileged, mounts paths of the host or has capabilities beyond the usual; that takes "
+                + "the rule task.run-as:root"
+            return task
+        }
         // Without one of its own the framework's user is taken, which was looked at before.
         guard let user = task.command?.user else { return task }
         if visitor.may(.runAs(user)) { return task }
