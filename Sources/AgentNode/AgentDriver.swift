@@ -94,6 +94,8 @@ struct AgentDriver {
     /// Listens to the monitors of an earlier life before the core speaks to them.
     private func adopt(_ event: AgentCoreEvent) {
         guard case .recovered(_, let tasks, _) = event else { return }
+        parts.keepImages(
+            of: tasks.filter { $0.container == .running || $0.container == .notLaunched }.map(\.stored))
         for task in tasks where task.container == .running {
             let id = task.stored.containerID
             parts.hub.attach(containerID: id.value, directory: parts.files.monitor(id))

@@ -10,8 +10,8 @@ struct TaskAccount: Sendable {
     var home: String?
 
     /// An account of an image.
-    init(credentials: MonitorSpec.Credentials, home: String?) {
-        name = String(credentials.uid)
+    init(name: String, credentials: MonitorSpec.Credentials, home: String?) {
+        self.name = name
         self.credentials = credentials
         self.home = home
     }

@@ -11,8 +11,9 @@ extension ContainerInfo {
     /// Whether the container gets more of the host than its walls would leave. It takes the right to run as root.
     public var reachesHost: Bool {
         if isPrivileged || isUnfiltered { return true }
-        let wanted = (boundingCapabilities ?? []) + (effectiveCapabilities ?? [])
-        if wanted.contains(where: { !Self.usualCapabilities.contains($0) }) { return true }
+        // Capabilities at the start are for users who are not root, and some of the usual ones make them root.
+        if effectiveCapabilities?.isEmpty == false { return true }
+        if (boundingCapabilities ?? []).contains(where: { !Self.usualCapabilities.contains($0) }) { return true }
         if volumes.contains(where: { if case .host = $0.source { true } else { false } }) { return true }
         return parameters.contains { parameter in
             switch parameter.key {
@@ -28,7 +29,8 @@ extension ContainerInfo {
         if let image, image.utf8.count > 512 || image.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) {
             return "container: the image's name has spaces or more than 512 bytes"
         }
-        if image == nil, isPrivileged || !volumes.isEmpty || hostname != nil || network != .host || isUnfiltered {
+        let hasRights = boundingCapabilities != nil || effectiveCapabilities != nil || isPrivileged || isUnfiltered
+        if image == nil, hasRights || !volumes.isEmpty || hostname != nil || network != .host || sharedMemory != nil {
             return "container: without an image a task runs in the host's root, which takes no volumes, networks, "
                 + "hostname and rights of its own; name an image"
         }

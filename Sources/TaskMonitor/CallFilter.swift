@@ -9,6 +9,7 @@ enum CallFilter {
     /// The object `linux.seccomp` of the runtime-spec.
     ///
     /// - Parameter administers: whether the container was given the capability to mount and to make namespaces.
+    /// - Returns: the object.
     static func config(administers: Bool) -> JSON {
         var rules = [rule(administers ? refused : refused + administration, errno: 1)]
         if !administers {

@@ -19,7 +19,7 @@ struct HostBundle {
             linux.append(("cgroupsPath", .text("/rondo/\(spec.containerID)")))
             // A task in the host's root sees the host's devices, whose files say who may use them.
             linux.append(
-                ("resources", resources(devices: .object([("allow", .flag(true)), ("access", .text("rwm"))]))))
+                ("resources", resources(devices: [.object([("allow", .flag(true)), ("access", .text("rwm"))])])))
         }
         var mounts: [JSON] = []
         if isolation.isSuperset(of: [.pids, .mounts]) {
@@ -62,13 +62,14 @@ struct HostBundle {
         return Self.capabilities(bounding: privileges.bounding, effective: effective)
     }
 
-    static func capabilities(bounding: UInt64, effective: UInt64) -> JSON {
+    static func capabilities(bounding: UInt64, effective: UInt64, kept: UInt64 = 0) -> JSON {
         .object([
             ("bounding", names(bounding)), ("effective", names(effective)), ("permitted", names(effective)),
+            ("inheritable", names(kept)), ("ambient", names(kept)),
         ])
     }
 
-    func process(_ capabilities: JSON) -> JSON {
+    func process(_ capabilities: JSON, directory: String = "/", mayGainRights: Bool = true) -> JSON {
         let credentials = credentials
         let user = JSON.object([
             ("uid", .number(UInt64(credentials.uid))), ("gid", .number(UInt64(credentials.gid))),
@@ -85,7 +86,8 @@ struct HostBundle {
         return .object([
             ("user", user), ("args", .list(arguments.map { .text($0) })),
             ("env", .list(spec.environment.map { .text("\($0.name)=\($0.value)") })),
-            ("cwd", .text("/")), ("capabilities", capabilities), ("rlimits", .list(limits)),
+            ("cwd", .text(directory)), ("capabilities", capabilities), ("rlimits", .list(limits)),
+            ("noNewPrivileges", .flag(!mayGainRights)),
         ])
     }
 
@@ -110,7 +112,7 @@ struct HostBundle {
         return all.filter { isolation.contains($0.0) }.map(\.1)
     }
 
-    func resources(devices: JSON) -> JSON {
+    func resources(devices: [JSON]) -> JSON {
         let limits = spec.limits
         var cpu: [(String, JSON)] = []
         if let shares = limits.shares { cpu.append(("shares", .number(shares))) }
@@ -124,7 +126,7 @@ struct HostBundle {
             if limitsSwap { memory.append(("swap", .number(bytes))) }
         }
         var all: [(String, JSON)] = [
-            ("devices", .list([devices])),
+            ("devices", .list(devices)),
             ("cpu", .object(cpu)), ("memory", .object(memory)),
         ]
         if let pids = limits.pids {

@@ -14,7 +14,13 @@ struct ImageBundle {
     /// The content of `config.json`.
     var config: String {
         var members: [(String, JSON)] = [
-            ("ociVersion", .text("1.0.2")), ("process", host.process(capabilities)),
+            ("ociVersion", .text("1.0.2")),
+            // The runtime makes the directory when the image has none.
+            (
+                "process",
+                host.process(
+                    capabilities, directory: host.spec.workingDirectory, mayGainRights: root.mayGainRights)
+            ),
             ("root", .object([("path", .text(Self.rootName)), ("readonly", .flag(root.isReadOnly))])),
             ("mounts", .list(mounts)), ("linux", linux),
         ]
@@ -36,18 +42,24 @@ struct ImageBundle {
         // Who is not root begins with none, as everywhere; programs' files may give some.
         effective &= bounding & host.privileges.permitted
         if host.credentials.uid != 0, root.capabilities == nil { effective = 0 }
-        return HostBundle.capabilities(bounding: bounding, effective: effective)
+        // Kept by users over the start of programs; root gets what is in the bounding set then.
+        let kept = host.credentials.uid == 0 ? 0 : effective
+        return HostBundle.capabilities(bounding: bounding, effective: effective, kept: kept)
     }
 
     private var linux: JSON {
-        let kinds = ["pid", "mount", "ipc", "uts"] + (root.hasOwnNetwork ? ["network"] : [])
+        var namespaces = ["pid", "mount", "ipc", "uts"].map { JSON.object([("type", .text($0))]) }
+        switch root.network {
+        case .host: break
+        case .own: namespaces.append(.object([("type", .text("network"))]))
+        case .made(let path): namespaces.append(.object([("type", .text("network")), ("path", .text(path))]))
+        }
+        let devices = root.devices + (root.isPrivileged ? HostDevices.all() : [])
+        var rules = [JSON.object([("allow", .flag(root.isPrivileged)), ("access", .text("rwm"))])]
+        if !root.isPrivileged { rules += devices.map(\.rule) }
         var members: [(String, JSON)] = [
-            ("namespaces", .list(kinds.map { .object([("type", .text($0))]) })),
-            ("cgroupsPath", .text("/rondo/\(host.spec.containerID)")),
-            (
-                "resources",
-                host.resources(devices: .object([("allow", .flag(root.isPrivileged)), ("access", .text("rwm"))]))
-            ),
+            ("namespaces", .list(namespaces)), ("cgroupsPath", .text("/rondo/\(host.spec.containerID)")),
+            ("resources", host.resources(devices: rules)), ("devices", .list(devices.map(\.file))),
         ]
         if !root.isPrivileged {
             members.append(("maskedPaths", .list(Self.maskedPaths.map { .text($0) })))
@@ -72,6 +84,7 @@ struct ImageBundle {
 
     private var mounts: [JSON] {
         let still = ["nosuid", "noexec", "nodev"]
+        let hasOwnNetwork = root.network != .host
         var all = [
             Self.mount("/proc", "proc", "proc", still),
             Self.mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
@@ -81,11 +94,11 @@ struct ImageBundle {
             Self.mount("/dev/shm", "tmpfs", "shm", still + ["mode=1777", "size=\(root.sharedMemoryBytes)"]),
             Self.mount("/dev/mqueue", "mqueue", "mqueue", still),
             // The kernel gives a sysfs only to whoever owns the network that it shows.
-            root.hasOwnNetwork
+            hasOwnNetwork
                 ? Self.mount("/sys", "sysfs", "sysfs", still + [root.isPrivileged ? "rw" : "ro"])
                 : Self.mount("/sys", "bind", "/sys", ["rbind", "rslave"] + still + ["ro"]),
         ]
-        if root.hasOwnNetwork {
+        if hasOwnNetwork {
             all.append(Self.mount("/sys/fs/cgroup", "cgroup", "cgroup", still + ["relatime", "ro"]))
         }
         for mount in root.mounts {
@@ -121,21 +134,42 @@ struct ImageBundle {
         try makeDirectories(links, mode: 0o700)
         try makeDirectories("\(bundle)/\(Self.rootName)", mode: 0o755)
         for place in ["upper", "work"] { try makeDirectories("\(root.changes)/\(place)", mode: 0o755) }
-        var names: [String] = []
         for (index, layer) in root.layers.enumerated() {
             let name = "\(links)/\(index)"
             unlink(name)
             guard symlink(layer, name) == 0 else { throw SystemError(call: "symlink", path: name, errno: errno) }
-            names.append("\(index)")
         }
-        let rest = "upperdir=\(root.changes)/upper,workdir=\(root.changes)/work"
+        let lower = root.layers.indices.map(String.init).joined(separator: ":")
+        let options = "lowerdir=\(lower),upperdir=\(root.changes)/upper,workdir=\(root.changes)/work"
         // The bundle's name may be relative.
         let here = try FileDescriptor.open(".", flags: O_RDONLY | O_DIRECTORY)
         defer { _ = fchdir(here.raw) }
         guard chdir(links) == 0 else { throw SystemError(call: "chdir", path: links, errno: errno) }
-        let options = "lowerdir=\(names.joined(separator: ":")),\(rest)"
-        guard Glibc.mount("overlay", "../\(Self.rootName)", "overlay", 0, options) == 0 else {
-            throw SystemError(call: "mount overlay on", path: "\(bundle)/\(Self.rootName)", errno: errno)
+        // What a container has changed goes with it, so nothing of it has to reach the disk when it ends. Kernels
+        // before 5.10 do not know the word.
+        for options in [options + ",volatile", options] {
+            if Glibc.mount("overlay", "../\(Self.rootName)", "overlay", 0, options) == 0 { return }
+            guard errno == EINVAL else { break }
         }
+        let place = errno == EINVAL ? "on this file system; the node's directory has to be on ext4, XFS or btrfs" : ""
+        throw SystemError(call: "mount overlay", path: place.isEmpty ? bundle : place, errno: errno)
+    }
+}
+
+extension ImageRoot.Device {
+    /// The file, in `linux.devices`.
+    fileprivate var file: JSON {
+        .object([
+            ("type", .text(kind)), ("path", .text(path)), ("major", .number(major)), ("minor", .number(minor)),
+            ("fileMode", .number(mode)), ("uid", .number(UInt64(uid))), ("gid", .number(UInt64(gid))),
+        ])
+    }
+
+    /// The right to it, in `linux.resources.devices`.
+    fileprivate var rule: JSON {
+        .object([
+            ("allow", .flag(true)), ("type", .text(kind)), ("major", .number(major)), ("minor", .number(minor)),
+            ("access", .text(access)),
+        ])
     }
 }

@@ -32,9 +32,7 @@ struct TaskContainer {
         // By descriptor, because the task's user may not be allowed to reach the program by its name.
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
         return try call(
-            [
-                "create"
-            ] + (spec.root == nil ? ["--host-root"] : []) + [
+            ["create"] + (spec.root == nil ? ["--host-root"] : []) + [
                 "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath,
                 "--preserve-fds", secrets == nil ? "2" : "3", id,
             ],

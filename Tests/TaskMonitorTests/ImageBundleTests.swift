@@ -46,7 +46,7 @@ struct ImageBundleTests {
 
     @Test func `a network of its own, a read-only root, mounts and a name are said`() {
         let config = Self.config {
-            $0.hasOwnNetwork = true
+            $0.network = .made(path: "/run/n")
             $0.isReadOnly = true
             $0.hostname = "web"
             $0.mounts = [
@@ -71,7 +71,7 @@ struct ImageBundleTests {
         ]
         root.hostname = "h"
         root.capabilities = .init(bounding: 3, effective: 1)
-        root.hasOwnNetwork = true
+        root.network = .made(path: "/run/n")
         var spec = MonitorSpec(
             containerID: "c1", executable: "sh", arguments: ["sh"], workingDirectory: "/",
             logs: .init(stdoutPath: "/o", stderrPath: "/e"))

@@ -32,6 +32,51 @@ public struct ImageRoot: Equatable, Sendable {
         }
     }
 
+    /// What a container sees of networks.
+    public enum Network: Equatable, Sendable {
+        /// All that the host sees.
+        case host
+        /// A new one with loopback alone.
+        case own
+        /// One that was made before, by the path of its file.
+        case made(path: String)
+    }
+
+    /// A device of the host in the container.
+    public struct Device: Equatable, Sendable {
+        /// The kind as in `mknod`: `c` or `b`.
+        public var kind: String
+        /// Where the container sees it.
+        public var path: String
+        /// The number of the driver.
+        public var major: UInt64
+        /// The number of the device.
+        public var minor: UInt64
+        /// Permissions of the file.
+        public var mode: UInt64
+        /// Who has it.
+        public var uid: UInt32
+        /// What group has it.
+        public var gid: UInt32
+        /// Any of `r`, `w` and `m`.
+        public var access: String
+
+        /// Describes a device.
+        public init(
+            kind: String, path: String, major: UInt64, minor: UInt64, mode: UInt64, uid: UInt32, gid: UInt32,
+            access: String
+        ) {
+            self.kind = kind
+            self.path = path
+            self.major = major
+            self.minor = minor
+            self.mode = mode
+            self.uid = uid
+            self.gid = gid
+            self.access = access
+        }
+    }
+
     /// Directories of the layers, the topmost first.
     public var layers: [String]
     /// A directory of the container's own with `upper` and `work` in it.
@@ -42,10 +87,16 @@ public struct ImageRoot: Equatable, Sendable {
     public var mounts: [Mount] = []
     /// The name that the container sees of its machine; nil for the host's.
     public var hostname: String?
-    /// Whether it has a network of its own, with loopback alone until the agent adds to it.
-    public var hasOwnNetwork = false
+    /// What it sees of networks.
+    public var network = Network.host
+    /// Devices beside the usual ones.
+    public var devices: [Device] = []
+    /// The signal that asks the command to end.
+    public var stopSignal: UInt8 = 15
     /// Capabilities at most and at the start, as bits; nil for the usual ones.
     public var capabilities: Capabilities?
+    /// Whether programs with the set-user-ID bit and capabilities of files take effect.
+    public var mayGainRights = true
     /// Whether it has all capabilities and devices, and no path is hidden.
     public var isPrivileged = false
     /// Whether there is a filter of system calls.
@@ -92,11 +143,20 @@ extension ImageRoot {
             $0.put($1.isReadOnly)
         }
         writer.put(hostname) { $0.put($1) }
-        writer.put(hasOwnNetwork)
+        switch network {
+        case .host: writer.put(UInt8(1))
+        case .own: writer.put(UInt8(2))
+        case .made(let path):
+            writer.put(UInt8(3))
+            writer.put(path)
+        }
+        writer.put(devices) { $1.encode(to: &$0) }
+        writer.put(stopSignal)
         writer.put(capabilities) {
             $0.put($1.bounding)
             $0.put($1.effective)
         }
+        writer.put(mayGainRights)
         writer.put(isPrivileged)
         writer.put(isFiltered)
         writer.put(sharedMemoryBytes)
@@ -126,12 +186,50 @@ extension ImageRoot {
         hostname = try reader.optional("hostname") { reader throws(FormatError) in
             try reader.text("hostname", limit: 64)
         }
-        hasOwnNetwork = try reader.flag("own network")
+        switch try reader.integer("network", as: UInt8.self) {
+        case 1: network = .host
+        case 2: network = .own
+        case 3: network = .made(path: try MonitorSpec.path(&reader, "network"))
+        default: throw .invalid(field: "network")
+        }
+        devices = try reader.list("devices", limit: Self.listLimit) { reader throws(FormatError) in
+            try Device(reading: &reader)
+        }
+        stopSignal = try reader.integer("stop signal", as: UInt8.self)
+        guard (1...64).contains(stopSignal) else { throw .invalid(field: "stop signal") }
         capabilities = try reader.optional("capabilities") { reader throws(FormatError) in
             Capabilities(bounding: try reader.integer("bounding"), effective: try reader.integer("effective"))
         }
+        mayGainRights = try reader.flag("gains rights")
         isPrivileged = try reader.flag("privileged")
         isFiltered = try reader.flag("filtered")
         sharedMemoryBytes = try reader.integer("shared memory")
+    }
+}
+
+extension ImageRoot.Device {
+    fileprivate func encode(to writer: inout BinaryWriter) {
+        writer.put(kind)
+        writer.put(path)
+        writer.put(major)
+        writer.put(minor)
+        writer.put(mode)
+        writer.put(uid)
+        writer.put(gid)
+        writer.put(access)
+    }
+
+    fileprivate init(reading reader: inout BinaryReader) throws(FormatError) {
+        kind = try reader.text("device", limit: 1)
+        path = try MonitorSpec.path(&reader, "device")
+        major = try reader.integer("device")
+        minor = try reader.integer("device")
+        mode = try reader.integer("device")
+        uid = try reader.integer("device")
+        gid = try reader.integer("device")
+        access = try reader.text("device", limit: 3)
+        guard kind == "c" || kind == "b", access.allSatisfy({ "rwm".contains($0) }) else {
+            throw .invalid(field: "device")
+        }
     }
 }

@@ -1,4 +1,4 @@
-public import ClusterModel
+internal import ClusterModel
 
 extension ContainerInfo {
     /// Reads a container. What it asks for and cannot be had yet is named by ``unsupported(in:)``.

@@ -1,4 +1,4 @@
-public import ClusterModel
+internal import ClusterModel
 
 extension HealthCheck {
     /// Reads a health check.
