@@ -169,8 +169,8 @@ let programs: [Target] = [
     .target(
         name: "Appliance",
         dependencies: [
-            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "LinuxSystem",
-            "MasterCore", "MasterNode", "Membership", "StateStore", "Transport",
+            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "ImageStore",
+            "LinuxSystem", "MasterCore", "MasterNode", "Membership", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

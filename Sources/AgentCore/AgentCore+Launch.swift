@@ -25,6 +25,7 @@ extension AgentCore {
         if let defect = launch.frameworkID.defect { return .launchFailed("the framework's id \(defect)") }
         if let defect = launch.task.taskID.defect { return .launchFailed("the task's id \(defect)") }
         if launch.task.command == nil { return .launchFailed("the task has no command") }
+        if let defect = launch.task.container?.defect ?? launch.task.isolationDefect { return .launchFailed(defect) }
         if let short = use.shortage(for: launch.task.resources, of: settings.info.resources) {
             return .launchFailed("the agent does not have the task's resources: \(short)")
         }
@@ -45,7 +46,7 @@ extension AgentCore {
             end(id, refusal, &turn)
         } else if task.kill != nil {
             end(id, .killedDuringLaunch("killed before its command was started"), &turn)
-        } else if task.stored.launch.task.command?.uris.isEmpty ?? true {
+        } else if !task.stored.launch.task.needsFetching {
             launch(id, &turn)
         } else {
             tasks[id]?.stage = .fetching

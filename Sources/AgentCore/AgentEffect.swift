@@ -21,7 +21,7 @@ public enum AgentEffect: Hashable, Sendable {
     /// Note in the task's file that an update is acknowledged. It must survive the process, not the machine: after
     /// a restart of the machine a framework may hear an old update again.
     case storeAcknowledgement(ContainerID, StatusUUID)
-    /// Make the work directory and put the command's files into it. Answered by `.fetched` or `.fetchFailed`.
+    /// Make the work directory and put the command's files into it, and have the container's image. Answered by `.fetched` or `.fetchFailed`.
     case fetch(StoredTask)
     /// Stop fetching; no answer is wanted any more.
     case cancelFetch(ContainerID)

@@ -94,6 +94,8 @@ struct AgentDriver {
     /// Listens to the monitors of an earlier life before the core speaks to them.
     private func adopt(_ event: AgentCoreEvent) {
         guard case .recovered(_, let tasks, _) = event else { return }
+        parts.keepImages(
+            of: tasks.filter { $0.container == .running || $0.container == .notLaunched }.map(\.stored))
         for task in tasks where task.container == .running {
             let id = task.stored.containerID
             parts.hub.attach(containerID: id.value, directory: parts.files.monitor(id))
@@ -143,10 +145,11 @@ struct AgentDriver {
     }
 
     private mutating func fetch(_ task: StoredTask) {
-        let (fetcher, inbox, id) = (parts.fetcher, parts.inbox, task.containerID)
+        let (parts, inbox, id) = (parts, parts.inbox, task.containerID)
         fetches[id] = Task {
             do {
-                try await fetcher.fetch(task)
+                try await parts.fetcher.fetch(task)
+                try await parts.provideImage(of: task)
                 inbox.post(.fetched(id))
             } catch {
                 inbox.post(.fetchFailed(id, reason: "\(error)"))

@@ -12,6 +12,7 @@ internal import LinuxSystem
 /// run/CONTAINER/updates                        its updates and acknowledgements, one JSON line each
 /// run/CONTAINER/task.spec, exit, monitor.*     the monitor's files (``MonitorDirectory``)
 /// work/FRAMEWORK/TASK/CONTAINER/               the task's work directory
+/// volumes/NAME/                                volumes that have names and outlive their containers
 /// secrets/CONTAINER/                           empty; where the task, and only it, sees its secrets in memory
 /// ```
 struct AgentFiles: Sendable {
@@ -23,6 +24,7 @@ struct AgentFiles: Sendable {
     let root: String
     var runDirectory: String { "\(root)/run" }
     var workRoot: String { "\(root)/work" }
+    var volumeRoot: String { "\(root)/volumes" }
     private var secretRoot: String { "\(root)/secrets" }
     private var identityPath: String { "\(root)/agent.json" }
 
@@ -60,6 +62,7 @@ struct AgentFiles: Sendable {
             try makeDirectories(runDirectory, mode: 0o700)
             try makeDirectories(workRoot, mode: 0o711)
             try makeDirectories(secretRoot, mode: 0o711)
+            try makeDirectories(volumeRoot, mode: 0o711)
             for path in [root, workRoot, secretRoot] where chmod(path, 0o711) != 0 {
                 throw SystemError(call: "chmod", path: path, errno: errno)
             }

@@ -101,7 +101,7 @@ public final class AgentNode: Sendable {
         let parts = AgentParts(
             files: files, layout: layout, hub: hub, caller: caller, inbox: inbox,
             fetcher: Fetcher(caller: outside, limit: settings.fetchLimit), starter: starter, handler: handler,
-            loop: transport.eventLoops.any(), names: names, logger: logger)
+            loop: transport.eventLoops.any(), provider: settings.images, names: names, logger: logger)
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
         coreSettings.origin = Self.origin(lock)
         settings.adjust(&coreSettings)

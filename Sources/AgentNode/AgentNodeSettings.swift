@@ -54,6 +54,8 @@ extension AgentNode {
         public var names = NameListening.auto
         /// Where the host's own resolvers are written; questions for other names are passed on to them.
         public var resolverFile = "/etc/resolv.conf"
+        /// Where images of containers come from; without it tasks with images are refused.
+        public var images: (any ImageProvider)?
         /// Is told that another machine takes part with this agent's key, which the master prefers, and when that is over.
         public var isCopy: @Sendable (Bool) -> Void = { _ in }
         /// Changes the times that the core keeps; for tests and unusual networks.

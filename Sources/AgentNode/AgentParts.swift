@@ -17,6 +17,8 @@ struct AgentParts: Sendable {
     let fetcher: Fetcher
     let starter: TaskStart
     let vault = SecretVault()
+    let images = ProvidedImages()
+    let provider: (any ImageProvider)?
     let handler: HTTPServer.Handler
     let streams = StreamTasks()
     let loop: any EventLoop
@@ -27,7 +29,7 @@ struct AgentParts: Sendable {
     init(
         files: AgentFiles, layout: CgroupLayout?, hub: MonitorHub, caller: HTTPCaller, inbox: AgentInbox,
         fetcher: Fetcher, starter: TaskStart, handler: @escaping HTTPServer.Handler, loop: any EventLoop,
-        names: AgentNames, logger: Logger
+        provider: (any ImageProvider)?, names: AgentNames, logger: Logger
     ) {
         self.files = files
         self.layout = layout
@@ -39,6 +41,7 @@ struct AgentParts: Sendable {
         self.handler = handler
         self.loop = loop
         self.names = names
+        self.provider = provider
         self.logger = logger
         // Several, because a disk takes the syncs of several writers in one go.
         queues = (0..<16).map { DispatchQueue(label: "rondo.agent.disk.\($0)") }
@@ -54,10 +57,13 @@ struct AgentParts: Sendable {
             case .removeWorkDirectory(let path): path.split(separator: "/").last.map(String.init) ?? path
             default: ""
             }
-        // Not `hashValue`, which may be the smallest number, whose magnitude traps.
-        let sum = key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff }
         let parts = self
-        queues[sum % queues.count].async { parts.carryOut(effect) }
+        queue(for: key).async { parts.carryOut(effect) }
+    }
+
+    private func queue(for key: String) -> DispatchQueue {
+        // Not `hashValue`, which may be the smallest number, whose magnitude traps.
+        queues[key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff } % queues.count]
     }
 
     private func carryOut(_ effect: AgentEffect) {
@@ -84,9 +90,11 @@ struct AgentParts: Sendable {
                 try MonitorRecovery.destroyTask(containerID: id.value, directory: files.monitor(id), layout: layout)
             }
             vault.drop(id)
+            dropImage(id)
             inbox.post(.destroyed(id))
         case .forgetTask(let id):
             vault.drop(id)
+            dropImage(id)
             hub.detach(containerID: id.value)
             attempt("remove the files of container \(id)") { try files.forget(id, layout: layout) }
         case .removeWorkDirectory(let path):
@@ -97,7 +105,9 @@ struct AgentParts: Sendable {
 
     private func launch(_ task: StoredTask) {
         do throws(TaskError) {
-            try starter.start(task, vault.take(task.launch.task.secrets.count, for: task.containerID))
+            try starter.start(
+                task, vault.take(task.launch.task.secrets.count, for: task.containerID),
+                images.take(task.containerID))
             hub.attach(containerID: task.containerID.value, directory: files.monitor(task.containerID))
         } catch {
             attempt("clean up after a failed launch") {
@@ -106,6 +116,36 @@ struct AgentParts: Sendable {
             }
             inbox.post(.launchFailed(task.containerID, reason: error.description))
         }
+    }
+
+    /// Has the image of a task's container, if it has one.
+    func provideImage(of task: StoredTask) async throws {
+        guard let container = task.launch.task.container, let name = container.image else { return }
+        guard let provider else { throw TaskError("this agent has no images; it does not run as root") }
+        do {
+            let image = try await provider.provide(name, isFresh: container.pullsAlways, for: task.containerID)
+            images.put(image, for: task.containerID)
+            // Whoever cancelled this drops the image too, but maybe did so before it was here.
+            if Task.isCancelled { dropImage(task.containerID) }
+            try Task.checkCancellation()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw TaskError("cannot have the image \(name): \(error)")
+        }
+    }
+
+    /// Keeps the images of containers of an earlier life that are not over, and no others.
+    func keepImages(of tasks: [StoredTask]) {
+        let those = Set(tasks.filter { $0.launch.task.container?.image != nil }.map(\.containerID))
+        let parts = self
+        queues[0].async { parts.provider?.keep(only: those) }
+    }
+
+    /// Lets go of a container's image, if it has one.
+    private func dropImage(_ id: ContainerID) {
+        images.take(id)
+        provider?.release(id)
     }
 
     private func attempt(_ what: String, _ action: () throws -> Void) {
@@ -124,6 +164,8 @@ struct AgentParts: Sendable {
             case .ended(let id, let exit):
                 // The exit file is on disk, so the monitor has nothing left to do.
                 hub.send(.quit, to: id)
+                let parts = self
+                queue(for: id).async { parts.dropImage(ContainerID(id)) }
                 inbox.post(exit.asEvent)
             case .lost(let id, let reason): inbox.post(.monitorLost(ContainerID(id), reason: reason))
             }

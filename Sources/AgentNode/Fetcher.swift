@@ -25,10 +25,12 @@ struct Fetcher: Sendable {
         // An earlier life of the agent may have been stopped in the middle of this.
         try removeTree(task.directory)
         try directory.make()
-        let account = try TaskAccount(for: task.launch)
+        // Only for copies of local files; an image may know users that this machine does not.
+        let account = Result { () throws(TaskError) in try TaskAccount(for: task.launch) }
+        if task.launch.task.container?.image == nil { _ = try account.get() }
         for uri in task.launch.task.command?.uris ?? [] {
             do {
-                try await fetch(uri, into: task.directory, account)
+                try await fetch(uri, into: task.directory) { try account.get() }
             } catch let error as CancellationError {
                 throw error
             } catch {
@@ -37,7 +39,9 @@ struct Fetcher: Sendable {
         }
     }
 
-    private func fetch(_ uri: CommandURI, into directory: String, _ account: TaskAccount) async throws {
+    private func fetch(
+        _ uri: CommandURI, into directory: String, as account: () throws -> TaskAccount
+    ) async throws {
         try Task.checkCancellation()
         let name = try Self.fileName(of: uri)
         let path = "\(directory)/\(name)"
@@ -46,6 +50,7 @@ struct Fetcher: Sendable {
             try await download(uri.value, to: path, mode: mode)
         } else {
             let source = try Self.localPath(uri.value)
+            let account = try account()
             try await blocking { try copy(source, to: path, mode: mode, account) }
         }
         if uri.isExtracted, !uri.isExecutable, let archive = Archive(name: name) {

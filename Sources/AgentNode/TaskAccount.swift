@@ -9,6 +9,13 @@ struct TaskAccount: Sendable {
     var credentials: MonitorSpec.Credentials?
     var home: String?
 
+    /// An account of an image.
+    init(name: String, credentials: MonitorSpec.Credentials, home: String?) {
+        self.name = name
+        self.credentials = credentials
+        self.home = home
+    }
+
     /// The command's user, or the framework's.
     ///
     /// - Throws: what is wrong and what to do, naming the user.

@@ -15,18 +15,28 @@ struct TaskStart: Sendable {
     /// - Parameters:
     ///   - task: what to start.
     ///   - values: of its secrets, in their order. They go to the command past every file.
+    ///   - image: of its container, if it has one.
     /// - Throws: why it does not start; nothing runs then.
-    func start(_ task: StoredTask, _ values: [[UInt8]]) throws(TaskError) {
-        let account = try TaskAccount(for: task.launch)
-        var spec = try spec(task, account)
+    func start(_ task: StoredTask, _ values: [[UInt8]], _ image: ProvidedImage?) throws(TaskError) {
+        let account: TaskAccount
+        var spec: MonitorSpec
+        if let container = task.launch.task.container, container.image != nil {
+            guard let image else { throw TaskError("the container's image is not there") }
+            (spec, account) = try self.spec(task, container, image)
+        } else {
+            account = try TaskAccount(for: task.launch)
+            spec = try self.spec(task, account)
+        }
         let secrets = try secrets(of: task, values, &spec)
         let directory = files.monitor(task.containerID)
         do {
             try WorkDirectory(path: task.directory).make()
+            // Layers of changes of an earlier attempt, should there have been one.
+            if let root = spec.root { try removeTree(root.changes) }
             try WorkDirectory(path: task.directory).give(to: account)
             // Not synced: after a restart of the machine the task is lost, or never was started and gets a new file.
             try writeFileAtomically(directory.specPath, try spec.encoded(), durable: false)
-            if let place = spec.secretDirectory { try makeDirectories(place, mode: 0o711) }
+            if spec.root == nil, let place = spec.secretDirectory { try makeDirectories(place, mode: 0o711) }
             try MonitorLauncher.spawn(executable: settings.monitorExecutable, directory: directory, secrets: secrets)
         } catch {
             throw TaskError("the task's monitor cannot be started: \(error)")
@@ -57,9 +67,12 @@ struct TaskStart: Sendable {
             if let defect = SecretFile.defect(ofPath: file.path) {
                 throw TaskError("the path of a secret '\(file.path)' \(defect)")
             }
-            if let value = rest.popFirst() { secrets.files.append((file.path, value)) }
+            // A container's command may start elsewhere than in the work directory.
+            let path = spec.root == nil ? file.path : "\(ImageTask.workPlace)/\(file.path)"
+            if let value = rest.popFirst() { secrets.files.append((path, value)) }
         }
-        secrets.directory = self.files.secretDirectory(task.containerID)
+        secrets.directory =
+            spec.root == nil ? self.files.secretDirectory(task.containerID) : ImageTask.secretPlace
         spec.secretDirectory = secrets.directory
         return secrets
     }
@@ -74,13 +87,50 @@ struct TaskStart: Sendable {
         var spec = MonitorSpec(
             containerID: task.containerID.value, executable: command.isShell ? "/bin/sh" : value,
             arguments: arguments, workingDirectory: task.directory, credentials: account.credentials,
-            limits: limits(info.resources),
-            logs: MonitorSpec.Logs(
-                stdoutPath: "\(task.directory)/stdout", stderrPath: "\(task.directory)/stderr",
-                maximumBytes: settings.logBytes, maximumFiles: settings.logFiles))
+            limits: limits(info.resources), logs: logs(of: task))
         spec.environment = environment(task, command, account)
         spec.bestEffort = geteuid() != 0
+        spec.resourceLimits = try (info.container?.limits ?? []).map { limit throws(TaskError) in
+            try MonitorSpec.ResourceLimit(limit)
+        }
         return spec
+    }
+
+    /// What a task with an image becomes.
+    private func spec(
+        _ task: StoredTask, _ container: ContainerInfo, _ image: ProvidedImage
+    ) throws(TaskError) -> (MonitorSpec, TaskAccount) {
+        guard geteuid() == 0 else { throw TaskError("containers with images need an agent that runs as root") }
+        let command = task.launch.task.command ?? CommandInfo(isShell: false, value: nil)
+        let host: AccountDatabase
+        do throws(SystemError) { host = try AccountDatabase() } catch {
+            throw TaskError("the agent cannot look up users: \(error)")
+        }
+        let directory = files.monitor(task.containerID).path
+        let own = ImageTask(
+            command: command, launchUser: task.launch.user, workDirectory: task.directory,
+            containerID: task.containerID, container: container, image: image, directory: directory,
+            volumeRoot: files.volumeRoot, hostAccounts: host)
+        let (credentials, home) = try own.account()
+        let account = TaskAccount(name: command.user ?? task.launch.user, credentials: credentials, home: home)
+        let (executable, arguments) = try own.program()
+        var spec = MonitorSpec(
+            containerID: task.containerID.value, executable: executable, arguments: arguments,
+            workingDirectory: own.workingDirectory, credentials: credentials,
+            limits: limits(task.launch.task.resources), logs: logs(of: task))
+        let network = try ContainerNetwork.prepare(container, for: task.containerID, in: directory)
+        let root = try own.root(network, credentials)
+        spec.root = root
+        spec.environment = own.environment(
+            environment(task, command, account), home: home, hostname: root.hostname)
+        spec.resourceLimits = try own.limits()
+        return (spec, account)
+    }
+
+    private func logs(of task: StoredTask) -> MonitorSpec.Logs {
+        MonitorSpec.Logs(
+            stdoutPath: "\(task.directory)/stdout", stderrPath: "\(task.directory)/stderr",
+            maximumBytes: settings.logBytes, maximumFiles: settings.logFiles)
     }
 
     /// Mesos' floors: a hundredth of a core and 32 MiB, below which nothing would start.

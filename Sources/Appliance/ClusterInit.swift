@@ -204,6 +204,7 @@ public struct ClusterInit: Sendable {
             configuration, directory: files.agentDirectory, masters: [.tcp(home, port: master.port)], trust)
         settings.logFile = files.logPath
         settings.listen(at: address, isAlone: isAlone, configuration)
+        settings.images = LocalImages(root: files.imageDirectory, transport: transport)
         return try RunningAgent(settings, transport: transport, logger: logger, events: events)
     }
 

@@ -231,6 +231,7 @@ public struct ClusterJoin: Sendable {
             // A copy must not give up the key of the machine that it was copied from.
             daemon.depart = { if await !gossip.node.isPaused { await line.depart() } }
             settings.isCopy = { isCopy in Task { await gossip.pause(isCopy) } }
+            settings.images = LocalImages(root: files.imageDirectory, transport: transport)
             daemon.agent = try RunningAgent(settings, transport: transport, logger: logger, events: events)
         } catch {
             await daemon.stopAll()

@@ -72,7 +72,7 @@ public struct DevCluster: Sendable {
         let result: Result<Void, any Error>
         do {
             agents = try await startAgents(of: master, in: directory, transport, events, logger)
-            try await announce(master, agents.count)
+            try await announce(master, agents.count, directory)
             result = await wait(events, master)
         } catch { result = .failure(error) }
         await end(agents, events)
@@ -132,6 +132,8 @@ public struct DevCluster: Sendable {
             settings.logFile = "\(directory)/node.log"
             settings.hostname = name
             settings.listen = .tcp(address, port: ports[index])
+            settings.images = LocalImages(
+                root: NodeFiles(directory: directory).imageDirectory, owner: name, transport: transport)
             settings.advertisedAddress = address.description
             // Frameworks that are gone acknowledge nothing; Ctrl-C should not wait for them.
             settings.adjust = { $0.leaveTimeout = .milliseconds(500) }
@@ -141,7 +143,7 @@ public struct DevCluster: Sendable {
         return agents
     }
 
-    private func announce(_ master: MasterPart, _ count: Int) async throws {
+    private func announce(_ master: MasterPart, _ count: Int, _ directory: String) async throws {
         guard case .tcp(let address, _) = listen else { return }
         let clock = SystemClock()
         let deadline = clock.now().elapsed + .seconds(10)
@@ -154,6 +156,8 @@ public struct DevCluster: Sendable {
         let at = Endpoint.tcp(address, port: master.port)
         let isUsual = "\(at)" == ConfigurationKey.devListen.defaultText
         let option = isUsual ? "" : " --master \(at)"
+        // Containers of images need root.
+        let images = geteuid() == 0 ? "\n  images        rondo image list --data \(directory)" : ""
         Console.out(
             """
             rondo dev: a master and \(ready) of \(count) agents are ready
@@ -161,7 +165,7 @@ public struct DevCluster: Sendable {
               look at it    http://\(at)/
               run something rondo run\(option) -- echo hello
               what is there rondo node list\(option)
-                            rondo task list\(option) --all
+                            rondo task list\(option) --all\(images)
               frameworks    MASTER=\(at)  (Mesos v1 scheduler API at /api/v1/scheduler)
 
             Ctrl-C ends it and removes all it made.

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -102,4 +103,9 @@ long clinux_receive_descriptor(int socket, void *bytes, size_t count, int *descr
         && head->cmsg_len == CMSG_LEN(sizeof(int)))
         memcpy(descriptor, CMSG_DATA(head), sizeof *descriptor);
     return received;
+}
+
+int clinux_own_mounts(void) {
+    if (unshare(CLONE_NEWNS) < 0) return -1;
+    return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
 }

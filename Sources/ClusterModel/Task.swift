@@ -146,6 +146,12 @@ public struct TaskInfo: Hashable, Sendable, Codable {
     public var discovery: Discovery?
     /// Secrets in files; nil for none, as in what older releases wrote.
     public var secretFiles: [SecretFile]?
+    /// Its container, unless it runs in the host's own root.
+    public var container: ContainerInfo?
+    /// What its agent tries again and again, and ends it for.
+    public var healthCheck: HealthCheck?
+    /// What its agent tries again and again, and only tells.
+    public var check: TaskProbe?
     /// Names of fields that were set and that this release cannot honour; such a task gets TASK_ERROR naming them.
     public var unsupported: [String]
     /// What was wrong with the description itself (a negative amount, ports twice …); such a task gets TASK_ERROR.
@@ -156,6 +162,7 @@ public struct TaskInfo: Hashable, Sendable, Codable {
         name: String, taskID: TaskID, agentID: AgentID, resources: Resources, command: CommandInfo?,
         killGracePeriod: Duration? = nil, maxCompletionTime: Duration? = nil, data: [UInt8]? = nil,
         labels: [Label] = [], discovery: Discovery? = nil, secretFiles: [SecretFile]? = nil,
+        container: ContainerInfo? = nil, healthCheck: HealthCheck? = nil, check: TaskProbe? = nil,
         unsupported: [String] = [], defect: String? = nil
     ) {
         self.name = name
@@ -169,6 +176,9 @@ public struct TaskInfo: Hashable, Sendable, Codable {
         self.labels = labels
         self.discovery = discovery
         self.secretFiles = secretFiles
+        self.container = container
+        self.healthCheck = healthCheck
+        self.check = check
         self.unsupported = unsupported
         self.defect = defect
     }

@@ -86,7 +86,7 @@ extension JobsFacade {
     /// may run as anybody and read every secret, so it is here that this is asked.
     private func mayRun(_ job: Job) throws {
         try visitor.require(.registerFramework(.everyone))
-        try visitor.require(.runAs(job.run.user ?? framework.user))
+        for account in job.run.accounts(framework: framework.user) { try visitor.require(.runAs(account)) }
         for path in job.run.secrets.values.sorted() { try visitor.require(.secret(.read, path: path)) }
     }
 

@@ -120,9 +120,13 @@ extension MasterCore {
         if !task.unsupported.isEmpty {
             return "not supported yet: \(task.unsupported.joined(separator: ", ")); leave it out of the task"
         }
+        if let defect = task.container?.defect ?? task.isolationDefect { return defect }
+        for mapping in task.container?.portMappings ?? [] where !task.resources.hasPort(mapping.hostPort) {
+            return "the host's port \(mapping.hostPort) of a port mapping is not among the task's resources"
+        }
         guard let command = task.command else { return "Task needs a command" }
         if command.isShell, command.value?.isEmpty ?? true { return "a shell command needs a value" }
-        if !command.isShell, command.value?.isEmpty ?? true, command.arguments.isEmpty {
+        if !command.isShell, command.value?.isEmpty ?? true, command.arguments.isEmpty, task.container?.image == nil {
             return "a command without a shell needs a value, the program to execute"
         }
         return nil

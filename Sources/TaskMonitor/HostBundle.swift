@@ -17,7 +17,9 @@ struct HostBundle {
         var linux: [(String, JSON)] = [("namespaces", .list(namespaces.map { .object([("type", .text($0))]) }))]
         if isolation.contains(.cgroup) {
             linux.append(("cgroupsPath", .text("/rondo/\(spec.containerID)")))
-            linux.append(("resources", resources))
+            // A task in the host's root sees the host's devices, whose files say who may use them.
+            linux.append(
+                ("resources", resources(devices: [.object([("allow", .flag(true)), ("access", .text("rwm"))])])))
         }
         var mounts: [JSON] = []
         if isolation.isSuperset(of: [.pids, .mounts]) {
@@ -30,17 +32,18 @@ struct HostBundle {
         }
         if isolation.contains(.mounts), let secrets = secretMount { mounts.append(secrets) }
         return JSON.object([
-            ("ociVersion", .text("1.0.2")), ("process", process), ("root", .object([("path", .text("/"))])),
+            ("ociVersion", .text("1.0.2")), ("process", process(capabilities)),
+            ("root", .object([("path", .text("/"))])),
             ("mounts", .list(mounts)), ("linux", .object(linux)),
         ]).encoded
     }
 
-    private var credentials: MonitorSpec.Credentials {
+    var credentials: MonitorSpec.Credentials {
         spec.credentials ?? MonitorSpec.Credentials(uid: privileges.uid, gid: privileges.gid, groups: [])
     }
 
     /// Memory for the files of secrets, in the task's own table of mounts and so gone with it.
-    private var secretMount: JSON? {
+    var secretMount: JSON? {
         spec.secretDirectory.map { directory in
             let options = [
                 "nosuid", "noexec", "nodev", "mode=0700", "uid=\(credentials.uid)", "gid=\(credentials.gid)", "size=1m",
@@ -53,17 +56,24 @@ struct HostBundle {
         }
     }
 
-    private var process: JSON {
+    /// As without a container: root may do what the agent may, others what their programs' files give them.
+    private var capabilities: JSON {
+        let effective = credentials.uid == 0 ? privileges.permitted : 0
+        return Self.capabilities(bounding: privileges.bounding, effective: effective)
+    }
+
+    static func capabilities(bounding: UInt64, effective: UInt64, kept: UInt64 = 0) -> JSON {
+        .object([
+            ("bounding", names(bounding)), ("effective", names(effective)), ("permitted", names(effective)),
+            ("inheritable", names(kept)), ("ambient", names(kept)),
+        ])
+    }
+
+    func process(_ capabilities: JSON, directory: String = "/", mayGainRights: Bool = true) -> JSON {
         let credentials = credentials
         let user = JSON.object([
             ("uid", .number(UInt64(credentials.uid))), ("gid", .number(UInt64(credentials.gid))),
             ("additionalGids", .list(credentials.groups.map { .number(UInt64($0)) })), ("umask", .number(0o022)),
-        ])
-        // As without a container: root may do what the agent may, others what their programs' files give them.
-        let effective = credentials.uid == 0 ? privileges.permitted : 0
-        let capabilities = JSON.object([
-            ("bounding", Self.names(privileges.bounding)), ("effective", Self.names(effective)),
-            ("permitted", Self.names(effective)),
         ])
         var limits = spec.resourceLimits.compactMap { limit in
             Rlimit.name(Int(limit.resource)).map { Self.limit($0, soft: limit.soft, hard: limit.hard) }
@@ -76,7 +86,8 @@ struct HostBundle {
         return .object([
             ("user", user), ("args", .list(arguments.map { .text($0) })),
             ("env", .list(spec.environment.map { .text("\($0.name)=\($0.value)") })),
-            ("cwd", .text("/")), ("capabilities", capabilities), ("rlimits", .list(limits)),
+            ("cwd", .text(directory)), ("capabilities", capabilities), ("rlimits", .list(limits)),
+            ("noNewPrivileges", .flag(!mayGainRights)),
         ])
     }
 
@@ -101,7 +112,7 @@ struct HostBundle {
         return all.filter { isolation.contains($0.0) }.map(\.1)
     }
 
-    private var resources: JSON {
+    func resources(devices: [JSON]) -> JSON {
         let limits = spec.limits
         var cpu: [(String, JSON)] = []
         if let shares = limits.shares { cpu.append(("shares", .number(shares))) }
@@ -115,8 +126,7 @@ struct HostBundle {
             if limitsSwap { memory.append(("swap", .number(bytes))) }
         }
         var all: [(String, JSON)] = [
-            // A task in the host's root sees the host's devices, whose files say who may use them.
-            ("devices", .list([.object([("allow", .flag(true)), ("access", .text("rwm"))])])),
+            ("devices", .list(devices)),
             ("cpu", .object(cpu)), ("memory", .object(memory)),
         ]
         if let pids = limits.pids {

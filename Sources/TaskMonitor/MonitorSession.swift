@@ -278,7 +278,7 @@ final class MonitorSession {
                 killEverything()
             } else if !killRequested {
                 killRequested = true
-                forward(SIGTERM)
+                forward(spec.root.map { Int32($0.stopSignal) } ?? SIGTERM)
             }
             if case .running(let process) = state.phase {
                 state.phase = .killing(process)

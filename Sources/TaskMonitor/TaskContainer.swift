@@ -32,8 +32,8 @@ struct TaskContainer {
         // By descriptor, because the task's user may not be allowed to reach the program by its name.
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
         return try call(
-            [
-                "create", "--host-root", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath,
+            ["create"] + (spec.root == nil ? ["--host-root"] : []) + [
+                "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath,
                 "--preserve-fds", secrets == nil ? "2" : "3", id,
             ],
             streams: RuntimeCall.Streams(
@@ -58,7 +58,13 @@ struct TaskContainer {
                 secrets: hasSecrets ? Self.secretsPlace : nil, spec: spec),
             privileges: try .own(), limitsSwap: limitsSwap)
         try makeDirectories(directory.bundlePath, mode: 0o700)
-        try writeFileAtomically("\(directory.bundlePath)/config.json", Array(bundle.config.utf8), durable: false)
+        var config = bundle.config
+        if let root = spec.root {
+            let own = ImageBundle(host: bundle, root: root)
+            config = own.config
+            try own.assemble(in: directory.bundlePath)
+        }
+        try writeFileAtomically("\(directory.bundlePath)/config.json", Array(config.utf8), durable: false)
     }
 
     /// Pid of the container's first process, once `create` has ended well.

@@ -1,6 +1,7 @@
 import ClusterModel
-import JobsCore
 import Testing
+
+@testable import JobsCore
 
 @Suite("Runs of jobs")
 struct JobRunTests {
@@ -258,6 +259,24 @@ struct JobRunTests {
         #expect(task.secrets.map(\.name) == ["web/key", "web/file"])
         #expect(task.command?.uris.first?.isExtracted == false)
         #expect(task.unsupported.isEmpty)
+    }
+
+    @Test func `a run's image becomes the task's container, and what reaches the host takes the right to be root`() {
+        var plan = Job.sleeping("a").run
+        plan.command = nil
+        plan.arguments = ["-v", "x"]
+        plan.docker = .init(image: "tool:1", forcesPull: true, parameters: [.init(key: "user", value: "app")])
+        let container = RunTaskInfo.container(plan)
+        #expect(container?.kind == .docker && container?.image == "tool:1" && container?.pullsAlways == true)
+        #expect(container?.network == .host)
+        #expect(plan.accounts(framework: "jobs") == ["jobs", "app"])
+        plan.volumes = [.host(containerPath: "/d", hostPath: "/srv", isReadOnly: true)]
+        plan.networks = [.init(mode: .bridge)]
+        #expect(RunTaskInfo.container(plan)?.volumes.map(\.source) == [.host("/srv")])
+        #expect(RunTaskInfo.container(plan)?.network == .bridge)
+        #expect(plan.accounts(framework: "jobs") == ["jobs", "app", "root"])
+        plan.docker = nil
+        #expect(RunTaskInfo.container(plan)?.defect?.contains("name an image") == true)
     }
 
     @Test func `history is bounded and the counts go on`() throws {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Testing
 
@@ -45,6 +46,23 @@ struct HostTests {
         #expect(try listDirectory(scratch.path) == ["keep"])
         #expect(try readFile(scratch.path + "/keep/f", limit: 10) == [1])
         try removeTree(scratch.path + "/tree")
+    }
+
+    @Test func `a tree is removed however deep it is and whatever its names are`() throws {
+        let scratch = try Scratch()
+        try makeDirectories(scratch.path + "/tree/.removed-1")
+        try writeFileAtomically(scratch.path + "/tree/.removed-1/f", [1])
+        var directory = try FileDescriptor.open(scratch.path + "/tree", flags: O_RDONLY | O_DIRECTORY)
+        let odd: [CChar] = [CChar(bitPattern: 0xff), 0x61, CChar(bitPattern: 0xc3), 0]
+        for _ in 0..<300 {
+            #expect(mkdirat(directory.raw, odd, 0o700) == 0)
+            #expect(mkdirat(directory.raw, "other", 0o700) == 0)
+            let next = clinux_openat(directory.raw, odd, O_RDONLY | O_DIRECTORY, 0)
+            try #require(next >= 0)
+            directory = FileDescriptor(owning: next)
+        }
+        try removeTree(scratch.path + "/tree")
+        #expect(try listDirectory(scratch.path) == [])
     }
 
     @Test func `a process name cannot forge its statistics`() {

@@ -136,18 +136,23 @@ import Testing
         #expect(read.defect?.contains("container.volumes[0].container_path") == true, "\(read.defect ?? "none")")
     }
 
-    @Test func `other containers stay what they were: not supported`() throws {
+    @Test func `a container has secrets in files, beside an image or without one`() throws {
         let source = #"{"type":"SECRET","secret":{"type":"REFERENCE","reference":{"name":"/a/b"}}}"#
         let volume = #"{"container_path":"p","mode":"RO","source":\#(source)}"#
-        let good = try read(#""command":{},"container":{"type":"MESOS","volumes":[\#(volume)]}"#)
-        #expect(good.secretFiles == [SecretFile(path: "p", secret: TaskSecret(name: "a/b"))])
-        #expect(good.unsupported.isEmpty && good.defect == nil)
+        for (container, image) in [
+            (#"{"type":"MESOS","volumes":[\#(volume)]}"#, nil),
+            (#"{"type":"DOCKER","docker":{"image":"i"},"volumes":[\#(volume)]}"#, "i"),
+        ] {
+            let task = try read(#""command":{},"container":"# + container)
+            #expect(task.secretFiles == [SecretFile(path: "p", secret: TaskSecret(name: "a/b"))])
+            #expect(task.unsupported.isEmpty && task.defect == nil && task.container?.image == image)
+        }
         for container in [
-            #"{"type":"DOCKER","docker":{"image":"i"},"volumes":[\#(volume)]}"#,
             #"{"type":"MESOS","volumes":[\#(volume),{"container_path":"p","host_path":"/etc","mode":"RW"}]}"#,
             #"{"type":"MESOS","network_infos":[{}]}"#,
         ] {
-            #expect(try read(#""command":{},"container":"# + container).unsupported == ["container"])
+            let task = try read(#""command":{},"container":"# + container)
+            #expect(task.container?.defect?.contains("name an image") == true)
         }
     }
 

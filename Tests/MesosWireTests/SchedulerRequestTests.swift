@@ -176,10 +176,10 @@ import Testing
     @Test func `what is not supported is named`() throws {
         let task = try launch(
             #"""
-            ,"command":{},"container":{"type":"MESOS","hostname":"h"},
+            ,"command":{},"container":{"type":"MESOS","network_infos":[{},{}]},
             "health_check":{},"check":{},"limits":{"cpus":{"value":1}}
             """#)
-        #expect(task.unsupported == ["container", "health_check", "check", "limits"])
+        #expect(task.unsupported == ["container.network_infos[1]", "health_check", "check", "limits"])
         #expect(try launch(#","executor":{"executor_id":{"value":"e"}}"#).unsupported == ["executor"])
         let read = try call(
             "ACCEPT",

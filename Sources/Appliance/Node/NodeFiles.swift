@@ -65,6 +65,7 @@ public struct NodeFiles: Sendable {
     var storePath: String { "\(root)/master/store.sqlite" }
     var auditDirectory: String { "\(root)/master/audit" }
     var agentDirectory: String { "\(root)/agent" }
+    var imageDirectory: String { "\(root)/images" }
     var logPath: String { "\(root)/node.log" }
     private var identityPath: String { "\(root)/node.json" }
     private var administratorPath: String { "\(root)/administrator" }

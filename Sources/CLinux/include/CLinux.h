@@ -184,6 +184,10 @@ struct clinux_probe_result {
     int32_t step; // the last one tried
     int32_t error;
 };
+// A table of mounts of this process' own: what it mounts is seen by nobody else, what others mount is still seen here.
+// 0, or -1 and errno.
+int clinux_own_mounts(void);
+
 // In a child process that ends at once and touches only namespaces of its own (CLONE_NEW… flags; mounting ones must
 // have CLONE_NEWNS). Safe with threads. Returns the error, 0 when it went through.
 int clinux_probe_in_child(int kind, int flags, int timeout_milliseconds, struct clinux_probe_result *result);

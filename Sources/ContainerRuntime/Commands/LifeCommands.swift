@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import LinuxSystem
 
 /// `kill`, `delete`, `pause` and `resume`: what can be done to a container.
 enum LifeCommands {

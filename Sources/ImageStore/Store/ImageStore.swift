@@ -266,6 +266,14 @@ public final class ImageStore: Sendable {
         try change { $0.retained[id] = nil }
     }
 
+    /// Ends what ``retain(_:by:)`` began for several at once.
+    ///
+    /// - Parameter isOver: says of an id whether it needs its image no longer.
+    /// - Throws: ``ImageError``.
+    public func release(where isOver: (String) -> Bool) throws(ImageError) {
+        try change { index in index.retained = index.retained.filter { !isOver($0.key) } }
+    }
+
     /// Takes an image's name away, and what only it needed from the disk.
     ///
     /// - Parameters:

@@ -104,25 +104,89 @@ public func removeTree(_ path: String) throws(SystemError) {
         throw .last("lstat", path)
     }
     let parent = try FileDescriptor.open(parentDirectory(of: path), flags: O_RDONLY | O_DIRECTORY)
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    try removeEntry(in: parent, name, path: path, device: status.st_dev, depth: 0)
+    let name = Array((path.split(separator: "/").last.map(String.init) ?? path).utf8CString)
+    try TreeRemoval(path: path, device: status.st_dev).remove(name, in: parent)
 }
 
-/// Works on descriptors, because a task's user may swap directories for links while this runs.
-private func removeEntry(
-    in parent: borrowing FileDescriptor, _ name: String, path: String, device: dev_t, depth: Int
-) throws(SystemError) {
-    if unlinkat(parent.raw, name, 0) == 0 || errno == ENOENT { return }
-    guard errno == EISDIR || errno == EPERM else { throw .last("unlink", path) }
-    guard depth < 256 else { throw SystemError(call: "remove", path: path, errno: ELOOP) }
-    let directory = try parent.open(at: name, flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    var status = stat()
-    guard fstat(directory.raw, &status) == 0 else { throw .last("fstat", path) }
-    guard status.st_dev == device else { throw SystemError(call: "remove", path: path, errno: EXDEV) }
-    for child in try listDirectory("/proc/self/fd/\(directory.raw)") {
-        try removeEntry(in: directory, child, path: "\(path)/\(child)", device: device, depth: depth + 1)
+/// Works on descriptors, because a task's user may swap directories for links while this runs, and on names as the
+/// kernel has them, which need not be text.
+private struct TreeRemoval {
+    let path: String
+    let device: dev_t
+    /// Descriptors are few, and a task can nest directories as deep as it likes.
+    private static let depthLimit = 64
+
+    func remove(_ name: [CChar], in parent: borrowing FileDescriptor) throws(SystemError) {
+        if unlinkat(parent.raw, name, 0) == 0 || errno == ENOENT { return }
+        guard errno == EISDIR || errno == EPERM else { throw .last("unlink", path) }
+        let top = try open(name, in: parent)
+        var moved = 0
+        repeat {
+            moved = 0
+            try empty(top, top: top, depth: 1, &moved)
+        } while moved > 0
+        try removeDirectory(name, in: parent)
     }
-    guard unlinkat(parent.raw, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw .last("rmdir", path) }
+
+    /// What is too deep is moved to the top, where the next turn finds it.
+    private func empty(
+        _ directory: borrowing FileDescriptor, top: borrowing FileDescriptor, depth: Int, _ moved: inout Int
+    ) throws(SystemError) {
+        for name in try names(in: directory) {
+            if unlinkat(directory.raw, name, 0) == 0 || errno == ENOENT { continue }
+            guard errno == EISDIR || errno == EPERM else { throw .last("unlink below", path) }
+            if depth >= Self.depthLimit {
+                moved += 1
+                try move(name, from: directory, to: top, &moved)
+                continue
+            }
+            let child = try open(name, in: directory)
+            try empty(child, top: top, depth: depth + 1, &moved)
+            try removeDirectory(name, in: directory)
+        }
+    }
+
+    private func move(
+        _ name: [CChar], from directory: borrowing FileDescriptor, to top: borrowing FileDescriptor,
+        _ number: inout Int
+    ) throws(SystemError) {
+        // Names that are taken stay what they are; another is free.
+        for _ in 0..<10_000 {
+            if renameat(directory.raw, name, top.raw, ".removed-\(number)") == 0 || errno == ENOENT { return }
+            guard errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR else { throw .last("rename below", path) }
+            number += 1
+        }
+        throw SystemError(call: "rename below", path: path, errno: EEXIST)
+    }
+
+    private func open(
+        _ name: [CChar], in parent: borrowing FileDescriptor
+    ) throws(SystemError) -> FileDescriptor {
+        let raw = clinux_openat(parent.raw, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
+        guard raw >= 0 else { throw .last("open below", path) }
+        let directory = FileDescriptor(owning: raw)
+        var status = stat()
+        guard fstat(raw, &status) == 0 else { throw .last("fstat", path) }
+        guard status.st_dev == device else { throw SystemError(call: "remove", path: path, errno: EXDEV) }
+        return directory
+    }
+
+    private func removeDirectory(_ name: [CChar], in parent: borrowing FileDescriptor) throws(SystemError) {
+        guard unlinkat(parent.raw, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw .last("rmdir", path) }
+    }
+
+    private func names(in directory: borrowing FileDescriptor) throws(SystemError) -> [[CChar]] {
+        guard let stream = opendir("/proc/self/fd/\(directory.raw)") else { throw .last("opendir", path) }
+        defer { closedir(stream) }
+        var names: [[CChar]] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
+            }
+            if name != [46, 0], name != [46, 46, 0] { names.append(name) }
+        }
+        return names
+    }
 }
 
 func openPidDescriptor(_ pid: Int32) -> Int32 { clinux_pidfd_open(pid) }

@@ -8,7 +8,7 @@ extension MonitorSpec {
         var writer = BinaryWriter()
         writer.put(Self.kind)
         // A spec that needs nothing new stays one that older programs read.
-        writer.put(UInt32(secretDirectory == nil ? 1 : 2))
+        writer.put(UInt32(root != nil ? 3 : secretDirectory == nil ? 1 : 2))
         writer.put(containerID)
         writer.put(executable)
         writer.put(arguments) { $0.put($1) }
@@ -37,7 +37,12 @@ extension MonitorSpec {
         }
         writer.put(isolation.rawValue)
         writer.put(bestEffort)
-        if let secretDirectory { writer.put(secretDirectory) }
+        if let root {
+            writer.put(secretDirectory) { $0.put($1) }
+            root.encode(to: &writer)
+        } else if let secretDirectory {
+            writer.put(secretDirectory)
+        }
         _ = try MonitorSpec(decoding: writer.bytes)
         return writer.bytes
     }
@@ -49,7 +54,7 @@ extension MonitorSpec {
         guard bytes.count <= Self.encodedLimit else { throw .tooLarge(field: "task.spec", limit: Self.encodedLimit) }
         let all = Self.encodedLimit
         var reader = BinaryReader(bytes)
-        let version = try reader.header(kind: Self.kind, name: "task.spec", newest: 2)
+        let version = try reader.header(kind: Self.kind, name: "task.spec", newest: 3)
         let containerID = try reader.text("container id", limit: 128)
         guard Self.isValidContainerID(containerID) else { throw .invalid(field: "container id") }
         let executable = try reader.text("executable", limit: 4096)
@@ -87,7 +92,14 @@ extension MonitorSpec {
         let isolation = Isolation(rawValue: try reader.integer("isolation"))
         guard isolation.isSubset(of: .known) else { throw .invalid(field: "isolation") }
         let bestEffort = try reader.flag("best effort")
-        let secretDirectory = version > 1 ? try Self.path(&reader, "secret directory") : nil
+        var secretDirectory = version == 2 ? try Self.path(&reader, "secret directory") : nil
+        var root: ImageRoot?
+        if version > 2 {
+            secretDirectory = try reader.optional("secret directory") { reader throws(FormatError) in
+                try Self.path(&reader, "secret directory")
+            }
+            root = try ImageRoot(reading: &reader)
+        }
         try reader.end()
         self.init(
             containerID: containerID, executable: executable, arguments: arguments, workingDirectory: directory,
@@ -95,9 +107,10 @@ extension MonitorSpec {
             resourceLimits: resourceLimits, isolation: isolation, bestEffort: bestEffort)
         self.variables = variables
         self.secretDirectory = secretDirectory
+        self.root = root
     }
 
-    private static func path(_ reader: inout BinaryReader, _ field: String) throws(FormatError) -> String {
+    static func path(_ reader: inout BinaryReader, _ field: String) throws(FormatError) -> String {
         let path = try reader.text(field, limit: 4095)
         guard path.hasPrefix("/") else { throw .invalid(field: field) }
         return path

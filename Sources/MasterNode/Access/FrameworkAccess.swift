@@ -56,13 +56,22 @@ struct FrameworkAccess: Sendable {
     }
 
     private func checked(_ task: TaskInfo) -> TaskInfo {
+        if task.container?.reachesHost == true, !visitor.may(.runAs("root")) {
+            var task = task
+            task.defect =
+                "the container is privileged, mounts paths of the host or has capabilities beyond the usual; that takes "
+                + "the rule task.run-as:root"
+            return task
+        }
         // Without one of its own the framework's user is taken, which was looked at before.
-        guard let user = task.command?.user else { return task }
-        if visitor.may(.runAs(user)) { return task }
-        var task = task
-        task.defect =
-            "the framework's user may not run tasks as '\(user.prefix(64))'; that takes the rule task.run-as:"
-            + "\(user.prefix(64))"
+        let asked = (task.container?.parameters ?? []).filter { $0.key == "user" }.map(\.value)
+        for user in asked + [task.command?.user].compactMap({ $0 }) where !visitor.may(.runAs(user)) {
+            var task = task
+            task.defect =
+                "the framework's user may not run tasks as '\(user.prefix(64))'; that takes the rule task.run-as:"
+                + "\(user.prefix(64))"
+            return task
+        }
         return task
     }
 

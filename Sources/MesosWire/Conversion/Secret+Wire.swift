@@ -68,21 +68,21 @@ extension WireEnvironment.Variable {
 }
 
 extension SecretFile {
-    /// Reads the volumes of a container that holds secrets and nothing else; see ``isSupported(_:)``.
+    /// Reads the volumes of a container that hold secrets.
     static func files(_ wire: WireContainerInfo) throws(WireError) -> [SecretFile]? {
-        guard isSupported(wire), !wire.volumes.isEmpty else { return nil }
         var files: [SecretFile] = []
-        for (index, volume) in wire.volumes.enumerated() {
+        for (index, volume) in wire.volumes.enumerated() where volume.source.type == .secret {
             let file = try within("volumes[\(index)]") { () throws(WireError) in try SecretFile(volume) }
             if files.contains(where: { $0.path == file.path }) {
                 throw .invalidField(path: "volumes[\(index)].container_path", problem: "comes twice")
             }
             files.append(file)
         }
-        return files
+        return files.isEmpty ? nil : files
     }
 
     private init(_ wire: WireVolume) throws(WireError) {
+        guard wire.source.hasSecret else { throw .missingField(path: "source.secret") }
         if let defect = Self.defect(ofPath: wire.containerPath) {
             throw .invalidField(path: "container_path", problem: defect)
         }
@@ -90,8 +90,8 @@ extension SecretFile {
         self.init(path: wire.containerPath, secret: secret)
     }
 
-    /// Whether a container is one that this release can give a task: without an image, with secrets as its volumes.
-    static func isSupported(_ wire: WireContainerInfo) -> Bool {
+    /// Whether a container has nothing but secrets: no image, no other volumes, the host's network.
+    static func isAll(_ wire: WireContainerInfo) -> Bool {
         wire.type == .mesos && !wire.hasDocker && !wire.mesos.hasImage && !wire.hasHostname && wire.networkInfos.isEmpty
             && !wire.hasLinuxInfo && !wire.hasRlimitInfo && !wire.hasTtyInfo
             && wire.volumes.allSatisfy { volume in

@@ -124,6 +124,16 @@ extension TaskInfo {
             wire.hasCommand
             ? reading("command") { () throws(WireError) in try CommandInfo(wire.command) } : nil
         let files = reading("container") { () throws(WireError) in try SecretFile.files(wire.container) } ?? nil
+        var container: ContainerInfo?
+        if wire.hasContainer {
+            container = reading("container") { () throws(WireError) in try ContainerInfo.read(wire.container) } ?? nil
+        }
+        var health: HealthCheck?
+        if wire.hasHealthCheck {
+            health = reading("health_check") { () throws(WireError) in try HealthCheck(wire.healthCheck) }
+        }
+        var check: TaskProbe?
+        if wire.hasCheck { check = reading("check") { () throws(WireError) in try TaskProbe(wire.check) } }
         if defect == nil,
             (command?.environment.count { $0.secret != nil } ?? 0) + (files?.count ?? 0) > Self.secretLimit
         {
@@ -140,13 +150,14 @@ extension TaskInfo {
             killGracePeriod: killGracePeriod, maxCompletionTime: maxCompletionTime,
             data: wire.hasData ? [UInt8](wire.data) : nil, labels: wire.labels.labels.map { Label($0) },
             discovery: wire.hasDiscovery ? Discovery(wire.discovery) : nil, secretFiles: files,
+            container: container, healthCheck: health, check: check,
             unsupported: Self.unsupported(in: wire), defect: defect)
     }
 
     private static func unsupported(in wire: WireTaskInfo) -> [String] {
         var names: [String] = []
         if wire.hasExecutor { names.append("executor") }
-        if wire.hasContainer, !SecretFile.isSupported(wire.container) { names.append("container") }
+        if wire.hasContainer { names += ContainerInfo.unsupported(in: wire.container) }
         if wire.hasHealthCheck { names.append("health_check") }
         if wire.hasCheck { names.append("check") }
         if !wire.limits.isEmpty { names.append("limits") }
@@ -168,6 +179,12 @@ extension WireTaskInfo {
         if let data = task.data { self.data = Data(data) }
         if !task.labels.isEmpty { labels = WireLabels(task.labels) }
         if let discovery = task.discovery { self.discovery = WireDiscoveryInfo(discovery) }
-        if let files = task.secretFiles { container = WireContainerInfo(files) }
+        if let container = task.container {
+            self.container = WireContainerInfo(container, secrets: task.secretFiles ?? [])
+        } else if let files = task.secretFiles {
+            container = WireContainerInfo(files)
+        }
+        if let check = task.healthCheck { healthCheck = WireHealthCheck(check) }
+        if let check = task.check { self.check = WireCheckInfo(check) }
     }
 }

@@ -16,6 +16,7 @@ struct RunCommand: AsyncParsableCommand {
               rondo run -- echo hello
               rondo run --instances 3 --cpus 0.5 --mem 64 -- sh -c 'echo $RONDO_INSTANCE; sleep 5'
               rondo run --attribute rack:a --env NAME=value --uri http://10.0.0.9/input -- ./work
+              rondo run --image debian:12 -- cat /etc/os-release
               rondo run --role analytics --output json --timeout 10m -- make -C /srv/job
             """)
 
@@ -32,6 +33,12 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A variable for the command; may be repeated.", valueName: "NAME=value"))
     var env: [String] = []
     @Option(help: ArgumentHelp("A file to fetch beforehand; may be repeated.", valueName: "uri")) var uri: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Run in a container of this image; without a command its own is run. (default: the host's root)",
+            valueName: "image"))
+    var image: String?
+    @Flag(help: "Ask the registry for the image although it is there.") var pull = false
     @Option(help: ArgumentHelp("The user that it runs as. (default: yours)", valueName: "user")) var user: String?
     @Option(help: ArgumentHelp("End everything after this time, with code 124.", valueName: "time")) var timeout:
         String?
@@ -47,7 +54,7 @@ struct RunCommand: AsyncParsableCommand {
 
     /// What is asked for, checked.
     func order(_ settings: Configuration) throws -> RunOrder {
-        guard let program = command.first, !program.isEmpty else {
+        guard let program = command.first ?? image, !program.isEmpty else {
             throw ValidationError("no command; write it after --, such as: rondo run -- echo hello")
         }
         var order = RunOrder(name: try taskName(program), command: command)
@@ -59,6 +66,8 @@ struct RunCommand: AsyncParsableCommand {
         order.role = settings.text(.runRole) ?? "*"
         order.user = settings.text(.runUser)
         order.uris = uri
+        order.image = image
+        order.isPulled = pull
         order.constraints = try attribute.map { text in
             guard let constraint = RunOrder.Constraint(text) else {
                 throw ValidationError("--attribute takes NAME:VALUE, such as rack:a, not '\(text)'")
@@ -82,7 +91,8 @@ struct RunCommand: AsyncParsableCommand {
             }
             return name
         }
-        let last = program.split(separator: "/").last.map(String.init) ?? "task"
+        var last = program.split(separator: "/").last.map(String.init) ?? "task"
+        if command.isEmpty { last = String(last.prefix { $0 != ":" && $0 != "@" }) }
         return RunCommand.isName(last) ? last : "task"
     }
 

@@ -40,12 +40,17 @@ struct RunOrder: Equatable, Sendable {
     var constraints: [Constraint] = []
     var environment: [(name: String, value: String)] = []
     var uris: [String] = []
+    /// The image of the container; nil for the host's own root.
+    var image: String?
+    /// Whether the registry is asked although the image is there.
+    var isPulled = false
 
     static func == (left: Self, right: Self) -> Bool {
         left.name == right.name && left.command == right.command && left.instances == right.instances
             && left.cpus == right.cpus && left.memory == right.memory && left.disk == right.disk
             && left.ports == right.ports && left.role == right.role && left.user == right.user
             && left.constraints == right.constraints && left.uris == right.uris
+            && left.image == right.image && left.isPulled == right.isPulled
             && left.environment.map(\.name) == right.environment.map(\.name)
             && left.environment.map(\.value) == right.environment.map(\.value)
     }

@@ -172,15 +172,23 @@ struct RunPlan {
         for (number, port) in ports.enumerated() { environment.append(("PORT\(number)", "\(port)")) }
         if let first = ports.first { environment.append(("PORT", "\(first)")) }
         var command: [String: JSONValue] = [
-            "shell": false, "value": .text(order.command[0]), "arguments": .list(order.command.map { .text($0) }),
+            "shell": false, "arguments": .list(order.command.map { .text($0) }),
             "environment": ["variables": .list(environment.map { ["name": .text($0.0), "value": .text($0.1)] })],
         ]
+        if let program = order.command.first { command["value"] = .text(program) }
         if !order.uris.isEmpty { command["uris"] = .list(order.uris.map { ["value": .text($0)] }) }
         if let user = order.user { command["user"] = .text(user) }
-        return [
+        var task: [String: JSONValue] = [
             "name": .text(order.name), "task_id": ["value": .text(instances[index].taskID)],
             "agent_id": ["value": .text(share.agent)], "resources": .list(resources), "command": .object(command),
         ]
+        if let image = order.image {
+            let name: JSONValue = [
+                "type": "DOCKER", "docker": ["name": .text(image)], "cached": .bool(!order.isPulled),
+            ]
+            task["container"] = ["type": "MESOS", "mesos": ["image": name]]
+        }
+        return .object(task)
     }
 
     // MARK: Updates

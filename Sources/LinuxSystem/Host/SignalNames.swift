@@ -1,5 +1,5 @@
 /// The names of Linux's signals, numbered as on all architectures that this program is built for.
-enum SignalNames {
+public enum SignalNames {
     private static let numbers: [(name: String, number: Int32)] = [
         ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("IOT", 6), ("BUS", 7), ("FPE", 8),
         ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
@@ -12,19 +12,15 @@ enum SignalNames {
     private static let realTimeMin: Int32 = 34
     private static let realTimeMax: Int32 = 64
 
+    /// The highest number.
+    public static var last: Int32 { realTimeMax }
+
     /// A number, or a name in any case, with or without `SIG`; also `RTMIN+n` and `RTMAX-n`.
-    static func parse(_ text: String) throws(RuntimeFailure) -> Int32 {
-        if let number = Int32(text) {
-            guard (0...realTimeMax).contains(number) else {
-                throw RuntimeFailure("unknown signal \"\(text)\": signals go from 0 to \(realTimeMax)")
-            }
-            return number
-        }
+    public static func number(of text: String) -> Int32? {
+        if let number = Int32(text) { return (0...realTimeMax).contains(number) ? number : nil }
         var name = text.uppercased()[...]
         if name.hasPrefix("SIG") { name = name.dropFirst(3) }
-        if let found = numbers.first(where: { $0.name == name }) { return found.number }
-        if let number = realTime(name) { return number }
-        throw RuntimeFailure("unknown signal \"\(text)\": use a number or a name such as TERM")
+        return numbers.first { $0.name == name }?.number ?? realTime(name)
     }
 
     private static func realTime(_ name: Substring) -> Int32? {
