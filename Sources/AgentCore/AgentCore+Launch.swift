@@ -88,6 +88,8 @@ extension AgentCore {
         end(id, task.kill == nil ? .launchFailed(reason) : killed, &turn)
     }
 
+    mutating func connected(_ id: ContainerID, _ addresses: [String]) { tasks[id]?.addresses = addresses }
+
     mutating func started(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
         guard var task = tasks[id], task.stage == .launching else { return }
         task.stage = .running

@@ -27,6 +27,7 @@ extension AgentCore {
         var task = AgentTask(
             stored: recovered.stored, stage: .running, agentID: identity, settings: settings, now: turn.now)
         task.isStored = true
+        task.addresses = recovered.addresses
         task.history = recovered.updates
         task.reported = recovered.updates.last ?? task.reported
         for update in recovered.updates { _ = task.progress.advance(to: update.state) }

@@ -26,7 +26,8 @@ extension AgentCore {
         let status = TaskStatus(
             taskID: taskID, state: end.state, source: end.source, reason: end.reason, message: end.message,
             agentID: identity, executorID: ExecutorID(taskID.value), timestamp: turn.now.wall,
-            uuid: StatusUUID(using: &turn.generator), containerID: task.stored.containerID)
+            uuid: StatusUUID(using: &turn.generator), containerID: task.stored.containerID,
+            addresses: task.addresses)
         task.unstored.append(status)
         tasks[id] = task
     }

@@ -98,6 +98,7 @@ public struct AgentCore: Sendable {
         case .fetched(let id): fetched(id, &turn)
         case .fetchFailed(let id, let reason): fetchFailed(id, reason, &turn)
         case .launchFailed(let id, let reason): launchFailed(id, reason, &turn)
+        case .connected(let id, let addresses): connected(id, addresses)
         case .started(let id): started(id, &turn)
         case .ended(let id, let end): ended(id, end, &turn)
         case .monitorLost(let id, let reason): monitorLost(id, reason, &turn)

@@ -22,6 +22,8 @@ public enum AgentCoreEvent: Hashable, Sendable {
     case fetchFailed(ContainerID, reason: String)
     /// Answers `.launch`: the command did not start, and why. Nothing of the container is left.
     case launchFailed(ContainerID, reason: String)
+    /// The container has addresses of its own; comes before `.started`.
+    case connected(ContainerID, addresses: [String])
     /// Answers `.launch`: the command runs.
     case started(ContainerID)
     /// The container is gone, with how its command ended. Nothing of the container is left.
@@ -81,15 +83,19 @@ public struct RecoveredTask: Hashable, Sendable {
     public var acknowledged: Set<StatusUUID>
     /// What is known of its container.
     public var container: Container
+    /// Its own addresses, where it has any.
+    public var addresses: [String]
 
     /// Makes a recovered task.
     public init(
-        stored: StoredTask, updates: [TaskStatus], acknowledged: Set<StatusUUID>, container: Container
+        stored: StoredTask, updates: [TaskStatus], acknowledged: Set<StatusUUID>, container: Container,
+        addresses: [String] = []
     ) {
         self.stored = stored
         self.updates = updates
         self.acknowledged = acknowledged
         self.container = container
+        self.addresses = addresses
     }
 }
 

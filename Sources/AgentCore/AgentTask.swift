@@ -52,6 +52,8 @@ struct AgentTask: Sendable {
     var history: [TaskStatus] = []
     /// The newest stored status, or STAGING; this is what a registration says.
     var reported: TaskStatus
+    /// Addresses of its own.
+    var addresses: [String] = []
     /// How far the updates that were made are.
     var progress = TaskProgress()
     /// Set when the task is to be killed, and by when it must be gone.

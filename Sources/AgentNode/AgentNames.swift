@@ -4,8 +4,8 @@ internal import HTTPGateway
 internal import HTTPTypes
 internal import LinuxSystem
 internal import Logging
-internal import NameService
 internal import NIOCore
+internal import NameService
 internal import Synchronization
 
 /// Names on this node: learns what there is from the master, and answers questions of containers and of the node itself.
@@ -18,6 +18,8 @@ final class AgentNames: Sendable {
         var serial: UInt32 = 0
         /// By the place that they listen on.
         var servers: [String: NameServer] = [:]
+        /// Where the node itself asks, when that is the usual port.
+        var own: NetworkAddress?
         /// The question that is under way.
         var question: Task<HTTPCaller.Response, any Error>?
     }
@@ -35,6 +37,8 @@ final class AgentNames: Sendable {
     private let caller: HTTPCaller
     private let logger: Logger
     private let state = Mutex(State())
+    /// Whether it was tried to listen there.
+    private let bridge = Mutex(false)
 
     init(settings: AgentNode.Settings, caller: HTTPCaller, logger: Logger) {
         self.settings = settings
@@ -154,6 +158,27 @@ final class AgentNames: Sendable {
         }
     }
 
+    /// Answers containers on the bridge as well.
+    ///
+    /// - Parameter gateways: the host's addresses there.
+    /// - Returns: whether their questions are answered; if not, the log says why.
+    func serve(bridge gateways: [NetworkPrefix]) -> Bool {
+        bridge.withLock { isTried in
+            if !isTried {
+                isTried = true
+                let settings = serverSettings(gateways.map(\.address), port: 53, gateways.map(\.network))
+                start("bridge", settings) {
+                    self.logger.warning(
+                        "\($0); containers ask the host's own resolvers and know no names of the cluster")
+                }
+            }
+            return state.withLock { $0.servers["bridge"] != nil }
+        }
+    }
+
+    /// Where containers with the host's network ask; nil when nothing listens there, or not at the usual port.
+    var own: NetworkAddress? { state.withLock { $0.own } }
+
     /// Who is asked on an address that is not loopback's is asked by this node with that address.
     private static func neighbours(_ address: NetworkAddress) -> [NetworkPrefix] {
         address.isLoopback ? [] : [NetworkPrefix(address, length: address.width)].compactMap { $0 }
@@ -170,6 +195,7 @@ final class AgentNames: Sendable {
             let server = try NameServer(settings, table: state.withLock { $0.table })
             let table = state.withLock { state in
                 state.servers[place] = server
+                if place == "own", server.port == 53 { state.own = settings.addresses.first }
                 return state.table
             }
             server.update(table)

@@ -182,7 +182,7 @@ public final class NetworkManager: Sendable {
         } catch {
             throw NetworkError(.system(errno: error.errno), "cannot make a network for a container: \(error)")
         }
-        let path = namespacePath(container)
+        let path = namespace(of: container)
         if !NetworkNamespace.isMounted(at: path) { try NetworkNamespace.make(at: path) }
         return path
     }
@@ -190,10 +190,8 @@ public final class NetworkManager: Sendable {
     /// Removes a container's namespace; it ends when no process is in it any more. None there is fine.
     public func removeNamespace(container: String) throws(NetworkError) {
         try RequestCheck.container(container)
-        try NetworkNamespace.remove(at: namespacePath(container))
+        try NetworkNamespace.remove(at: namespace(of: container))
     }
-
-    private func namespacePath(_ container: String) -> String { "\(settings.runDirectory)/\(container)" }
 
     private func removeNamespaces() throws(NetworkError) {
         for name in (try? listDirectory(settings.runDirectory)) ?? [] {

@@ -38,7 +38,7 @@ CLOSED = """
     /rondo/v1/nodes/x /rondo/v1/frameworks /rondo/v1/frameworks/x /rondo/v1/frameworks/x/teardown /rondo/v1/roles
     /rondo/v1/why/x /rondo/v1/certificate /rondo/v1/keys /rondo/v1/keys/rotate /rondo/v1/leave /rondo/v1/members
     /rondo/v1/members/x/evict /rondo/v1/tokens /rondo/v1/tokens/x /rondo/v1/users /rondo/v1/users/root
-    /rondo/v1/users/root/tokens /rondo/v1/users/root/tokens/x /rondo/v1/audit /rondo/v1/local /rondo/v1/local/leave
+    /rondo/v1/users/root/tokens /rondo/v1/users/root/tokens/x /rondo/v1/audit /rondo/v1/names /rondo/v1/local /rondo/v1/local/leave
     /rondo /rondo/v1 /rondo/v1/x /rondo/v1/join/x /rondo/v2/join
     /pkgpanda/active.buildinfo.full.json /acs/api/v1/users /acs/api/v1/users/root /acs/api/v1/groups /acs/api/v1/acls
     /acs/api/v1/auth /acs/api/v1/auth/login/x /metadata /dcos-metadata/ui-config.json /dcos-metadata /cluster/v1/links

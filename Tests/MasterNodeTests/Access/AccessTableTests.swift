@@ -36,6 +36,7 @@ struct AccessTableTests {
         "/secrets/v1/seal-status/default", "/service/metronome/v1/jobs", "/service/metronome/v1/jobs/j/runs",
         "/service/metronome/v1/jobs/j", "/service/metronome/ping", "/metadata", "/capabilities",
         "/service/marathon/v2/apps", "/marathon/v2/groups/g", "/v2/deployments", "/service/marathon/ping",
+        "/mesos_dns/v1/hosts/leader.mesos", "/rondo/v1/names",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -74,6 +75,7 @@ struct AccessTableTests {
         case .metadata: 23
         case .capabilities: 24
         case .services: 25
+        case .names: 26
         }
     }
 
@@ -105,6 +107,7 @@ struct AccessTableTests {
         case .leave: 23
         case .members: 24
         case .evict: 25
+        case .names: 26
         }
     }
 
@@ -124,8 +127,8 @@ struct AccessTableTests {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...25))
-        #expect(rondo == Set(0...25))
+        #expect(routes == Set(0...26))
+        #expect(rondo == Set(0...26))
     }
 
     @Test func `strangers get 401 with the scheme that clients look for, but for the list`() async throws {

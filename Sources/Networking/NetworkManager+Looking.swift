@@ -1,0 +1,39 @@
+internal import Glibc
+internal import LinuxSystem
+internal import Synchronization
+
+// What containers have, and what is left of those that are gone.
+extension NetworkManager {
+    /// What a container has; nil when it is connected by none of these ways, or not completely.
+    ///
+    /// - Parameter container: its id.
+    public func attachment(of container: String) -> Attachment? {
+        let (bridged, plugged, identity) = state.withLock { state in
+            (state.bridged[container], state.plugged[container], state.identity)
+        }
+        if let bridged, let identity { return attachment(bridged, identity) }
+        guard let plugged, let bytes = plugged.result,
+            let result = try? PluginResult.parse(bytes, of: plugged.network)
+        else { return nil }
+        return try? PluginResult.attachment(result, interface: Self.interface, mappings: plugged.portMappings)
+    }
+
+    /// Removes namespaces of containers that are gone, such as after a crash.
+    ///
+    /// - Parameter running: those that stay.
+    /// - Returns: what could not be removed.
+    public func removeNamespaces(except running: Set<String>) -> [String] {
+        var problems: [String] = []
+        for name in (try? listDirectory(settings.runDirectory)) ?? [] where !running.contains(name) {
+            do throws(NetworkError) {
+                try NetworkNamespace.remove(at: "\(settings.runDirectory)/\(name)")
+            } catch {
+                problems.append(error.description)
+            }
+        }
+        return problems
+    }
+
+    /// The file that names a container's namespace, whether or not there is one.
+    public func namespace(of container: String) -> String { "\(settings.runDirectory)/\(container)" }
+}
