@@ -4,9 +4,10 @@ internal import Synchronization
 
 // What containers have, and what is left of those that are gone.
 extension NetworkManager {
-    /// What a container has; nil when it is connected by none of these ways, or not completely.
+    /// What a container has.
     ///
     /// - Parameter container: its id.
+    /// - Returns: nil when it is connected neither to the bridge nor by plugins, or not completely.
     public func attachment(of container: String) -> Attachment? {
         let (bridged, plugged, identity) = state.withLock { state in
             (state.bridged[container], state.plugged[container], state.identity)
@@ -34,6 +35,9 @@ extension NetworkManager {
         return problems
     }
 
-    /// The file that names a container's namespace, whether or not there is one.
+    /// The file that names a container's namespace.
+    ///
+    /// - Parameter container: its id.
+    /// - Returns: a path, whether or not there is anything.
     public func namespace(of container: String) -> String { "\(settings.runDirectory)/\(container)" }
 }
