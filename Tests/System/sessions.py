@@ -364,6 +364,21 @@ def slow():
     eventually(lambda: not processes("cat /dev/zero"), 5, "the end of the command")
 
 
+@test
+def late():
+    """what a command has written is whole for a reader who comes to it late"""
+    client = subprocess.Popen(words("task", "exec", "main", "--", "head", "-c", "3000000", "/dev/zero"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    time.sleep(3)
+    equal(len(client.communicate(timeout=10)[0]), 3000000, "bytes")
+    equal(client.returncode, 0, "code")
+    agent = get_json(cluster.master, "/slaves")["slaves"][0]
+    answer = Calls(cluster.master, "/slave/%s/api/v1" % agent["id"]).launch(
+        "late", "head", "-c", "9000000", "/dev/zero")
+    time.sleep(3.5)
+    equal(len(of(records(answer.read()), "STDOUT")), 9000000, "bytes of the answer")
+
+
 def resident():
     with open("/proc/%d/status" % cluster.process.pid) as file:
         return int(next(line for line in file if line.startswith("VmRSS")).split()[1]) >> 10

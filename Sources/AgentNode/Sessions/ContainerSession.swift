@@ -154,13 +154,19 @@ final class ContainerSession: Sendable {
             if phase == .starting { settle(.failed("the session's keeper has ended unexpectedly")) }
             parts.status = SIGKILL
         }
-        timers.scheduleTask(in: Self.drainTime) { [queue, parts] in
-            queue.async {
-                for reader in parts.readers { reader.end() }
-                self.lookAround()
+        lookAround()
+        if !phase.isOver { endLater() }
+    }
+
+    /// Gives up on streams that something else holds, but never on what their readers are too slow for.
+    private func endLater() {
+        timers.scheduleTask(in: Self.drainTime) { [self] in
+            queue.async { [self] in
+                for reader in parts.readers where !reader.isHeld { reader.finish() }
+                lookAround()
+                if !phase.isOver { endLater() }
             }
         }
-        lookAround()
     }
 
     private func closeTerminal() {

@@ -4,6 +4,8 @@ internal import LinuxSystem
 /// Reads a descriptor that does not block, as long as its bytes are wanted. All on the thread of the loop.
 final class SessionReader: @unchecked Sendable {
     private static let chunk = 32 << 10
+    /// The most that a pipe holds, by the kernel's own limit for users.
+    private static let restLimit = 1 << 20
 
     private let descriptor: Int32
     private let loop: DescriptorLoop
@@ -30,13 +32,23 @@ final class SessionReader: @unchecked Sendable {
     /// Goes on reading.
     func resume() {
         guard watch == nil, !isOver else { return }
-        watch = loop.watch(descriptor, for: .reading) { [self] in read() }
+        watch = loop.watch(descriptor, for: .reading) { [self] in _ = read() }
         if watch == nil { end() }
     }
 
     private func rest() {
         if let watch { loop.forget(watch, at: descriptor) }
         watch = nil
+    }
+
+    /// Whether its bytes are not wanted at present.
+    var isHeld: Bool { watch == nil && !isOver }
+
+    /// Takes what is there already, whether it is wanted or not, and ends.
+    func finish() {
+        var count = 0
+        while !isOver, count < Self.restLimit, let more = read() { count += more }
+        end()
     }
 
     /// Reads no more and closes the descriptor.
@@ -48,14 +60,20 @@ final class SessionReader: @unchecked Sendable {
         whenOver()
     }
 
-    private func read() {
-        guard !isOver else { return }
+    /// Returns how many bytes came; nil when there were none.
+    @discardableResult
+    private func read() -> Int? {
+        guard !isOver else { return nil }
         var bytes = [UInt8](repeating: 0, count: Self.chunk)
         let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        if count < 0, errno == EAGAIN || errno == EINTR { return nil }
         // EIO is how a terminal says that nobody has its other side open.
-        guard count > 0 else { return end() }
+        guard count > 0 else {
+            end()
+            return nil
+        }
         if !take(Array(bytes.prefix(count))) { rest() }
+        return count
     }
 }
 
