@@ -75,7 +75,7 @@ extension HealthCheck {
 }
 
 extension CheckCommand {
-    /// - Parameter shell: the name of the field that holds a line for the shell.
+    /// What is wrong; `shell` is the name of the field that holds a line for the shell.
     func violations(shell: String) -> [Violation] {
         var found = Violations()
         switch self {

@@ -20,10 +20,10 @@ public indirect enum JSONValue: Hashable, Sendable {
         }
     }
 
-    /// Reads a text, strictly as RFC 8259 has it; of a name that comes twice, the last counts.
+    /// Reads a text, strictly as RFC 8259 has it; of a name that comes twice, the last counts. Nil when it is not JSON,
+    /// when a number is too large, or when it is nested more than 64 deep.
     ///
     /// - Parameter bytes: the text, in UTF-8.
-    /// - Returns: nil when it is not JSON, when a number is too large, or when it is nested more than 64 deep.
     public init?(parsing bytes: [UInt8]) {
         let value = bytes.withUnsafeBufferPointer { bytes -> JSONValue? in
             var parser = JSONParser(bytes: bytes)

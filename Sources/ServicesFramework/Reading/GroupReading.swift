@@ -13,7 +13,7 @@ enum GroupReading {
     /// Groups in groups; deeper ones are refused.
     private static let depthMax = 32
 
-    /// - Parameter id: the group of the path; the body's own where there is none.
+    /// Reads a body; `id` is the group of the path, and the body's own counts where there is none.
     static func read(_ reader: inout FieldReader, id: ServiceID?, in base: ServiceID) -> Wish {
         let factor = reader.number("scaleBy")
         let version = PartReading.time("version", &reader)

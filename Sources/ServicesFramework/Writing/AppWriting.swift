@@ -4,9 +4,8 @@ internal import FrameworkRuntime
 /// Apps in Marathon's JSON. What came with later releases of Marathon is left out while it says nothing: clients of
 /// earlier ones stop at a field that they do not know.
 extension JSONText {
-    /// The fields of an app without what belongs to it.
-    ///
-    /// - Parameter isComplete: whether fields are shown that clients look for although they say nothing.
+    /// The fields of an app without what belongs to it. When it is complete, fields are shown that clients look for
+    /// although they say nothing.
     mutating func app(_ app: ServiceDefinition, isComplete: Bool = true) {
         field("id", app.id.path)
         if let cmd = app.cmd { field("cmd", cmd) } else if isComplete { null("cmd") }

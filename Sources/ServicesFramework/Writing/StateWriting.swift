@@ -83,7 +83,7 @@ extension JSONText {
 
     // MARK: deployments
 
-    /// - Parameter explains: whether it is said what each current action waits for, which Marathon cannot say.
+    /// A deployment; explained, each current action says what it waits for, which Marathon cannot say.
     mutating func deployment(_ view: DeploymentView, explains: Bool) {
         field("id", view.plan.id.value)
         time("version", view.plan.version)
