@@ -29,7 +29,8 @@ struct RondoCommand: AsyncParsableCommand {
             """,
         version: Program.version,
         subcommands: [
-            DevCommand.self, ClusterCommand.self, RunCommand.self, JobCommand.self, TaskCommand.self, NodeCommand.self,
+            DevCommand.self, ClusterCommand.self, RunCommand.self, ServiceCommand.self, JobCommand.self,
+            TaskCommand.self, NodeCommand.self,
             FrameworkCommand.self, RoleCommand.self, SecretCommand.self, WhyCommand.self, LoginCommand.self,
             ContextCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, ConfigCommand.self,
             DoctorCommand.self, ImageCommand.self, CompletionsCommand.self,

@@ -22,15 +22,11 @@ enum DescriptionFile {
         do { return try value(bytes) } catch { throw ApplianceError(.usage, "\(name): \(error)") }
     }
 
-    /// The value of a text: JSON when it begins as an object or a list does, otherwise YAML.
+    /// The value of a text: JSON, or YAML, which has all of JSON and says which line is wrong.
     static func value(_ bytes: [UInt8]) throws -> JSONValue {
         let first = bytes.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }
-        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
-            do { return try JSONValue(parsing: bytes) } catch {
-                // YAML has all of JSON, and its reader says which line is wrong.
-                _ = try YAMLDocument.parse(bytes)
-                throw ApplianceError(.usage, "it is not JSON; check its commas and quotes")
-            }
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "["), let value = try? JSONValue(parsing: bytes) {
+            return value
         }
         return try value(YAMLDocument.parse(bytes))
     }
