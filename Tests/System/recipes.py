@@ -19,7 +19,9 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir, "Clients"))
+sys.path.insert(0, HERE)
 
+from dev_cluster import DevCluster  # noqa: E402
 from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 
 ROOT = os.path.join(HERE, os.pardir, os.pardir)
@@ -211,6 +213,21 @@ def busybox():
     found = out_of("busybox", "sh", "-c", "echo $((6 * 7)) | sed s/4/x/; test -d /tmp && whoami")
     equal(found, "x2\nroot\n", "what the shell says")
     check(bench.pulled("busybox")["size"] < 3 << 20, "the size is", bench.pulled("busybox")["size"])
+
+
+@test
+def job():
+    """busybox as a job: its image is pulled by the agent, its words are what the container runs"""
+    bench.pulled("busybox")
+    with DevCluster(bench.program, agents=1, log=os.path.join(bench.path, "dev.log")) as cluster:
+        def rondo(*words):
+            return ok(bench.program, "job", words[0], "--master", cluster.master, *words[1:])
+
+        image = bench.registry + "/busybox:1"
+        rondo("add", "inside", "--image", image, "--env", "PLACE=inside", "--", "sh", "-c", "echo $PLACE $(ls /etc)")
+        rondo("run", "inside")
+        found = rondo("log", "inside").split()
+        check(found[0] == "inside" and "os-release" in found and "debian_version" not in found, "what it saw:", found)
 
 
 @test
