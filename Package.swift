@@ -159,8 +159,8 @@ let programs: [Target] = [
     .target(
         name: "AgentNode",
         dependencies: [
-            "AgentCore", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "NameService", "TaskLifecycle",
-            "Transport",
+            "AgentCore", "ClusterModel", "HTTPGateway", "LinuxSystem", "MesosWire", "NameService", "Networking",
+            "TaskLifecycle", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import ClusterModel
+internal import Dispatch
 internal import Glibc
 public import HTTPGateway
 internal import LinuxSystem
@@ -75,6 +76,12 @@ public final class AgentNode: Sendable {
         return { request in try await routes.answer(request) }
     }
 
+    /// Removes what an agent whose process is gone has made in the host's network.
+    ///
+    /// - Parameter directory: the agent's data directory.
+    /// - Returns: what could not be removed; empty when nothing is left.
+    public static func purgeNetworks(of directory: String) -> [String] { AgentNetworks.purge(directory) }
+
     /// Begins to leave the cluster: all tasks are ended and reported, then ``run()`` returns.
     public func leave() { inbox.post(.leave) }
 
@@ -87,21 +94,24 @@ public final class AgentNode: Sendable {
         try files.prepare()
         let lock = LinuxSystem.FileDescriptor(owning: try files.lock())
         let layout = try CgroupLayout.detect()
-        let recovered = try AgentRecovery(
+        var recovered = try AgentRecovery(
             files: files, layout: layout, logger: logger, given: settings.identity
         ).event()
-        let server = try await listen()
         let caller = HTTPCaller(transport: transport, security: settings.masterSecurity)
+        let names = AgentNames(settings: settings, caller: caller, logger: logger)
+        let networks = await networks(of: &recovered, names)
+        let server = try await listen()
         // Files come from anywhere, and nobody there is shown who this agent is.
         let outside = HTTPCaller(transport: transport)
         let hub = try MonitorHub()
         let info = try describe(server)
-        let starter = TaskStart(settings: settings, files: files, endpoint: "\(info.address):\(info.port)")
-        let names = AgentNames(settings: settings, caller: caller, logger: logger)
+        let starter = TaskStart(
+            settings: settings, files: files, endpoint: "\(info.address):\(info.port)", networks: networks)
         let parts = AgentParts(
             files: files, layout: layout, hub: hub, caller: caller, inbox: inbox,
             fetcher: Fetcher(caller: outside, limit: settings.fetchLimit), starter: starter, handler: handler,
-            loop: transport.eventLoops.any(), provider: settings.images, names: names, logger: logger)
+            loop: transport.eventLoops.any(), names: names, networks: networks, provider: settings.images,
+            logger: logger)
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
         coreSettings.origin = Self.origin(lock)
         settings.adjust(&coreSettings)
@@ -127,10 +137,45 @@ public final class AgentNode: Sendable {
         await server?.stop(grace: .seconds(1))
         await caller.shutDown()
         await outside.shutDown()
-        if outcome != .stopped { layout?.removeParentIfEmpty() }
+        if outcome != .stopped {
+            layout?.removeParentIfEmpty()
+            await aside { networks.purge() }
+        }
         // Held until here: nobody else may use the directory while anything of this one is under way.
         _ = consume lock
         return outcome
+    }
+
+    /// What an earlier life left of containers' networks is put right before anything is started; what containers that
+    /// run have is told to the core.
+    private func networks(of recovered: inout AgentCoreEvent, _ names: AgentNames) async -> AgentNetworks {
+        guard case .recovered(let identity, var tasks, let ended) = recovered else {
+            return AgentNetworks(directory: settings.dataDirectory, identity: AgentID(""), names: names, logger: logger)
+        }
+        let networks = AgentNetworks(
+            directory: settings.dataDirectory, identity: identity ?? AgentID(""), names: names, logger: logger)
+        var processes: [ContainerID: Int32?] = [:]
+        for task in tasks where task.container == .running {
+            guard let network = task.stored.launch.task.container?.network, network != .host else { continue }
+            let id = task.stored.containerID
+            processes[id] = .some((try? files.monitor(id).readState())?.initProcess?.pid)
+        }
+        await aside { [processes] in networks.reconcile(processes) }
+        for index in tasks.indices {
+            tasks[index].addresses = networks.addresses(of: tasks[index].stored.containerID).map(\.description)
+        }
+        recovered = .recovered(identity: identity, tasks: tasks, ended: ended)
+        return networks
+    }
+
+    /// Does what blocks away from the threads that all tasks share.
+    private func aside(_ work: @escaping @Sendable () -> Void) async {
+        await withCheckedContinuation { waiting in
+            DispatchQueue.global().async {
+                work()
+                waiting.resume()
+            }
+        }
     }
 
     /// The directory is known by its lock: the same file of the same running kernel, whatever its path.

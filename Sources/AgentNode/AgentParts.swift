@@ -23,13 +23,14 @@ struct AgentParts: Sendable {
     let streams = StreamTasks()
     let loop: any EventLoop
     let names: AgentNames
+    let networks: AgentNetworks
     let logger: Logger
     private let queues: [DispatchQueue]
 
     init(
         files: AgentFiles, layout: CgroupLayout?, hub: MonitorHub, caller: HTTPCaller, inbox: AgentInbox,
         fetcher: Fetcher, starter: TaskStart, handler: @escaping HTTPServer.Handler, loop: any EventLoop,
-        provider: (any ImageProvider)?, names: AgentNames, logger: Logger
+        names: AgentNames, networks: AgentNetworks, provider: (any ImageProvider)?, logger: Logger
     ) {
         self.files = files
         self.layout = layout
@@ -41,6 +42,7 @@ struct AgentParts: Sendable {
         self.handler = handler
         self.loop = loop
         self.names = names
+        self.networks = networks
         self.provider = provider
         self.logger = logger
         // Several, because a disk takes the syncs of several writers in one go.
@@ -91,8 +93,10 @@ struct AgentParts: Sendable {
             }
             vault.drop(id)
             dropImage(id)
+            networks.disconnect(id)
             inbox.post(.destroyed(id))
         case .forgetTask(let id):
+            networks.disconnect(id)
             vault.drop(id)
             dropImage(id)
             hub.detach(containerID: id.value)
@@ -105,15 +109,19 @@ struct AgentParts: Sendable {
 
     private func launch(_ task: StoredTask) {
         do throws(TaskError) {
-            try starter.start(
+            let addresses = try starter.start(
                 task, vault.take(task.launch.task.secrets.count, for: task.containerID),
                 images.take(task.containerID))
+            if !addresses.isEmpty {
+                inbox.post(.connected(task.containerID, addresses: addresses.map(\.description)))
+            }
             hub.attach(containerID: task.containerID.value, directory: files.monitor(task.containerID))
         } catch {
             attempt("clean up after a failed launch") {
                 try MonitorRecovery.destroyTask(
                     containerID: task.containerID.value, directory: files.monitor(task.containerID), layout: layout)
             }
+            networks.disconnect(task.containerID)
             inbox.post(.launchFailed(task.containerID, reason: error.description))
         }
     }
@@ -166,9 +174,19 @@ struct AgentParts: Sendable {
                 hub.send(.quit, to: id)
                 let parts = self
                 queue(for: id).async { parts.dropImage(ContainerID(id)) }
-                inbox.post(exit.asEvent)
+                end(ContainerID(id), exit)
             case .lost(let id, let reason): inbox.post(.monitorLost(ContainerID(id), reason: reason))
             }
+        }
+    }
+
+    /// A container has ended: what it held goes before its end is told, so that the next one can have it.
+    private func end(_ id: ContainerID, _ exit: MonitorExit) {
+        guard networks.holds(id) else { return inbox.post(exit.asEvent) }
+        let parts = self
+        queue(for: id.value).async {
+            parts.networks.disconnect(id)
+            parts.inbox.post(exit.asEvent)
         }
     }
 

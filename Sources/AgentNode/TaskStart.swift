@@ -9,6 +9,7 @@ struct TaskStart: Sendable {
     let files: AgentFiles
     /// `ADDRESS:PORT` of the agent's endpoint, for the task's environment.
     let endpoint: String
+    let networks: AgentNetworks
 
     /// Makes the work directory, writes the monitor's file and starts the monitor. Blocks for some milliseconds.
     ///
@@ -16,13 +17,17 @@ struct TaskStart: Sendable {
     ///   - task: what to start.
     ///   - values: of its secrets, in their order. They go to the command past every file.
     ///   - image: of its container, if it has one.
+    /// - Returns: the container's own addresses, where it has any.
     /// - Throws: why it does not start; nothing runs then.
-    func start(_ task: StoredTask, _ values: [[UInt8]], _ image: ProvidedImage?) throws(TaskError) {
+    func start(
+        _ task: StoredTask, _ values: [[UInt8]], _ image: ProvidedImage?
+    ) throws(TaskError) -> [NetworkAddress] {
+        var addresses: [NetworkAddress] = []
         let account: TaskAccount
         var spec: MonitorSpec
         if let container = task.launch.task.container, container.image != nil {
             guard let image else { throw TaskError("the container's image is not there") }
-            (spec, account) = try self.spec(task, container, image)
+            (spec, account, addresses) = try self.spec(task, container, image)
         } else {
             account = try TaskAccount(for: task.launch)
             spec = try self.spec(task, account)
@@ -38,6 +43,7 @@ struct TaskStart: Sendable {
             try writeFileAtomically(directory.specPath, try spec.encoded(), durable: false)
             if spec.root == nil, let place = spec.secretDirectory { try makeDirectories(place, mode: 0o711) }
             try MonitorLauncher.spawn(executable: settings.monitorExecutable, directory: directory, secrets: secrets)
+            return addresses
         } catch {
             throw TaskError("the task's monitor cannot be started: \(error)")
         }
@@ -99,7 +105,7 @@ struct TaskStart: Sendable {
     /// What a task with an image becomes.
     private func spec(
         _ task: StoredTask, _ container: ContainerInfo, _ image: ProvidedImage
-    ) throws(TaskError) -> (MonitorSpec, TaskAccount) {
+    ) throws(TaskError) -> (MonitorSpec, TaskAccount, [NetworkAddress]) {
         guard geteuid() == 0 else { throw TaskError("containers with images need an agent that runs as root") }
         let command = task.launch.task.command ?? CommandInfo(isShell: false, value: nil)
         let host: AccountDatabase
@@ -118,13 +124,13 @@ struct TaskStart: Sendable {
             containerID: task.containerID.value, executable: executable, arguments: arguments,
             workingDirectory: own.workingDirectory, credentials: credentials,
             limits: limits(task.launch.task.resources), logs: logs(of: task))
-        let network = try ContainerNetwork.prepare(container, for: task.containerID, in: directory)
+        let network = try ContainerNetwork.prepare(container, for: task.containerID, in: directory, networks)
         let root = try own.root(network, credentials)
         spec.root = root
         spec.environment = own.environment(
             environment(task, command, account), home: home, hostname: root.hostname)
         spec.resourceLimits = try own.limits()
-        return (spec, account)
+        return (spec, account, network.addresses)
     }
 
     private func logs(of task: StoredTask) -> MonitorSpec.Logs {

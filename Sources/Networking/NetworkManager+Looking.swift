@@ -35,6 +35,22 @@ extension NetworkManager {
         return problems
     }
 
+    /// Sees that the namespace of a running container has its name. It has lost it where this process has another table of
+    /// mounts than the one that has made it, as under a service manager that gives each start its own.
+    ///
+    /// - Parameters:
+    ///   - container: its id.
+    ///   - process: any of its processes.
+    /// - Throws: why it has none.
+    public func keepNamespace(container: String, of process: Int32) throws(NetworkError) {
+        try RequestCheck.container(container)
+        do {
+            try makeDirectories(settings.runDirectory, mode: 0o711)
+        } catch { throw NetworkError(.system(errno: error.errno), "cannot name a container's network: \(error)") }
+        let path = namespace(of: container)
+        if !NetworkNamespace.isMounted(at: path) { try NetworkNamespace.name(of: process, at: path) }
+    }
+
     /// The file that names a container's namespace.
     ///
     /// - Parameter container: its id.

@@ -23,6 +23,24 @@ import Testing
         #expect(sent == [.send(.status(key, started.stored[0], directory: stored.directory), session: 1)])
     }
 
+    @Test func `updates carry the container's own addresses, also after a restart of the agent`() {
+        var bench = Bench()
+        let launch = Bench.launch("t")
+        _ = bench.say(.run(launch))
+        let id = bench.core.container(of: key)!
+        _ = bench.handle(.taskStored(id))
+        #expect(bench.handle(.connected(id, addresses: ["172.20.0.2", "fd00::2"])).isEmpty)
+        let started = bench.handle(.started(id))
+        #expect(started.stored.map(\.addresses) == [["172.20.0.2", "fd00::2"], ["172.20.0.2", "fd00::2"]])
+
+        var later = Bench(registered: false)
+        let stored = StoredTask(launch: launch, containerID: id, directory: "/w/F1/t/\(id)")
+        let found = RecoveredTask(
+            stored: stored, updates: [], acknowledged: [], container: .running, addresses: ["172.20.0.2"])
+        let recovered = later.handle(.recovered(identity: Bench.agent, tasks: [found], ended: []))
+        #expect(recovered.stored.map(\.addresses) == [["172.20.0.2"], ["172.20.0.2"]])
+    }
+
     @Test func `the next update waits for the acknowledgement, which is noted before`() {
         var bench = Bench()
         let id = bench.run(Bench.launch("t"))

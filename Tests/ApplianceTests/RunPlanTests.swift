@@ -49,6 +49,42 @@ struct RunPlanTests {
         }
     }
 
+    private func ports(_ task: JSONValue) -> [Int64] {
+        (task["resources"]?.list ?? []).filter { $0["name"]?.text == "ports" }
+            .flatMap { $0["ranges"]?["range"]?.list ?? [] }
+            .flatMap { range -> [Int64] in
+                guard let begin = range["begin"]?.double, let end = range["end"]?.double else { return [] }
+                return Array(Int64(begin)...Int64(end))
+            }
+    }
+
+    @Test func `a published port is taken from the offer and leads into the container`() throws {
+        var plan = plan {
+            $0.image = "box"
+            $0.network = "bridge"
+            $0.ports = 1
+            $0.published = ["8080:80", "53/udp"].compactMap { RunOrder.Published($0) }
+        }
+        #expect(calls(plan.handle(try offers(offer("1", ports: #"{"begin":9000,"end":9010}"#)))) == ["DECLINE"])
+        let actions = plan.handle(
+            try offers(offer("2", ports: #"{"begin":8079,"end":8080},{"begin":9000,"end":9000}"#)))
+        let task = try #require(tasks(actions).first)
+        #expect(Set(ports(task)) == [8079, 8080, 9000])
+        let info = try #require(task["container"]?["network_infos"]?.list?.first)
+        #expect(info["name"]?.text == "bridge")
+        #expect(
+            info["port_mappings"]?.list == [
+                ["host_port": 8080, "container_port": 80, "protocol": "tcp"],
+                ["host_port": 9000, "container_port": 53, "protocol": "udp"],
+            ])
+        #expect(plan.instances[0].published == [8080, 9000])
+    }
+
+    @Test(arguments: ["", ":", "80:", ":80", "0", "80:0", "65536", "80/sctp", "80:80:80", "x", "-1", "80/", " 80"])
+    func `what is no port is not published`(text: String) {
+        #expect(RunOrder.Published(text) == nil)
+    }
+
     @Test func `one instance takes what it needs of an offer and wants no more`() throws {
         var plan = plan()
         let actions = plan.handle(try offers(offer("1")))

@@ -4,19 +4,19 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services jobs nodes secured reach names addresses purge provisioning unit images recipes
+#   suites: pymesos mesoshttp http bad services jobs nodes secured reach names containernets addresses purge provisioning unit images recipes
 #   sessions tasks network oci podman containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|jobs|nodes|secured|reach|names|addresses|purge|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|jobs|nodes|secured|reach|names|containernets|addresses|purge|" >&2
     echo "       provisioning|unit|images|recipes|sessions|tasks|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services jobs nodes secured reach names addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -101,6 +101,7 @@ namespaces nodes 150 three_nodes.py
 namespaces secured 180 secured.py
 namespaces reach 200 reach.py
 namespaces names 90 names.py
+namespaces containernets 90 container_networks.py
 # All of it takes a minute and a half; every day the one case that all others stand on.
 namespaces addresses 90 addresses.py 'both versions'
 

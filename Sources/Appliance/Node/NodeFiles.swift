@@ -1,3 +1,4 @@
+internal import AgentNode
 internal import FoundationEssentials
 internal import Glibc
 internal import LinuxSystem
@@ -153,6 +154,9 @@ public struct NodeFiles: Sendable {
             try MonitorRecovery.purge(containerID: found.containerID, directory: found.directory, layout: layout)
         }
         layout?.removeParentIfEmpty()
+        if let problem = AgentNode.purgeNetworks(of: agentDirectory).first {
+            throw SystemError(call: "remove the containers' networks (\(problem))", path: agentDirectory, errno: EBUSY)
+        }
     }
 
     /// Whether there is anything of a node, though perhaps no whole one.

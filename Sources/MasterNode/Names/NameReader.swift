@@ -54,10 +54,23 @@ enum NameReader {
             NameSource.Task(
                 id: cut(task.id.value), name: cut(info.discovery?.name ?? info.name),
                 framework: cut(task.launch.frameworkName), agent: cut(task.agentID.value),
-                addresses: [], ports: ports(of: info), service: service(of: info)))
+                addresses: info.hasOwnNetwork ? addresses(task.addresses) : [], ports: ports(of: info),
+                service: service(of: info)))
     }
 
     private static func ports(of task: TaskInfo) -> [NameSource.Port] {
+        let mappings = task.container?.portMappings ?? []
+        if !mappings.isEmpty {
+            return mappings.prefix(mostPorts).map { mapping in
+                // Frameworks describe a port by either of its numbers.
+                let name = task.discovery?.ports.first {
+                    $0.number == mapping.hostPort || $0.number == mapping.containerPort
+                }?.name
+                return NameSource.Port(
+                    name: name.map { cut($0) }, number: mapping.containerPort, hostNumber: mapping.hostPort,
+                    isUDP: mapping.transport == "udp")
+            }
+        }
         var ports = (task.discovery?.ports ?? []).compactMap { port -> NameSource.Port? in
             guard let number = UInt16(exactly: port.number) else { return nil }
             return NameSource.Port(
@@ -88,4 +101,9 @@ enum NameReader {
     private static func cut(_ text: String) -> String {
         text.utf8.count <= longestName ? text : String(decoding: text.utf8.prefix(longestName), as: UTF8.self)
     }
+}
+
+extension TaskInfo {
+    /// Whether its container has addresses that are not its agent's.
+    fileprivate var hasOwnNetwork: Bool { container.map { $0.network != .host } ?? false }
 }

@@ -30,19 +30,35 @@ struct NetworkNamespace: ~Copyable {
 
     /// Makes a namespace with nothing but loopback, which is up, and mounts it at a path.
     static func make(at path: String) throws(NetworkError) {
+        try place(path)
+        try onOwnThread { () throws(NetworkError) in
+            try check(
+                clinux_syscall(Int(SYS_unshare), namespaceOfNetworks, 0, 0, 0, 0, 0), "make a network namespace")
+            try LinkSocket().bringLoopbackUp()
+            try mount("task/\(clinux_syscall(Int(SYS_gettid), 0, 0, 0, 0, 0, 0))", of: "self", at: path)
+        }
+    }
+
+    /// Mounts the namespace of a process at a path.
+    static func name(of process: Int32, at path: String) throws(NetworkError) {
+        try place(path)
+        try mount(".", of: "\(process)", at: path)
+    }
+
+    private static func mount(_ thread: String, of process: String, at path: String) throws(NetworkError) {
+        let bind: UInt = 4096
+        guard Glibc.mount("/proc/\(process)/\(thread)/ns/net", path, nil, bind, nil) == 0 else {
+            throw .last("mount a network namespace at \(path)")
+        }
+    }
+
+    /// A file to mount on.
+    private static func place(_ path: String) throws(NetworkError) {
         do {
             // Not `open` with O_EXCL: an empty file that a crash has left is as good.
             _ = try FileDescriptor.open(path, flags: O_RDONLY | O_CREAT | O_NOFOLLOW, mode: 0o444)
         } catch {
             throw NetworkError(.system(errno: error.errno), "cannot make a network for a container: \(error)")
-        }
-        try onOwnThread { () throws(NetworkError) in
-            try check(
-                clinux_syscall(Int(SYS_unshare), namespaceOfNetworks, 0, 0, 0, 0, 0), "make a network namespace")
-            try LinkSocket().bringLoopbackUp()
-            let bind: UInt = 4096
-            let own = "/proc/self/task/\(clinux_syscall(Int(SYS_gettid), 0, 0, 0, 0, 0, 0))/ns/net"
-            guard mount(own, path, nil, bind, nil) == 0 else { throw .last("mount a network namespace at \(path)") }
         }
     }
 

@@ -17,6 +17,7 @@ struct RunCommand: AsyncParsableCommand {
               rondo run --instances 3 --cpus 0.5 --mem 64 -- sh -c 'echo $RONDO_INSTANCE; sleep 5'
               rondo run --attribute rack:a --env NAME=value --uri http://10.0.0.9/input -- ./work
               rondo run --image debian:12 -- cat /etc/os-release
+              rondo run --image nginx --publish 31080:80
               rondo run --role analytics --output json --timeout 10m -- make -C /srv/job
             """)
 
@@ -39,6 +40,16 @@ struct RunCommand: AsyncParsableCommand {
             valueName: "image"))
     var image: String?
     @Flag(help: "Ask the registry for the image although it is there.") var pull = false
+    @Option(
+        help: ArgumentHelp(
+            "The container's network: host, bridge or the name of a CNI configuration. (default: host, or bridge with "
+                + "--publish)", valueName: "network"))
+    var network: String?
+    @Option(
+        help: ArgumentHelp(
+            "A port of the container that others reach at one of its node, which must be among those that the node "
+                + "offers; may be repeated.", valueName: "[port:]port[/udp]"))
+    var publish: [String] = []
     @Option(help: ArgumentHelp("The user that it runs as. (default: yours)", valueName: "user")) var user: String?
     @Option(help: ArgumentHelp("End everything after this time, with code 124.", valueName: "time")) var timeout:
         String?
@@ -68,6 +79,19 @@ struct RunCommand: AsyncParsableCommand {
         order.uris = uri
         order.image = image
         order.isPulled = pull
+        order.published = try publish.map { text in
+            guard let published = RunOrder.Published(text) else {
+                throw ValidationError("--publish takes PORT, or PORT:PORT of node and container, not '\(text)'")
+            }
+            return published
+        }
+        order.network = network == "host" ? nil : network ?? (publish.isEmpty ? nil : "bridge")
+        guard image != nil || (network == nil && publish.isEmpty) else {
+            throw ValidationError("--network and --publish are for containers; name an --image")
+        }
+        guard order.network != nil || publish.isEmpty else {
+            throw ValidationError("a container with the host's network has its ports; leave --publish out")
+        }
         order.constraints = try attribute.map { text in
             guard let constraint = RunOrder.Constraint(text) else {
                 throw ValidationError("--attribute takes NAME:VALUE, such as rack:a, not '\(text)'")

@@ -50,8 +50,9 @@ struct OfferShare {
 
     /// Cuts a task's resources out of the offer.
     ///
-    /// - Returns: the resources for the task and its ports; nil, with the offer unchanged, when they do not fit.
-    mutating func take(_ order: RunOrder) -> (resources: [JSONValue], ports: [Int64])? {
+    /// - Returns: the resources for the task, its ports, and those of the host that lead into its container; nil, with
+    ///   the offer unchanged, when they do not fit.
+    mutating func take(_ order: RunOrder) -> (resources: [JSONValue], ports: [Int64], published: [Int64])? {
         guard order.constraints.allSatisfy({ $0.isMet(by: attributes) }) else { return nil }
         var trial = self
         var resources: [JSONValue] = []
@@ -59,9 +60,17 @@ struct OfferShare {
             guard let parts = trial.take(name, Int64((amount * 1_000).rounded())) else { return nil }
             resources += parts
         }
-        guard let (parts, ports) = trial.takePorts(order.ports) else { return nil }
+        // Those that must be these first, or others might take them.
+        for port in order.published.compactMap(\.hostPort) {
+            guard let part = trial.takePort(port) else { return nil }
+            resources.append(part)
+        }
+        let free = order.published.count { $0.hostPort == nil }
+        guard let (parts, ports) = trial.takePorts(order.ports + free) else { return nil }
         self = trial
-        return (resources + parts, ports)
+        var rest = ports.dropFirst(order.ports)
+        let published = order.published.compactMap { $0.hostPort ?? rest.popFirst() }
+        return (resources + parts, Array(ports.prefix(order.ports)), published)
     }
 
     private mutating func take(_ name: String, _ amount: Int64) -> [JSONValue]? {
@@ -77,6 +86,21 @@ struct OfferShare {
             parts.append(.object(resource))
         }
         return missing == 0 ? parts : nil
+    }
+
+    private mutating func takePort(_ port: Int64) -> JSONValue? {
+        for index in rest.indices where rest[index].name == "ports" {
+            guard let at = rest[index].ranges.firstIndex(where: { $0.begin <= port && port <= $0.end }) else {
+                continue
+            }
+            let range = rest[index].ranges.remove(at: at)
+            let left = [(begin: range.begin, end: port - 1), (begin: port + 1, end: range.end)]
+            rest[index].ranges.insert(contentsOf: left.filter { $0.begin <= $0.end }, at: at)
+            var resource = rest[index].template
+            resource["ranges"] = ["range": [["begin": .integer(port), "end": .integer(port)]]]
+            return .object(resource)
+        }
+        return nil
     }
 
     private mutating func takePorts(_ count: Int) -> (parts: [JSONValue], ports: [Int64])? {

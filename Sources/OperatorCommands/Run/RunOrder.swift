@@ -28,6 +28,26 @@ struct RunOrder: Equatable, Sendable {
         }
     }
 
+    /// A port of a container that others reach at one of its host.
+    struct Published: Equatable, Sendable {
+        /// Nil takes one that is offered.
+        var hostPort: Int64?
+        var containerPort: Int64
+        var transport = "tcp"
+
+        /// Reads `HOST:CONTAINER` or `CONTAINER`, with `/udp` or `/tcp` behind it.
+        init?(_ text: String) {
+            let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count > 1 { transport = parts[1].lowercased() }
+            let numbers = parts[0].split(separator: ":", omittingEmptySubsequences: false).map { UInt16($0) }
+            guard ["tcp", "udp"].contains(transport), (1...2).contains(numbers.count), !numbers.contains(nil),
+                !numbers.contains(0), let last = numbers.last, let last
+            else { return nil }
+            containerPort = Int64(last)
+            if numbers.count == 2, let first = numbers.first, let first { hostPort = Int64(first) }
+        }
+    }
+
     var name: String
     var command: [String]
     var instances = 1
@@ -42,6 +62,10 @@ struct RunOrder: Equatable, Sendable {
     var uris: [String] = []
     /// The image of the container; nil for the host's own root.
     var image: String?
+    /// The network of the container: `bridge`, the name of another, or nil for the host's.
+    var network: String?
+    /// Ports of the container that others reach.
+    var published: [Published] = []
     /// Whether the registry is asked although the image is there.
     var isPulled = false
 
@@ -50,7 +74,8 @@ struct RunOrder: Equatable, Sendable {
             && left.cpus == right.cpus && left.memory == right.memory && left.disk == right.disk
             && left.ports == right.ports && left.role == right.role && left.user == right.user
             && left.constraints == right.constraints && left.uris == right.uris
-            && left.image == right.image && left.isPulled == right.isPulled
+            && left.network == right.network && left.published == right.published && left.image == right.image
+            && left.isPulled == right.isPulled
             && left.environment.map(\.name) == right.environment.map(\.name)
             && left.environment.map(\.value) == right.environment.map(\.value)
     }

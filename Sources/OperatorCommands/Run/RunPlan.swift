@@ -32,6 +32,8 @@ struct RunPlan {
         var state = "TASK_STAGING"
         var message: String?
         var hasStarted = false
+        /// Ports of its host that lead into its container, in the order's order.
+        var published: [Int64] = []
 
         var isLive: Bool { phase == .launched }
         var exitCode: Int32? { if case .ended(let code) = phase { code } else { nil } }
@@ -135,7 +137,8 @@ struct RunPlan {
             // In turn, so that instances spread over nodes.
             for step in shares.indices {
                 let at = (nextOffer + step) % shares.count
-                guard let (resources, ports) = shares[at].take(order) else { continue }
+                guard let (resources, ports, published) = shares[at].take(order) else { continue }
+                instances[index].published = published
                 nextOffer = (at + 1) % shares.count
                 launches[at].append(launch(index, on: shares[at], resources, ports))
                 placed.append(.placed(index))
@@ -170,6 +173,9 @@ struct RunPlan {
         var environment =
             order.environment + [("RONDO_INSTANCE", "\(index + 1)"), ("RONDO_INSTANCES", "\(order.instances)")]
         for (number, port) in ports.enumerated() { environment.append(("PORT\(number)", "\(port)")) }
+        for (published, port) in zip(order.published, instances[index].published) {
+            environment.append(("PORT_\(published.containerPort)", "\(port)"))
+        }
         if let first = ports.first { environment.append(("PORT", "\(first)")) }
         var command: [String: JSONValue] = [
             "shell": false, "arguments": .list(order.command.map { .text($0) }),
@@ -186,7 +192,17 @@ struct RunPlan {
             let name: JSONValue = [
                 "type": "DOCKER", "docker": ["name": .text(image)], "cached": .bool(!order.isPulled),
             ]
-            task["container"] = ["type": "MESOS", "mesos": ["image": name]]
+            var container: [String: JSONValue] = ["type": "MESOS", "mesos": ["image": name]]
+            if let network = order.network {
+                let mappings = zip(order.published, instances[index].published).map { published, port -> JSONValue in
+                    [
+                        "host_port": .integer(port), "container_port": .integer(published.containerPort),
+                        "protocol": .text(published.transport),
+                    ]
+                }
+                container["network_infos"] = [["name": .text(network), "port_mappings": .list(mappings)]]
+            }
+            task["container"] = .object(container)
         }
         return .object(task)
     }

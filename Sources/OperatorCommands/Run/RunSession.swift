@@ -160,7 +160,10 @@ struct RunSession {
             case .call(let type, let body): await call(type, body)
             case .placed(let index):
                 let instance = plan.instances[index]
-                Console.note("rondo: \(instance.taskID) goes to \(instance.hostname)")
+                let ports = zip(instance.published, plan.order.published).map {
+                    ", port \($0) leads to its \($1.containerPort)"
+                }
+                Console.note("rondo: \(instance.taskID) goes to \(instance.hostname)\(ports.joined())")
             case .started(let index):
                 toFollow.append(index)
                 follow()
