@@ -10,11 +10,8 @@ struct DeploymentOptions: ParsableArguments {
 
     var query: String { force ? "?force=true" : "" }
 
-    /// Waits for a deployment and says what it waits for, unless nobody wants to.
-    ///
-    /// - Parameters:
-    ///   - answer: what the change answered with.
-    ///   - names: the services that must run afterwards.
+    /// Waits for the deployment of an answer and says what it waits for, unless nobody wants to; then the named services
+    /// must run.
     func follow(_ services: ServiceClient, _ answer: [UInt8], _ names: [String]) async throws {
         let begun = try services.read(DeploymentBegun.self, answer)
         try await follow(services, begun, names)

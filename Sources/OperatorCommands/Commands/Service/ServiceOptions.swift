@@ -37,12 +37,8 @@ struct ServiceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How it is kept apart: container, sandbox or microvm.", valueName: "level"))
     var isolation: String?
 
-    /// Puts what is given into an app in Marathon's form.
-    ///
-    /// - Parameters:
-    ///   - app: the app as it is; empty for a new one.
-    ///   - image: the image to run, when it changes.
-    ///   - arguments: the arguments of its entrypoint, when they change.
+    /// What is given, as fields of an app in Marathon's form. The app as it is, empty for a new one, has what stays of
+    /// fields that change in part; image and arguments are nil and empty when they do not change.
     func apply(to app: JSONValue, image: String?, arguments: [String]) throws -> [String: JSONValue] {
         var fields: [String: JSONValue] = [:]
         if let instances { fields["instances"] = .integer(Int64(instances)) }
