@@ -142,7 +142,7 @@ machine provisioning 150 provisioning.py
 machine unit 150 unit.py
 machine images 180 images.py
 # All of them are tried by `make images`; every day those that are made in seconds.
-machine recipes 150 recipes.py 'same busybox redis'
+machine recipes 150 recipes.py 'same busybox job redis'
 
 # Commands in the containers of tasks. The foreign command lines have Pythons of their own, and are skipped where they
 # cannot be installed.
