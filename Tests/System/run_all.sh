@@ -4,13 +4,14 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services jobs nodes secured reach names containernets addresses purge provisioning unit images recipes
-#   sessions tasks network oci podman containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad services jobs nodes secured reach names containernets addresses purge provisioning
+#   unit images recipes sessions tasks network oci podman containerd shim systemd docker; default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|jobs|nodes|secured|reach|names|containernets|addresses|purge|" >&2
-    echo "       provisioning|unit|images|recipes|sessions|tasks|network|oci|podman|containerd|shim|systemd|docker ...]" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|jobs|nodes|secured|reach|names|containernets|" >&2
+    echo "       addresses|purge|provisioning|unit|images|recipes|sessions|tasks|network|oci|podman|containerd|shim|" >&2
+    echo "       systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage

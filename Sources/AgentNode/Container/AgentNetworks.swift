@@ -28,9 +28,8 @@ final class AgentNetworks: Sendable {
     /// Containers that have something.
     private let connected = Mutex<Set<ContainerID>>([])
 
-    /// - Parameters:
-    ///   - directory: the agent's.
-    ///   - identity: the agent's id, from which addresses and the bridge's hardware address are made.
+    /// Reads what is written down in the agent's directory. Addresses and the bridge's hardware address are made from its
+    /// id.
     init(directory: String, identity: AgentID, names: AgentNames, logger: Logger) {
         self.names = names
         self.logger = logger
