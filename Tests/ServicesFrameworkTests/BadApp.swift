@@ -176,6 +176,10 @@ struct BadApp: Sendable {
         .app(
             "container", #"{"type":"DOCKER","docker":{"image":"a","parameters":[{"key":"","value":"b"}]}}"#,
             at: "/container/docker/parameters(0)/key"),
+        .app(
+            "container",
+            #"{"type":"DOCKER","docker":{"image":"a","parameters":[{"key":"volume-driver","value":"b"}]}}"#,
+            at: "/container/docker/parameters(0)/key"),
         .app([("container", #"{"type":"DOCKER","docker":{"image":"a"}}"#), ("gpus", "1")], at: "/"),
         .container(#""appc":{"image":"a"}"#, at: "/appc"),
         .container(#""linuxInfo":{"seccomp":{"unconfined":1}}"#, at: "/linuxInfo/seccomp/unconfined"),

@@ -138,7 +138,8 @@ def refused():
     """What the cluster cannot do is refused with its path, never left out"""
     plain = {"id": "/no", "cmd": "sleep 1"}
     for more, path in [
-        ({"container": {"type": "MESOS", "docker": {"image": "nginx"}}}, "/container/docker/image"),
+        ({"container": {"type": "LXC", "docker": {"image": "nginx"}}}, "/container/type"),
+        ({"container": {"volumes": [{"containerPath": "a", "hostPath": "/b"}]}}, "/container/volumes(0)"),
         ({"networks": [{"mode": "container/bridge"}]}, "/networks"),
         ({"healthChecks": [{"protocol": "HTTP"}]}, "/healthChecks"),
         ({"readinessChecks": [{"portName": "default"}]}, "/readinessChecks"),
@@ -370,6 +371,47 @@ class Node:
                 self.process.kill()
                 self.process.wait()
         subprocess.run([RONDO, "cluster", "leave", "--purge", "--data", self.data], capture_output=True, timeout=30)
+
+
+@test
+def from_image():
+    """An app is nothing but an image, and another one runs its own command in it"""
+    if os.geteuid() != 0 or not os.path.exists("/bin/busybox"):
+        raise Skipped("containers need root, and the image Debian's busybox-static")
+    root = os.path.join(WORK, "root")
+    os.makedirs(os.path.join(root, "bin"))
+    shutil.copy("/bin/busybox", os.path.join(root, "bin", "busybox"))
+    for name in ("sh", "sleep", "httpd"):
+        os.symlink("busybox", os.path.join(root, "bin", name))
+    with open(os.path.join(root, "page"), "w") as file:
+        file.write("of the image")
+    node = Node()
+    at_end(node.end)
+    node.start()
+    made = subprocess.run(
+        [RONDO, "image", "build-from-rootfs", root, "--as", "demo:1", "--data", node.data]
+        + ["--cmd", "sh", "--cmd", "-c", "--cmd", "exec httpd -f -p $PORT0 -h /"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    equal(made.returncode, 0, "exit of image build-from-rootfs: %s" % made.stderr[-300:])
+    for name, more in [("plain", {}), ("own", {"cmd": "exec httpd -f -p $PORT0 -h /"})]:
+        image = {"type": "MESOS" if name == "plain" else "DOCKER", "docker": {"image": "demo:1"}}
+        wanted = dict(id="/" + name, container=image, cpus=0.05, mem=16, **more)
+        equal(node.call("POST", "/v2/apps", wanted)[0], 201, "status of POST")
+
+        def page():
+            tasks = node.call("GET", "/v2/apps/%s/tasks" % name)[1]["tasks"]
+            if not tasks or tasks[0]["state"] != "TASK_RUNNING":
+                return None
+            with urllib.request.urlopen("http://127.0.0.1:%d/page" % tasks[0]["ports"][0], timeout=5) as answer:
+                return answer.read().decode()
+
+        equal(eventually(page, 20, "a page from the container"), "of the image", "the page")
+        node.call("DELETE", "/v2/apps/" + name)
+    eventually(lambda: not node.call("GET", "/v2/deployments")[1], 20, "end of all deployments")
+    node.end()
 
 
 @test

@@ -1,3 +1,5 @@
+internal import ClusterModel
+
 extension Container {
     func violations(secrets: [String: String], networks: [Network]) -> [Violation] {
         var found = Violations()
@@ -30,6 +32,9 @@ extension Container {
         found.atMost(image.parameters.count, DefinitionLimits.texts, "/docker/parameters")
         for (index, parameter) in image.parameters.enumerated() {
             found.check(!parameter.key.isEmpty, "/docker/parameters(\(index))/key", "must not be empty")
+            found.check(
+                ContainerInfo.knownParameters.contains(parameter.key), "/docker/parameters(\(index))/key",
+                "is not one of (\(ContainerInfo.knownParameters.sorted().joined(separator: ",")))")
         }
     }
 

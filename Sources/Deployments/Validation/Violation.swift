@@ -22,6 +22,8 @@ public struct Violation: Hashable, Sendable {
 public enum WorkloadFeature: String, Hashable, Sendable, CaseIterable {
     /// Containers from images.
     case images
+    /// Images whose registry asks for credentials of the definition's own.
+    case pullSecrets
     /// Networks other than the agent's own.
     case networks
     /// A health check that is part of the task.

@@ -26,17 +26,21 @@ struct TaskDescription {
         let ports = service.taskPorts
         var environment = platform(task, user: service.user)
         environment.merge(Self.variables(of: ports, task.record.hostPorts)) { $1 }
+        let container = service.taskContainer(task.record.hostPorts)
+        let variables = variables(environment, service.environment, service.secrets)
         var info = TaskInfo(
             name: service.id.hostname, taskID: task.record.id, agentID: instance.agentID, resources: task.resources,
             command: CommandInfo(
-                isShell: service.cmd != nil, value: service.cmd ?? service.args.first,
+                // With an image, arguments are those of its entry point.
+                isShell: service.cmd != nil, value: service.cmd ?? (container == nil ? service.args.first : nil),
                 arguments: service.cmd == nil ? service.args : [],
-                environment: variables(environment, service.environment, service.secrets),
-                uris: service.fetch.map(CommandURI.init), user: service.user),
+                environment: variables, uris: service.fetch.map(CommandURI.init), user: service.user),
             killGracePeriod: service.taskKillGracePeriodSeconds.map { .seconds($0) },
             labels: Self.labels(service.labels),
             discovery: discovery(service.id.hostname, ports, task.record.hostPorts))
         info.secretFiles = service.secretFiles
+        info.container = container
+        info.healthCheck = service.taskHealthCheck(task.record.hostPorts, variables)
         return info
     }
 

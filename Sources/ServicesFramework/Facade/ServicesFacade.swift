@@ -138,9 +138,14 @@ struct ServicesFacade: Sendable {
                 let mountsHost = container.volumes.contains {
                     if case .host(let path) = $0.source { path.hasPrefix("/") } else { false }
                 }
+                let parameters = container.image?.parameters ?? []
+                let widens = parameters.contains {
+                    ["cap-add", "device", "privileged"].contains($0.key)
+                        || $0.key == "volume" && $0.value.hasPrefix("/")
+                }
                 reachesHost =
                     container.image?.isPrivileged == true || mountsHost
-                    || container.image?.parameters.isEmpty == false || container.linux?.isSeccompUnconfined == true
+                    || widens || container.linux?.isSeccompUnconfined == true
             }
         case .pod(let pod):
             for container in pod.containers { users.insert(container.user ?? pod.user ?? framework.settings.user) }
