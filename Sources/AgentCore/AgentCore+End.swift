@@ -109,6 +109,8 @@ extension AgentCore {
     static func killedEnd(_ task: AgentTask, _ words: String, now: Moment?) -> AgentTask.End {
         switch task.kill?.cause {
         case .maxCompletionTime: return outOfTime(task, words)
+        case .unhealthy(let why):
+            return End(state: .killed, source: .executor, message: "killed because \(why); \(words)")
         case .requested: return End(state: .killed, source: .executor, message: words)
         case .agentLeaves:
             return End(state: .killed, source: .agent, reason: .agentRemoved, message: "the agent left; \(words)")

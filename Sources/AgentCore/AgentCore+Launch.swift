@@ -98,6 +98,7 @@ extension AgentCore {
             task.completionDeadline = turn.now.elapsed + max(limit, .zero)
         }
         tasks[id] = task
+        beginProbes(id, startedAt: turn.now.elapsed, &turn)
         report(id, [.starting, .running], &turn)
         if let kill = task.kill { sendKill(id, kill.grace, &turn) }
         schedule(id)

@@ -53,6 +53,7 @@ extension AgentCore {
         switch container {
         case .notLaunched: begin(id, &turn)
         case .running:
+            if let task = tasks[id] { beginProbes(id, startedAt: turn.now.elapsed - age(of: task, turn.now), &turn) }
             report(id, [.starting, .running], &turn)
             scheduleCompletion(id, &turn)
         case .ended(let result):
@@ -66,10 +67,15 @@ extension AgentCore {
     /// What is left of the task's time, by the time of day, as the monotonic clock has another origin now.
     private mutating func scheduleCompletion(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
         guard let task = tasks[id], let limit = task.stored.launch.task.maxCompletionTime else { return }
-        let since = task.history.first { $0.state == .running }?.timestamp ?? turn.now.wall
-        let run = Duration.nanoseconds(max(0, turn.now.wall.nanoseconds.subtractingClamped(since.nanoseconds)))
-        tasks[id]?.completionDeadline = turn.now.elapsed + max(limit - run, .zero)
+        let left = max(limit - age(of: task, turn.now), .zero)
+        tasks[id]?.completionDeadline = turn.now.elapsed + left
         schedule(id)
+    }
+
+    /// How long a task's command runs.
+    private func age(of task: AgentTask, _ now: Moment) -> Duration {
+        let since = task.history.first { $0.state == .running }?.timestamp ?? now.wall
+        return .nanoseconds(max(0, now.wall.nanoseconds.subtractingClamped(since.nanoseconds)))
     }
 }
 

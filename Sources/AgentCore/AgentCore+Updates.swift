@@ -22,14 +22,29 @@ extension AgentCore {
         _ end: End, to id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>
     ) {
         guard var task = tasks[id], task.progress.advance(to: end.state) == .advanced else { return }
+        append(end, to: &task, &turn)
+        tasks[id] = task
+    }
+
+    private func append(_ end: End, to task: inout AgentTask, _ turn: inout Turn<some RandomNumberGenerator>) {
         let taskID = task.stored.launch.task.taskID
-        let status = TaskStatus(
+        var status = TaskStatus(
             taskID: taskID, state: end.state, source: end.source, reason: end.reason, message: end.message,
             agentID: identity, executorID: ExecutorID(taskID.value), timestamp: turn.now.wall,
-            uuid: StatusUUID(using: &turn.generator), containerID: task.stored.containerID,
-            addresses: task.addresses)
+            uuid: StatusUUID(using: &turn.generator), isHealthy: task.probes?.judge?.isHealthy,
+            containerID: task.stored.containerID, addresses: task.addresses)
+        status.checkResult = task.probes?.result
         task.unstored.append(status)
+    }
+
+    /// Makes an update about the health of a running task.
+    mutating func tell(
+        _ id: ContainerID, _ reason: StatusReason, _ turn: inout Turn<some RandomNumberGenerator>
+    ) {
+        guard var task = tasks[id], task.progress.state == .running else { return }
+        append(End(state: .running, source: .executor, reason: reason), to: &task, &turn)
         tasks[id] = task
+        store(id, &turn)
     }
 
     /// Sends what was made to the disk, unless some is on its way already or a failed attempt is being waited out.
@@ -118,6 +133,7 @@ extension AgentCore {
         tasks[id] = task
         if let again { send(again, of: id, &turn) }
         store(id, &turn)
+        expireProbes(id, &turn)
         if let due = task.completionDeadline, due <= now {
             killTask(id, cause: .maxCompletionTime, grace: task.gracePeriod(settings), &turn)
         }

@@ -21,13 +21,16 @@ public enum AgentEffect: Hashable, Sendable {
     /// Note in the task's file that an update is acknowledged. It must survive the process, not the machine: after
     /// a restart of the machine a framework may hear an old update again.
     case storeAcknowledgement(ContainerID, StatusUUID)
-    /// Make the work directory and put the command's files into it, and have the container's image. Answered by `.fetched` or `.fetchFailed`.
+    /// Make the work directory and put the command's files into it, and have the container's image. Answered by
+    /// `.fetched` or `.fetchFailed`.
     case fetch(StoredTask)
     /// Stop fetching; no answer is wanted any more.
     case cancelFetch(ContainerID)
     /// Make the work directory if it is not there and start a monitor with the command. Answered by `.started` or
     /// `.launchFailed`, later by `.ended` or `.monitorLost`.
     case launch(StoredTask)
+    /// Look how a running task fares. Answered by `.probed`; one that is over by then is fine.
+    case probe(ProbeRequest)
     /// Ask the monitor to end the command: SIGTERM, after the grace period SIGKILL to all that is in the container.
     /// A later, shorter grace period holds.
     case kill(ContainerID, gracePeriod: Duration)

@@ -32,6 +32,8 @@ struct AgentTask: Sendable {
         case requested
         case maxCompletionTime
         case agentLeaves
+        /// Its health check failed too often, and how.
+        case unhealthy(String)
     }
 
     let stored: StoredTask
@@ -61,6 +63,8 @@ struct AgentTask: Sendable {
     var killDeadline: Duration?
     var launchDeadline: Duration?
     var completionDeadline: Duration?
+    /// Health check and check, from the start of the command.
+    var probes: TaskProbes?
     /// The earliest entry of this task in the queue of deadlines.
     var scheduled: Duration?
 
@@ -69,7 +73,9 @@ struct AgentTask: Sendable {
     var isEnded: Bool { stage == .ended }
 
     var nextDeadline: Duration? {
-        [stream.nextDeadline, storeAgain, killDeadline, launchDeadline, completionDeadline].compactMap { $0 }.min()
+        let probing = stage == .running && kill == nil ? probes?.nextDeadline : nil
+        return [stream.nextDeadline, storeAgain, killDeadline, launchDeadline, completionDeadline, probing]
+            .compactMap { $0 }.min()
     }
 
     init(stored: StoredTask, stage: Stage, agentID: AgentID?, settings: AgentSettings, now: Moment) {

@@ -113,6 +113,7 @@ struct AgentDriver {
             attempt("note an acknowledgement") { try parts.files.appendAcknowledgement(uuid, to: id) }
         case .fetch(let task): fetch(task)
         case .cancelFetch(let id): fetches.removeValue(forKey: id)?.cancel()
+        case .probe(let request): probe(request)
         case .kill(let id, let grace):
             let milliseconds = UInt32(clamping: Int64(grace.inSeconds * 1_000))
             parts.hub.send(.kill(graceMilliseconds: milliseconds), to: id.value)
@@ -154,6 +155,14 @@ struct AgentDriver {
             } catch {
                 inbox.post(.fetchFailed(id, reason: "\(error)"))
             }
+        }
+    }
+
+    private func probe(_ request: ProbeRequest) {
+        let (prober, inbox) = (parts.prober, parts.inbox)
+        Task {
+            let found = await prober.make(request)
+            inbox.post(.probed(request.task.containerID, request.role, found.result, words: found.words))
         }
     }
 

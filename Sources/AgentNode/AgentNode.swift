@@ -111,7 +111,7 @@ public final class AgentNode: Sendable {
             files: files, layout: layout, hub: hub, caller: caller, inbox: inbox,
             fetcher: Fetcher(caller: outside, limit: settings.fetchLimit), starter: starter, handler: handler,
             loop: transport.eventLoops.any(), names: names, networks: networks, provider: settings.images,
-            logger: logger)
+            prober: Prober(files: files, transport: transport, program: settings.monitorExecutable), logger: logger)
         var coreSettings = AgentSettings(info: info, workRoot: files.workRoot)
         coreSettings.origin = Self.origin(lock)
         settings.adjust(&coreSettings)

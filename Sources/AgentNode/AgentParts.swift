@@ -19,6 +19,7 @@ struct AgentParts: Sendable {
     let vault = SecretVault()
     let images = ProvidedImages()
     let provider: (any ImageProvider)?
+    let prober: Prober
     let handler: HTTPServer.Handler
     let streams = StreamTasks()
     let loop: any EventLoop
@@ -30,7 +31,7 @@ struct AgentParts: Sendable {
     init(
         files: AgentFiles, layout: CgroupLayout?, hub: MonitorHub, caller: HTTPCaller, inbox: AgentInbox,
         fetcher: Fetcher, starter: TaskStart, handler: @escaping HTTPServer.Handler, loop: any EventLoop,
-        names: AgentNames, networks: AgentNetworks, provider: (any ImageProvider)?, logger: Logger
+        names: AgentNames, networks: AgentNetworks, provider: (any ImageProvider)?, prober: Prober, logger: Logger
     ) {
         self.files = files
         self.layout = layout
@@ -44,6 +45,7 @@ struct AgentParts: Sendable {
         self.names = names
         self.networks = networks
         self.provider = provider
+        self.prober = prober
         self.logger = logger
         // Several, because a disk takes the syncs of several writers in one go.
         queues = (0..<16).map { DispatchQueue(label: "rondo.agent.disk.\($0)") }

@@ -53,3 +53,38 @@ public struct HealthCheck: Hashable, Sendable, Codable {
         self.consecutiveFailures = consecutiveFailures
     }
 }
+
+/// What a probe has found.
+public enum CheckResult: Hashable, Sendable, Codable {
+    /// The exit status of a command; nil as long as none has ended in time.
+    case command(Int32?)
+    /// The status of an answer; nil as long as none came.
+    case http(UInt16?)
+    /// Whether a connection was accepted; nil as long as none was tried.
+    case tcp(Bool?)
+}
+
+extension TaskProbe {
+    /// What is known before the first probe, or when one has failed to find anything.
+    public var nothing: CheckResult {
+        switch kind {
+        case .command: .command(nil)
+        case .http: .http(nil)
+        case .tcp: .tcp(nil)
+        }
+    }
+
+    /// Whether a result means that all is well.
+    ///
+    /// - Parameter result: of this probe.
+    /// - Returns: false also when nothing was found.
+    public func isWell(_ result: CheckResult) -> Bool {
+        switch (kind, result) {
+        case (.command, .command(let status)): return status == 0
+        case (.http(_, _, _, let statuses, _), .http(let status?)):
+            return statuses.isEmpty ? (200..<400).contains(status) : statuses.contains(status)
+        case (.tcp, .tcp(let accepted)): return accepted == true
+        default: return false
+        }
+    }
+}

@@ -185,6 +185,8 @@ public struct TaskStatus: Hashable, Sendable, Codable {
     public var uuid: StatusUUID?
     /// The verdict of the task's health check, if it has one.
     public var isHealthy: Bool?
+    /// What the task's check has found last, if it has one.
+    public var checkResult: CheckResult?
     /// Bytes from the executor, handed on unread.
     public var data: [UInt8]?
     /// The task's container, once there is one.

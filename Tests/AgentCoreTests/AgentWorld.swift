@@ -67,7 +67,7 @@ struct AgentWorld {
             disk[id] = nil
         case .cancelFetch(let id):
             work.removeAll { if case .fetch(let task) = $0 { task.containerID == id } else { false } }
-        case .removeWorkDirectory, .openStream: break
+        case .removeWorkDirectory, .openStream, .probe: break
         case .stop(let reason): failures.append("stopped: \(reason)")
         case .storeTask, .storeUpdates, .fetch, .launch, .kill, .destroy: work.append(effect)
         }

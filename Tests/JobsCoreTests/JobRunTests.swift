@@ -1,7 +1,6 @@
 import ClusterModel
+import JobsCore
 import Testing
-
-@testable import JobsCore
 
 @Suite("Runs of jobs")
 struct JobRunTests {
@@ -261,22 +260,27 @@ struct JobRunTests {
         #expect(task.unsupported.isEmpty)
     }
 
-    @Test func `a run's image becomes the task's container, and what reaches the host takes the right to be root`() {
-        var plan = Job.sleeping("a").run
-        plan.command = nil
-        plan.arguments = ["-v", "x"]
-        plan.docker = .init(image: "tool:1", forcesPull: true, parameters: [.init(key: "user", value: "app")])
-        let container = RunTaskInfo.container(plan)
-        #expect(container?.kind == .docker && container?.image == "tool:1" && container?.pullsAlways == true)
-        #expect(container?.network == .host)
-        #expect(plan.accounts(framework: "jobs") == ["jobs", "app"])
-        plan.volumes = [.host(containerPath: "/d", hostPath: "/srv", isReadOnly: true)]
-        plan.networks = [.init(mode: .bridge)]
-        #expect(RunTaskInfo.container(plan)?.volumes.map(\.source) == [.host("/srv")])
-        #expect(RunTaskInfo.container(plan)?.network == .bridge)
-        #expect(plan.accounts(framework: "jobs") == ["jobs", "app", "root"])
-        plan.docker = nil
-        #expect(RunTaskInfo.container(plan)?.defect?.contains("name an image") == true)
+    @Test func `a run's image becomes the task's container, and what reaches the host takes the right to be root`()
+        throws
+    {
+        var job = Job.sleeping("a")
+        job.run.command = nil
+        job.run.arguments = ["-v", "x"]
+        job.run.docker = .init(image: "tool:1", forcesPull: true, parameters: [.init(key: "user", value: "app")])
+        #expect(job.run.accounts(framework: "jobs") == ["jobs", "app"])
+        job.run.volumes = [.host(containerPath: "/d", hostPath: "/srv", isReadOnly: true)]
+        job.run.networks = [.init(mode: .bridge)]
+        #expect(job.run.accounts(framework: "jobs") == ["jobs", "app", "root"])
+        var talk = Conversation()
+        talk.create(job)
+        _ = talk.connect()
+        _ = try talk.start("a")
+        let task = try #require(talk.offer().launched.first)
+        let container = try #require(task.container)
+        #expect(container.kind == .docker && container.image == "tool:1" && container.pullsAlways)
+        #expect(container.network == .bridge && container.volumes.map(\.source) == [.host("/srv")])
+        #expect(task.command?.value == nil && task.command?.arguments == ["-v", "x"])
+        #expect(task.unsupported.isEmpty && container.defect == nil)
     }
 
     @Test func `history is bounded and the counts go on`() throws {

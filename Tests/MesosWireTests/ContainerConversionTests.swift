@@ -1,8 +1,7 @@
 import ClusterModel
 import FoundationEssentials
+import MesosWire
 import Testing
-
-@testable import MesosWire
 
 struct ContainerConversionTests {
     private static func task(_ more: String) throws -> TaskInfo {
@@ -89,6 +88,18 @@ struct ContainerConversionTests {
         let again = TaskInfo(WireTaskInfo(task, ResourceForm(.both)))
         #expect(again.healthCheck == health)
         #expect(again.check == task.check)
+    }
+
+    @Test func `what a check has found is written with its type, also when it is nothing`() throws {
+        func json(_ result: CheckResult) throws -> String {
+            var status = TaskStatus(
+                taskID: TaskID("t"), state: .running, source: .executor, timestamp: UnixTime(nanoseconds: 0))
+            status.checkResult = result
+            return String(decoding: try WireCodec.encode(WireTaskStatus(status), as: .json), as: UTF8.self)
+        }
+        #expect(try json(.command(nil)).contains(#""check_status":{"type":"COMMAND","command":{}}"#))
+        #expect(try json(.http(204)).contains(#""check_status":{"type":"HTTP","http":{"status_code":204}}"#))
+        #expect(try json(.tcp(false)).contains(#""check_status":{"type":"TCP","tcp":{"succeeded":false}}"#))
     }
 
     @Test(

@@ -140,8 +140,7 @@ def refused():
     for more, path in [
         ({"container": {"type": "LXC", "docker": {"image": "nginx"}}}, "/container/type"),
         ({"container": {"volumes": [{"containerPath": "a", "hostPath": "/b"}]}}, "/container/volumes(0)"),
-        ({"networks": [{"mode": "container/bridge"}]}, "/networks"),
-        ({"healthChecks": [{"protocol": "HTTP"}]}, "/healthChecks"),
+        ({"healthChecks": [{"protocol": "TCP", "port": 1}, {"protocol": "TCP", "port": 2}]}, "/healthChecks"),
         ({"readinessChecks": [{"portName": "default"}]}, "/readinessChecks"),
         ({"residency": {}}, "/residency"),
         ({"isolation": "microvm"}, "/isolation"),

@@ -23,7 +23,7 @@ from harness import TESTS, Skipped, at_end, check, equal, eventually, finish, ru
 from mesos_client import Scheduler, scalar  # noqa: E402
 from secured_nodes import Node, root, run, world  # noqa: E402
 
-APPLETS = "cat chmod chown dd echo env false grep head hostname id kill ls mkdir mknod mount ps pwd rm sh sleep stat touch true unshare wc"
+APPLETS = "cat chmod chown dd echo env false grep head hostname httpd id kill ls mkdir mknod mount ps pwd rm sh sleep stat test touch true unshare wc"
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1234:2345::/home/app:/bin/sh\nalias:x:0:0::/:/bin/sh\n"
 GROUP = "root:x:0:\napp:x:2345:\nextra:x:77:app\n"
 REFUSED = "TASK_ERROR"
@@ -96,9 +96,8 @@ class Bench:
             "agent_id": offer["agent_id"],
             "resources": [scalar("cpus", 0.05), scalar("mem", 32)],
             "command": command if isinstance(command, dict) else {"shell": True, "value": command},
-            "container": container,
         }
-        task.update(more)
+        task.update(more, **({"container": container} if container else {}))
         scheduler.launch([offer], [task])
         return task_id
 
@@ -112,6 +111,8 @@ class Bench:
     def ended(self, task_id, state="TASK_FINISHED", scheduler=None):
         status = (scheduler or self.scheduler).wait_state(task_id)
         words = {key: status.get(key) for key in ("state", "reason", "message")}
+        if state is None:
+            return status
         equal(status["state"], state, "the end of a task: %s, errors %r" % (words, self.output(task_id, "stderr")))
         return status
 
@@ -426,6 +427,79 @@ def from_a_registry():
     equal(bench.result(docker("127.0.0.1:5900/team/app:1"), argv("again")), "entry again", "without the registry")
     message = bench.result(docker("127.0.0.1:5900/team/app:1", force_pull_image=True), argv("x"), "TASK_FAILED")
     check("cannot have the image 127.0.0.1:5900/team/app:1" in message, message)
+
+
+def probing(**probe):
+    return dict({"delay_seconds": 0.2, "interval_seconds": 0.3, "timeout_seconds": 2}, **probe)
+
+
+def health(**probe):
+    return {"health_check": dict(probing(**probe), grace_period_seconds=0, consecutive_failures=2)}
+
+
+SERVER = "cd /tmp; echo fine > page; httpd -f -p 127.0.0.1:%d & echo up; while [ ! -e %s/stop ]; do sleep 0.1; done; kill $!; wait"
+
+
+@test
+def health_checks():
+    """Health checks by HTTP, TCP and command tell what has changed, and end a task after so many failures in a row"""
+    web = SERVER % (5801, "/tmp")
+    kinds = {
+        "HTTP": health(type="HTTP", http={"port": 5801, "path": "/page"}),
+        "TCP": health(type="TCP", tcp={"port": 5801}),
+        "COMMAND": health(type="COMMAND", command={"value": "test -e /tmp/page && ! test -e /tmp/stop"}),
+    }
+    for kind, more in kinds.items():
+        task_id = bench.launch(mesos(), web, **more)
+
+        def told(healthy):
+            return [
+                each for each in bench.scheduler.statuses(task_id)
+                if each.get("healthy") is healthy and each.get("reason") == "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"]
+
+        eventually(lambda: told(True), 10, kind + ": the task is said to be healthy")
+        tool(world.rondo, "oci", "--root", runtime_of(task_id), "exec", container_of(task_id), "touch", "/tmp/stop")
+        bench.ended(task_id, None)
+    # One that stays, is ill, and is killed for it.
+    task_id = bench.launch(mesos(), "sleep 100", **health(type="HTTP", http={"port": 5802}))
+    status = bench.ended(task_id, "TASK_KILLED")
+    check(status.get("healthy") is False, status)
+    check("2 health checks in a row failed, the last one: http on port 5802: connect" in status["message"], status["message"])
+    task_id = bench.launch(mesos(), "sleep 100", **health(type="COMMAND", timeout_seconds=1, command={"value": "echo no; exit 3"}))
+    status = bench.ended(task_id, "TASK_KILLED")
+    check("the command ended with status 3: no" in status["message"], status["message"])
+    # In a network of its own, where the host hears nothing.
+    alone = docker(network="NONE")
+    task_id = bench.launch(alone, web, **health(type="TCP", tcp={"port": 5801}))
+    eventually(lambda: any(each.get("healthy") for each in bench.scheduler.statuses(task_id)), 10, "health in a network")
+    bench.scheduler.kill(task_id, grace_seconds=0)
+    bench.ended(task_id, "TASK_KILLED")
+    # Without an image.
+    task_id = bench.launch(None, "sleep 100", **health(type="COMMAND", command={"value": "test -d /proc/1"}))
+    eventually(lambda: any(each.get("healthy") for each in bench.scheduler.statuses(task_id)), 10, "health without image")
+    bench.scheduler.kill(task_id, grace_seconds=0)
+    bench.ended(task_id, "TASK_KILLED")
+
+
+@test
+def checks():
+    """A check tells each change of what it finds, and a task goes on whatever that is"""
+    more = {"check": probing(type="COMMAND", command={"command": {"value": "exit $(cat /tmp/code 2>/dev/null || echo 7)"}})}
+    task_id = bench.launch(mesos(), "sleep 1; echo 0 > /tmp/code; sleep 1", **more)
+    bench.ended(task_id)
+    seen = []
+    for each in bench.scheduler.statuses(task_id):
+        if each["state"] == "TASK_RUNNING":
+            seen.append(each["check_status"].get("command", {}).get("exit_code"))
+    equal(seen, [None, 7, 0], "exit codes that were told")
+
+
+def container_of(task_id):
+    return os.path.basename(glob.glob("%s/agent/work/*/%s/*" % (bench.node.data, task_id))[0])
+
+
+def runtime_of(task_id):
+    return bench.node.file("agent/run/%s/runtime" % container_of(task_id))
 
 
 def monitor_of(task_id):

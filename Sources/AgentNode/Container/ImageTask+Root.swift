@@ -63,8 +63,8 @@ extension ImageTask {
         }
         for word in dropped { bounding &= ~Self.mask(word) }
         for word in added { bounding |= Self.mask(word) }
-        return ImageRoot.Capabilities(
-            bounding: bounding | (effective ?? 0), effective: effective ?? (isRoot ? bounding : 0))
+        let usual = isRoot ? bounding : 0
+        return ImageRoot.Capabilities(bounding: bounding | (effective ?? 0), effective: effective ?? usual)
     }
 
     private static func mask(_ word: String) -> UInt64 {

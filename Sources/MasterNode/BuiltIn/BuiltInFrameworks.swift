@@ -54,7 +54,7 @@ struct BuiltInFrameworks: Sendable {
     private static func services(on node: MasterNode) -> ServicesFramework {
         let settings = ServicesFramework.Settings(
             user: node.settings.builtInUser, master: node.master, version: node.settings.version,
-            abilities: [.images, .networks],
+            abilities: [.images, .networks, .healthChecks],
             newSeed: {
                 var generator = SystemRandomNumberGenerator()
                 return (generator.next(), generator.next())

@@ -158,8 +158,6 @@ extension TaskInfo {
         var names: [String] = []
         if wire.hasExecutor { names.append("executor") }
         if wire.hasContainer { names += ContainerInfo.unsupported(in: wire.container) }
-        if wire.hasHealthCheck { names.append("health_check") }
-        if wire.hasCheck { names.append("check") }
         if !wire.limits.isEmpty { names.append("limits") }
         return names
     }

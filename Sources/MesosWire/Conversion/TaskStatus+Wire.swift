@@ -149,6 +149,7 @@ extension WireTaskStatus {
         timestamp = status.timestamp.seconds
         if let uuid = status.uuid { self.uuid = Data(uuid.bytes) }
         if let isHealthy = status.isHealthy { healthy = isHealthy }
+        if let result = status.checkResult { checkStatus = WireCheckStatusInfo(result) }
         if let data = status.data { self.data = Data(data) }
         if status.containerID == nil, status.addresses.isEmpty { return }
         if let containerID = status.containerID { containerStatus.containerID = WireContainerID(containerID) }
@@ -161,5 +162,26 @@ extension WireTaskStatus {
             return address
         }
         containerStatus.networkInfos = [network]
+    }
+}
+
+extension WireCheckStatusInfo {
+    /// Makes the message for what a check has found; the part of its type is there also when that is nothing.
+    fileprivate init(_ result: CheckResult) {
+        self.init()
+        switch result {
+        case .command(let status):
+            type = .command
+            command = .init()
+            if let status { command.exitCode = status }
+        case .http(let status):
+            type = .http
+            http = .init()
+            if let status { http.statusCode = UInt32(status) }
+        case .tcp(let accepted):
+            type = .tcp
+            tcp = .init()
+            if let accepted { tcp.succeeded = accepted }
+        }
     }
 }
