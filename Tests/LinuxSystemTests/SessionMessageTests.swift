@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(arguments: [
-        [], [0x53, 0], [0x45], [0x45, 1, 2, 3], [0x45, 1, 2, 3, 4, 5], [0x4b], [0], [0xff, 0, 0, 0, 0],
+        [UInt8](), [0x53, 0], [0x45], [0x45, 1, 2, 3], [0x45, 1, 2, 3, 4, 5], [0x4b], [0], [0xff, 0, 0, 0, 0],
     ])
     func `other bytes are no message`(bytes: [UInt8]) { #expect(SessionMessage(bytes[...]) == nil) }
 
