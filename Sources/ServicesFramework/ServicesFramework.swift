@@ -41,6 +41,8 @@ public final class ServicesFramework: Sendable {
         public enum Ability: String, Hashable, Sendable {
             /// Run containers from images.
             case images
+            /// Give containers networks of their own, and publish their ports.
+            case networks
             /// Check whether tasks are well.
             case healthChecks
         }
@@ -68,6 +70,7 @@ public final class ServicesFramework: Sendable {
             core.role = role
             core.features = []
             if abilities.contains(.images) { core.features.insert(.images) }
+            if abilities.contains(.networks) { core.features.insert(.networks) }
             if abilities.contains(.healthChecks) { core.features.insert(.healthChecks) }
             return core
         }
