@@ -330,7 +330,7 @@ let tests: [Target] = [
     .executableTarget(
         name: "network-driver", dependencies: ["ClusterModel", "NameService", "Networking"],
         path: "Tests/Support/NetworkDriver", swiftSettings: swift),
-    .testTarget(name: "TaskMonitorTests", dependencies: ["TaskMonitor"], swiftSettings: swift),
+    .testTarget(name: "TaskMonitorTests", dependencies: ["LinuxSystem", "TaskMonitor"], swiftSettings: swift),
     .testTarget(
         name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime", "LinuxSystem"],
         swiftSettings: swift),

@@ -1,7 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
-internal import Synchronization
 
 extension Transport {
     /// Asks something over a connection that is there already, and closes it: for probes, which want to know whether

@@ -54,7 +54,7 @@ struct ImageBundleTests {
                 .init(destination: "/tmp", source: .memory(bytes: 4_096)),
             ]
         }
-        #expect(config.contains("{\"type\":\"network\"}"))
+        #expect(config.contains("{\"type\":\"network\",\"path\":\"/run/n\"}"))
         #expect(config.contains("\"readonly\":true"))
         #expect(config.contains("\"hostname\":\"web\""))
         #expect(
