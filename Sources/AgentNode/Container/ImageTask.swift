@@ -115,8 +115,8 @@ struct ImageTask {
     private func account(
         _ text: String, _ databases: [AccountDatabase], mayBeRoot: Bool = false
     ) throws(TaskError) -> (credentials: MonitorSpec.Credentials, home: String?) {
-        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
-        guard let name = parts.first else { throw TaskError("the user '\(text)' has no name") }
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let name = parts.first, !name.isEmpty else { throw TaskError("the user '\(text)' has no name") }
         let known = databases.first { $0.user(name) != nil } ?? databases[0]
         var credentials: MonitorSpec.Credentials
         do throws(AccountDatabase.LookupError) { credentials = try known.credentials(of: name) } catch {
