@@ -8,6 +8,8 @@ let swift: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // Each function for itself, so that the linker leaves out what nobody calls and keeps one of those that are the same.
+    .unsafeFlags(["-Xfrontend", "-function-sections"]),
 ]
 
 /// For the targets whose tests look inside; release builds leave it out otherwise.
@@ -198,8 +200,8 @@ let programs: [Target] = [
                 "-static-executable", "-Xlinker", "-l_FoundationCShims", "-Xlinker", "-l_FoundationCollections",
                 // Without it the program could not start where there is no /proc: see RuntimePath.swift.
                 "-Xlinker", "--wrap=swift_copyAuxiliaryExecutablePath",
-                // Functions that are the same are kept once.
-                "-Xlinker", "--icf=safe", "-Xlinker", "--gc-sections",
+                // Functions that are the same are kept once: nothing here compares the addresses of functions.
+                "-Xlinker", "--icf=all", "-Xlinker", "--gc-sections",
                 // No tables for unwinding, which nothing here does; only lld can leave them out.
                 "-use-ld=lld", "-Xlinker", "--no-eh-frame-hdr",
                 "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Provisioning/without-unwinding.lds",

@@ -74,8 +74,8 @@ struct RunPlanTests {
         #expect(info["name"]?.text == "bridge")
         #expect(
             info["port_mappings"]?.list == [
-                ["host_port": 8080, "container_port": 80, "protocol": "tcp"],
-                ["host_port": 9000, "container_port": 53, "protocol": "udp"],
+                ["host_port": .integer(8080), "container_port": .integer(80), "protocol": "tcp"],
+                ["host_port": .integer(9000), "container_port": .integer(53), "protocol": "udp"],
             ])
         #expect(plan.instances[0].published == [8080, 9000])
     }

@@ -36,7 +36,7 @@ struct SessionKeysTests {
                 sample: TaskUsage.Sample(
                     container_id: "c", executor_id: "t", framework_id: "f",
                     statistics: TaskUsage.Sample.Statistics(
-                        timestamp: time, cpus_limit: 1, cpus_user_time_secs: used, mem_limit_bytes: 64 << 20,
+                        timestamp: time, cpus_limit: 1, cpus_user_time_secs: used, mem_limit_bytes: 67_108_864,
                         mem_total_bytes: 1_572_864, processes: 3))
             )
         }

@@ -4,12 +4,13 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services jobs nodes secured reach names containernets addresses purge provisioning
-#   unit images recipes sessions tasks network oci podman containerd shim systemd docker; default all but the last two
+#   suites: pymesos mesoshttp http bad services commands jobs nodes secured reach names containernets addresses purge
+#   provisioning unit images recipes sessions tasks network oci podman containerd shim systemd docker; default all but the
+#   last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|jobs|nodes|secured|reach|names|containernets|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|commands|jobs|nodes|secured|reach|names|containernets|" >&2
     echo "       addresses|purge|provisioning|unit|images|recipes|sessions|tasks|network|oci|podman|containerd|shim|" >&2
     echo "       systemd|docker ...]" >&2
     exit 64
@@ -17,7 +18,7 @@ usage() {
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services commands jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -81,6 +82,9 @@ if wanted services; then
     cat "$logs/services.log"
     verdict services "$code" 120
 fi
+
+# Services by the program's own commands.
+suite commands 100 ../System/service_commands.py --services
 
 # Several nodes in network namespaces. Arguments: name, limit in seconds, script, and what of it is to run.
 namespaces() {
@@ -148,7 +152,7 @@ machine recipes 150 recipes.py 'same busybox job redis'
 # Commands in the containers of tasks. The foreign command lines have Pythons of their own, and are skipped where they
 # cannot be installed.
 if wanted sessions; then
-    for setup in setup_mesos_cli.sh setup_dcos.sh; do
+    for setup in setup_mesos_cli.sh setup.sh; do
         [ ! -x "$clients/$setup" ] || timeout -k 5 300 "$clients/$setup" >/dev/null || :
     done
 fi

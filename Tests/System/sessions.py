@@ -431,6 +431,11 @@ def top():
     scheduler.kill("busy")
 
 
+def bytes_below(place):
+    """Bytes of all files of a directory; fails when one gets another name meanwhile."""
+    return sum(os.stat(os.path.join(place, each)).st_size for each in os.listdir(place))
+
+
 @test
 def flood():
     """a task that writes all it can disturbs nobody, and its files stay as small as they may be"""
@@ -439,7 +444,7 @@ def flood():
     place = get_json(cluster.master, "/rondo/v1/tasks/flood")["directory"]
     eventually(lambda: os.path.exists(place + "/stdout.2"), 10, "the first rotations")
     loud = timed(20)
-    size = sum(os.stat(os.path.join(place, each)).st_size for each in os.listdir(place))
+    size = eventually(lambda: bytes_below(place), 5, "a look at the files between two rotations", pause=0.001)
     check(size <= LOG_BYTES * LOG_FILES + (1 << 20), "the files have %d bytes" % size)
     with open("/proc/%d/io" % monitor_of("flood")) as file:
         written = int(next(line for line in file if line.startswith("wchar")).split()[1])
@@ -520,7 +525,7 @@ def mesos_cli():
 @test
 def dcos_cli():
     """the command line of DC/OS, as it is on PyPI, runs commands in a task and prints its log"""
-    program = os.path.join(os.path.dirname(installed("setup_dcos.sh")), "dcos")
+    program = os.path.join(os.path.dirname(installed("setup.sh")), "dcos")
     with tempfile.TemporaryDirectory() as place:
         environment = dict(os.environ, HOME=place, DCOS_DIR=os.path.join(place, ".dcos"), LC_ALL="C.UTF-8")
 

@@ -68,7 +68,7 @@ struct AuditTests {
                         "user.change", "y (description)"
                     ),
                     (.delete, "/acs/api/v1/users/y", "", AccessFixture.root, 204, "user.delete", "y"),
-                    (.post, "/slave/none/api/v1", "{}", alice, 404, "POST", "/slave/none/api/v1"),
+                    (.post, "/slave/none/api/v1", "{}", alice, 400, "task.exec", "agent none"),
                     (.post, "/rondo/v1/users", "{\"name\":\"z\"}", alice, 403, "request", "POST /rondo/v1/users"),
                     (
                         .delete, "/rondo/v1/users/alice/tokens/\(id)", "", AccessFixture.root, 204, "token.revoke",
