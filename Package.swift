@@ -8,8 +8,6 @@ let swift: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    // Each function for itself, so that the linker leaves out what nobody calls and keeps one of those that are the same.
-    .unsafeFlags(["-Xfrontend", "-function-sections"]),
 ]
 
 /// For the targets whose tests look inside; release builds leave it out otherwise.

@@ -3,9 +3,8 @@ internal import Deployments
 
 /// What an app's task is beside its command: its container, and the health check that its agent does.
 extension ServiceDefinition {
-    /// The container as agents know it; nil where the task runs in the files of its agent.
-    ///
-    /// - Parameter hostPorts: the agent's ports, in the order of the mappings.
+    /// The container as agents know it; nil where the task runs in the files of its agent. The agent's ports are in the
+    /// order of the mappings.
     func taskContainer(_ hostPorts: [Int?]) -> ContainerInfo? {
         guard let container, let image = container.image else { return nil }
         var info = ContainerInfo(kind: container.kind == .docker ? .docker : .mesos, image: image.reference)
