@@ -139,7 +139,7 @@ class Rondo(Daemon):
         root = os.path.join(directory, "root", "bin")
         os.makedirs(root)
         shutil.copy(BUSYBOX, root)
-        subprocess.run([program, "image", "build-from-rootfs", os.path.dirname(root), "bb:1", "--data", self.data],
+        subprocess.run([program, "image", "build-from-rootfs", os.path.dirname(root), "--as", "bb:1", "--data", self.data],
                        check=True, capture_output=True)
         super().__init__(directory, [program, "cluster", "init", "--foreground", "--data", self.data, "--runtime",
                                      self.runtime, "--advertise", "10.99.0.1", "--services"])

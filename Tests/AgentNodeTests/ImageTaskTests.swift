@@ -44,6 +44,7 @@ struct ImageTaskTests {
         #expect(try Self.task(command, image: image).program().arguments == ["/cmd", "a"])
         #expect(try Self.task(command, kind: .docker, image: image).program().arguments == ["a"])
         image.command = []
+        #expect(try Self.task(command, image: image).program().arguments == ["a"])
         let none = CommandInfo(isShell: false, value: nil)
         #expect(throws: TaskError.self) { try Self.task(none, image: image).program() }
         #expect(throws: TaskError.self) { try Self.task(none, kind: .docker, image: image).program() }

@@ -16,7 +16,7 @@ struct ServiceCommandTests {
     @Test func `an image alone is a service of its name`() throws {
         #expect(
             try body(["registry.example.org:5000/web/Shop_a:3"])
-                == #"{"container":{"docker":{"image":"registry.example.org:5000/web/Shop_a:3"},"type":"MESOS"},"cpus":0.1,"#
+                == #"{"container":{"docker":{"image":"registry.example.org:5000/web/Shop_a:3"},"type":"DOCKER"},"cpus":0.1,"#
                 + #""disk":0,"id":"/shop-a","instances":1,"mem":64}"#)
     }
 
@@ -31,7 +31,7 @@ struct ServiceCommandTests {
         let wanted =
             #"{"args":["--all"],"constraints":[["hostname","UNIQUE"],["rack","LIKE","a.*:b"]],"container":{"docker":"#
             + #"{"image":"web:3"},"portMappings":[{"containerPort":80,"hostPort":8080,"protocol":"tcp"},"#
-            + #"{"containerPort":53,"hostPort":0,"protocol":"udp"}],"type":"MESOS","volumes":[{"containerPath":"/data","#
+            + #"{"containerPort":53,"hostPort":0,"protocol":"udp"}],"type":"DOCKER","volumes":[{"containerPath":"/data","#
             + #""hostPath":"/srv","mode":"RO"}]},"cpus":0.5,"disk":0,"env":{"A":"b=c"},"healthChecks":["#
             + #"{"gracePeriodSeconds":60,"intervalSeconds":5,"maxConsecutiveFailures":3,"path":"/health","portIndex":0,"#
             + #""protocol":"MESOS_HTTP","timeoutSeconds":5}],"id":"/shop/web","instances":3,"isolation":"container","#

@@ -52,7 +52,8 @@ struct ImageTask {
     /// As Mesos' own: a program in the task replaces the image's, arguments alone are added to it.
     private func mesosArguments(_ value: String?) -> [String] {
         if let value { return command.arguments.isEmpty ? [value] : command.arguments }
-        if image.entrypoint.isEmpty { return image.command.isEmpty ? [] : image.command + command.arguments }
+        // Where the image names nothing, Mesos refuses; here the arguments are the command.
+        if image.entrypoint.isEmpty { return image.command + command.arguments }
         return image.entrypoint + (command.arguments.isEmpty ? image.command : command.arguments)
     }
 

@@ -73,7 +73,8 @@ struct ServiceOptions: ParsableArguments {
 
     private func container(_ app: JSONValue, _ image: String?) throws -> JSONValue {
         var container = Self.object(app["container"])
-        if container["type"] == nil { container["type"] = "MESOS" }
+        // As docker has it: what is said after the image goes to its entry point, or is the command.
+        if container["type"] == nil { container["type"] = "DOCKER" }
         if let image {
             var docker = Self.object(container["docker"])
             docker["image"] = .text(image)
