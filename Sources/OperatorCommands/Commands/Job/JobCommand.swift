@@ -8,7 +8,7 @@ struct JobCommand: AsyncParsableCommand {
         commandName: "job",
         abstract: "Work that ends: run it when you ask, by a schedule, or after other work.",
         discussion: """
-            Jobs are served where the master was started with --jobs (`rondo cluster init --jobs`, `rondo dev --jobs`).
+            Jobs are served unless the master was started with --no-jobs.
 
               rondo job add night.backup --cron '30 2 * * *' --timezone Europe/Berlin -- tar cf /backup/etc.tar /etc
               rondo job run night.backup        and wait until it has ended
