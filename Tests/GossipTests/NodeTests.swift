@@ -202,10 +202,12 @@ struct NodeTests {
             let other = cluster.nodes[2]
             let endpoint = await first.endpoint
             #expect(await eventually { await other.member(id(1))?.record.addresses == [endpoint] })
-            let incarnation = await first.incarnation
+            // What the copy claimed last may still be on its way: the first answers that, and is left alone then.
+            let last = max(await first.incarnation, await copy.incarnation + 1)
             try await Task.sleep(for: .seconds(3))
             #expect(await other.member(id(1))?.status == .alive)
-            #expect(await first.incarnation <= incarnation + 1)
+            #expect(await other.member(id(1))?.record.addresses == [endpoint])
+            #expect(await first.incarnation <= last + 1, "one more for a suspicion on a busy machine")
         }
     }
 
