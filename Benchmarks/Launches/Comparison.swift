@@ -25,7 +25,7 @@ struct Comparison {
         guard mkdir(place, 0o700) == 0 else {
             throw Failure("cannot make \(place): \(String(cString: strerror(errno)))")
         }
-        defer { remove(place) }
+        defer { Self.remove(place) }
         let before = try await Floors.measure(in: place)
         var measured: [(String, Run.Result)] = []
         for (media, isSecured) in [(MediaType.json, false), (.protobuf, false), (.json, true), (.protobuf, true)] {
@@ -43,7 +43,7 @@ struct Comparison {
         for (name, result) in measured { say(result.line(name, self, floors)) }
     }
 
-    private func remove(_ place: String) {
+    static func remove(_ place: String) {
         guard let entries = opendir(place) else { return }
         while let entry = readdir(entries) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {

@@ -73,13 +73,14 @@ final class ServingProcess {
 
     // MARK: in the process
 
-    static func runMaster(directory: String, securedAgents: Int?) async throws {
+    static func runMaster(directory: String, securedAgents: Int?, servesServices: Bool) async throws {
         let transport = Transport()
         let store = try SQLiteStore(path: directory + "/state.db")
         var logger = Logger(label: "master")
         logger.logLevel = .error
         var settings = MasterNode.Settings(
             hostname: "localhost", advertisedAddress: "127.0.0.1", advertisedPort: 0, version: "0.0.0")
+        settings.servesServices = servesServices
         let office = securedAgents == nil ? nil : try SecuredCluster.Office()
         try office?.apply(to: &settings, audit: directory + "/audit")
         let node = try await MasterNode.start(

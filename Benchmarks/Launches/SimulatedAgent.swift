@@ -25,6 +25,8 @@ final class SimulatedAgent {
     private let loop: any EventLoop
     /// Shown with each call; nil when the connection's certificate says who it is.
     private let credential: String?
+    /// Tasks end at once where this is nil; else they stay, and it is told of each.
+    private let whenRunning: (() -> Void)?
     private var form = RequestForm("/", [])
     private var id = ""
     private var tasks: [String: Waiting] = [:]
@@ -37,9 +39,10 @@ final class SimulatedAgent {
 
     init(
         number: Int, journal: Journal, calls: LeanConnection, events: LeanConnection, loop: any EventLoop,
-        credential: String?
+        credential: String?, whenRunning: (() -> Void)? = nil
     ) {
         self.credential = credential
+        self.whenRunning = whenRunning
         self.number = number
         self.journal = journal
         self.calls = calls
@@ -98,6 +101,11 @@ final class SimulatedAgent {
                 switch waiting.state {
                 case .starting: due.append(update(framework, task, .running))
                 case .running:
+                    if let whenRunning {
+                        tasks[task] = nil
+                        whenRunning()
+                        continue
+                    }
                     let end = update(framework, task, .finished)
                     kept.writeImmutableBuffer(end)
                     due.append(end)

@@ -1,6 +1,7 @@
 // No-op task launches per second through the whole durable path, with simulated agents and real everything else.
 //
 //     launch-benchmark [DIRECTORY] [TASKS] [AGENTS] [FRAMEWORKS]
+//     launch-benchmark services [DIRECTORY] [AGENTS] [APPS] [INSTANCES]     many services instead: ManyServices.swift
 //
 // The master is a process of its own with its SQLite store, reached over loopback HTTP. Frameworks accept offers and
 // acknowledge every update. Each agent keeps a launch, and each update, on disk before it goes on, and reports
@@ -17,7 +18,9 @@ let work = Task.detached {
         case "master"?:
             try await ServingProcess.runMaster(
                 directory: arguments.dropFirst(2).first ?? ".",
-                securedAgents: arguments.dropFirst(3).first.flatMap { Int($0) })
+                securedAgents: arguments.dropFirst(3).first.flatMap { Int($0) },
+                servesServices: arguments.dropFirst(3).first == "services")
+        case "services"?: try await ManyServices(Array(arguments.dropFirst(2))).run()
         case "empty"?: try await ServingProcess.runEmpty()
         default: try await Comparison(Array(arguments.dropFirst())).run()
         }

@@ -24,17 +24,21 @@ static int is_one_of(const char *word, const char *const *words)
     return 0;
 }
 
-// Whether the command line is one of the container runtime that goes near a container. A wrong answer costs an exec at
-// the most: the runtime looks again when it has read its command line.
+// Whether the command line is one that goes near a container: of the container runtime, or of the processes that fork
+// the runtime for a task or a session. These must be protected from the start, because a fork that has mounts of its own
+// cannot mount the file any more. A wrong answer costs an exec at the most: the runtime looks again when it has read its
+// command line.
 static int enters_containers(int count, char **arguments)
 {
     static const char *const names[] = {"runc", "rondo-oci", NULL};
     static const char *const with_value[] = {"root", "log", "log-format", "criu", "rootless", NULL};
     static const char *const commands[] = {"create", "run", "exec", NULL};
+    static const char *const keepers[] = {"monitor", "session", NULL};
     if (count < 2) return 0;
     const char *slash = strrchr(arguments[0], '/');
     int next = 1;
     if (!is_one_of(slash == NULL ? arguments[0] : slash + 1, names)) {
+        if (is_one_of(arguments[1], keepers)) return 1;
         if (strcmp(arguments[1], "oci") != 0) return 0;
         next = 2;
     }

@@ -97,16 +97,22 @@ func largeBody(pieces: Int, gap: Gap) -> GatewayBody {
     }
 
     @Test func `a caller whose request fails ends both directions for the server`() async throws {
+        let begun = Signal<Bool>()
         let ended = Signal<Bool>()
         try await Loopback.run { request in
             .duplex { writer in
+                begun.send()
                 defer { ended.send() }
                 for try await piece in request.body { try await writer.write(piece) }
             }
         } _: { loopback in
             let left = Countdown(3)
             let failing = GatewayBody {
-                guard left.next() else { throw CancellationError() }
+                guard left.next() else {
+                    // A server that has not begun to answer by then does not begin at all.
+                    _ = await begun.wait()
+                    throw CancellationError()
+                }
                 return ByteBuffer(string: "x")
             }
             let response = try? await loopback.caller.duplex(.post, loopback.server.endpoint, "/", body: failing)

@@ -509,6 +509,20 @@ def monitor_of(task_id):
 
 
 @test
+def program_protected():
+    """Who is near a container runs from the program's own file, not from a copy, by a mount that cannot be written"""
+    task_id = bench.launch(mesos(), "echo up; sleep 300")
+    bench.scheduler.wait_state(task_id, "TASK_RUNNING")
+    eventually(lambda: bench.output(task_id), 5, "its first word")
+    link = "/proc/%d/exe" % monitor_of(task_id)
+    check(os.path.samestat(os.stat(link), os.stat(world.rondo)), "the monitor runs from", os.readlink(link))
+    check(os.statvfs(link).f_flag & os.ST_RDONLY, "the monitor's program is not mounted read-only")
+    os.kill(monitor_of(task_id), signal.SIGKILL)
+    bench.ended(task_id, "TASK_FAILED")
+    eventually(lambda: bench.is_gone(task_id), 10, "the container's directory is gone")
+
+
+@test
 def monitor_killed():
     """A killed monitor takes its container along, and nothing of it stays"""
     before = Footprint(world.rondo)
