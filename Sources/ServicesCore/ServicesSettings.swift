@@ -26,7 +26,7 @@ public struct ServicesSettings: Hashable, Sendable {
     /// An instance that ran that long has not failed at its start: the wait after its end is the shortest again.
     public var stableAfter: Duration = .seconds(60)
     /// Offers are asked for at most this often.
-    public var reviveInterval: Duration = .milliseconds(500)
+    public var reviveInterval: Duration = .milliseconds(100)
     /// How long resources are not offered again when something waits that they were not fit for.
     public var refuseUnfit: Duration = .seconds(5)
     /// How long they are not offered again when nothing waits.
