@@ -59,6 +59,15 @@ struct PlacementTests {
         #expect(Set(ports).count == 10)
     }
 
+    @Test func `ports of any number are high ones as long as there are some`() throws {
+        var generator = IdentifierSource(seed: (7, 9))
+        var purse = ResourcePurse(try Resources(text: "ports:[80-80,8080-8081,31000-31003]"), allowed: [])
+        var ports: [Int] = []
+        while let (port, _) = purse.takePort(nil, using: &generator) { ports.append(port) }
+        #expect(Set(ports[..<4]) == [31_000, 31_001, 31_002, 31_003])
+        #expect(Set(ports[4..<6]) == [8_080, 8_081] && ports[6...] == [80])
+    }
+
     @Test func `a bridged container gets a port of the agent only where it wants one`() {
         var bench = Bench()
         bench.send(
