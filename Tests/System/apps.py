@@ -277,7 +277,7 @@ def private():
     paths = NODE.run("secret", "list", "registries")[1].split()
     equal(paths[1:], ["registries/" + registry.name.replace(":", "_")], "secret list")
     nowhere()
-    audit = b"".join(open(each, "rb").read() for each in glob.glob(NODE.data + "/master/*audit*") if os.path.isfile(each))
+    audit = b"".join(open(each, "rb").read() for each in glob.glob(NODE.data + "/master/audit/*") if os.path.isfile(each))
     check(b"secret.create" in audit and b"registries/127.0.0.1_" in audit, "the audit log does not know of it")
     # Who asks for what is there asks with it as well.
     put("again", container={"type": "MESOS", "docker": {"image": name, "forcePullImage": True}})
