@@ -147,8 +147,9 @@ let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
-            "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework", "StateStore", "TaskLifecycle",
+            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "ImageStore", "JobsFramework",
+            "MasterCore", "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework", "StateStore",
+            "TaskLifecycle",
             "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -32,8 +32,7 @@ extension AgentCore {
     }
 
     mutating func probed(
-        _ id: ContainerID, _ role: ProbeRole, _ result: CheckResult?, _ words: String,
-        _ turn: inout Turn<some RandomNumberGenerator>
+        _ id: ContainerID, _ role: ProbeRole, _ found: ProbeFinding, _ turn: inout Turn<some RandomNumberGenerator>
     ) {
         guard var task = tasks[id], task.stage == .running, task.kill == nil, var probes = task.probes else { return }
         let now = turn.now.elapsed
@@ -41,17 +40,27 @@ extension AgentCore {
         var failures: UInt32?
         var reason: StatusReason?
         switch role {
-        case .health:
-            let isWell = result.flatMap { probes.health?.probe.isWell($0) } ?? false
-            switch probes.judge?.take(isWell: isWell, now: now) {
-            case .changed: reason = .taskHealthCheckStatusUpdated
-            case .end(let count): failures = count
-            case .unchanged, nil: break
+        case .health(let index):
+            guard probes.judges.indices.contains(index), let probe = probes.probe(role) else { return }
+            let before = probes.isHealthy
+            let isWell = found.result.map { probe.isWell($0) } ?? false
+            if case .end(let count) = probes.judges[index].take(isWell: isWell, now: now) {
+                failures = count
+            } else if probes.isHealthy != before {
+                reason = .taskHealthCheckStatusUpdated
             }
         case .check:
-            let found = result ?? probes.check?.probe.nothing
-            if found != probes.result { reason = .taskCheckStatusUpdated }
-            probes.result = found
+            let result = found.result ?? probes.probe(role)?.nothing
+            if result != probes.result { reason = .taskCheckStatusUpdated }
+            probes.result = result
+        case .readiness:
+            guard let probe = probes.probe(role) else { return }
+            var readiness = TaskReadiness(
+                isReady: found.result.map { probe.isWell($0) } ?? false, answer: found.answer)
+            if case .http(let status)? = found.result { readiness.status = status }
+            if readiness != probes.readiness { reason = .taskCheckStatusUpdated }
+            probes.readiness = readiness
+            if readiness.isReady { probes.end(role) }
         }
         if let reason {
             probes.news = reason
@@ -62,7 +71,7 @@ extension AgentCore {
         if let failures {
             tell(id, .taskHealthCheckStatusUpdated, &turn)
             let cause = AgentTask.KillCause.unhealthy(
-                "\(failures) health checks in a row failed, the last one: \(words)")
+                "\(failures) health checks in a row failed, the last one: \(found.words)")
             killTask(id, cause: cause, grace: task.gracePeriod(settings), &turn)
         }
         expireProbes(id, &turn)

@@ -31,9 +31,10 @@ extension AgentCore {
         var status = TaskStatus(
             taskID: taskID, state: end.state, source: end.source, reason: end.reason, message: end.message,
             agentID: identity, executorID: ExecutorID(taskID.value), timestamp: turn.now.wall,
-            uuid: StatusUUID(using: &turn.generator), isHealthy: task.probes?.judge?.isHealthy,
+            uuid: StatusUUID(using: &turn.generator), isHealthy: task.probes?.isHealthy,
             containerID: task.stored.containerID, addresses: task.addresses)
         status.checkResult = task.probes?.result
+        status.readiness = task.probes?.readiness
         task.unstored.append(status)
     }
 

@@ -103,7 +103,7 @@ public struct AgentCore: Sendable {
         case .ended(let id, let end): ended(id, end, &turn)
         case .monitorLost(let id, let reason): monitorLost(id, reason, &turn)
         case .destroyed(let id): destroyed(id, &turn)
-        case .probed(let id, let role, let result, let words): probed(id, role, result, words, &turn)
+        case .probed(let id, let role, let found): probed(id, role, found, &turn)
         case .tick: break
         case .leave: close(.left, &turn)
         }

@@ -33,7 +33,7 @@ public enum AgentCoreEvent: Hashable, Sendable {
     /// Answers `.destroy`: nothing of the container is left.
     case destroyed(ContainerID)
     /// Answers `.probe`: what was found, nil for nothing, and the same for people.
-    case probed(ContainerID, ProbeRole, CheckResult?, words: String)
+    case probed(ContainerID, ProbeRole, ProbeFinding)
     /// The time of `nextDeadline` has come; harmless at any other time.
     case tick
     /// The operator wants the agent out of the cluster.

@@ -63,7 +63,7 @@ struct AgentTask: Sendable {
     var killDeadline: Duration?
     var launchDeadline: Duration?
     var completionDeadline: Duration?
-    /// Health check and check, from the start of the command.
+    /// Health checks, check and readiness check, from the start of the command.
     var probes: TaskProbes?
     /// The earliest entry of this task in the queue of deadlines.
     var scheduled: Duration?

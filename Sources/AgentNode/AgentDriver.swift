@@ -71,16 +71,17 @@ struct AgentDriver {
     private mutating func handle(_ event: AgentCoreEvent) async {
         var event = event
         var secrets: [String]?
+        var credential: String?
         // The core, and with it the disk, gets the launch without the values.
         if case .master(.run(var launch), let session) = event {
-            secrets = launch.secrets
-            launch.secrets = nil
+            (secrets, credential) = (launch.secrets, launch.registryCredential)
+            (launch.secrets, launch.registryCredential) = (nil, nil)
             event = .master(.run(launch), session: session)
         }
         note(event)
         for effect in core.handle(event, now: AgentClock.now(), using: &generator) {
             // Only a task that the core takes has a container to keep them for.
-            if case .storeTask(let task) = effect, let secrets { parts.vault.put(secrets, for: task.containerID) }
+            if case .storeTask(let task) = effect { parts.vault.put(secrets, credential, for: task.containerID) }
             if case .stop(let reason) = effect {
                 await session?.finish()
                 outcome = AgentNode.Outcome(reason)
@@ -162,7 +163,7 @@ struct AgentDriver {
         let (prober, inbox) = (parts.prober, parts.inbox)
         Task {
             let found = await prober.make(request)
-            inbox.post(.probed(request.task.containerID, request.role, found.result, words: found.words))
+            inbox.post(.probed(request.task.containerID, request.role, found))
         }
     }
 

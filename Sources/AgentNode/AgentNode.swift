@@ -219,7 +219,8 @@ public final class AgentNode: Sendable {
         }
         return AgentInfo(
             hostname: try settings.hostname ?? HostFacts.hostname(), address: address, port: port,
-            resources: try settings.resources ?? MeasuredResources.measure(directory: files.workRoot),
+            resources: try settings.resources
+                ?? MeasuredResources.measure(directory: files.workRoot, without: settings.ownPorts + [port]),
             attributes: settings.attributes, domain: settings.domain, version: settings.version)
     }
 }

@@ -20,6 +20,8 @@ extension AgentNode {
         public var listenSecurity: TransportSecurity?
         /// All that the agent offers; measured when absent, see ``MeasuredResources``.
         public var resources: Resources?
+        /// Ports at which this program listens besides the agent's own, so that measured resources leave them out.
+        public var ownPorts: [UInt16] = []
         /// Properties that frameworks select by.
         public var attributes: [Attribute] = []
         /// What the agent can fail together with.

@@ -133,7 +133,9 @@ struct AgentParts: Sendable {
         guard let container = task.launch.task.container, let name = container.image else { return }
         guard let provider else { throw TaskError("this agent has no images; it does not run as root") }
         do {
-            let image = try await provider.provide(name, isFresh: container.pullsAlways, for: task.containerID)
+            let image = try await provider.provide(
+                name, isFresh: container.pullsAlways, credential: vault.takeCredential(for: task.containerID),
+                for: task.containerID)
             images.put(image, for: task.containerID)
             // Whoever cancelled this drops the image too, but maybe did so before it was here.
             if Task.isCancelled { dropImage(task.containerID) }

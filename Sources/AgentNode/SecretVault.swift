@@ -6,8 +6,16 @@ internal import Synchronization
 /// disk has only their names, so an agent that is restarted in between cannot start those tasks.
 final class SecretVault: Sendable {
     private let values = Mutex<[ContainerID: [String]]>([:])
+    private let credentials = Mutex<[ContainerID: String]>([:])
 
-    func put(_ texts: [String], for id: ContainerID) { values.withLock { $0[id] = texts } }
+    /// Keeps what came with a launch: values of secrets, and who to be at the registry of the task's image.
+    func put(_ texts: [String]?, _ credential: String?, for id: ContainerID) {
+        if let texts { values.withLock { $0[id] = texts } }
+        if let credential { credentials.withLock { $0[id] = credential } }
+    }
+
+    /// Takes out who to be at the registry.
+    func takeCredential(for id: ContainerID) -> String? { credentials.withLock { $0.removeValue(forKey: id) } }
 
     /// Takes a task's values out, as many as it has secrets, in the order of ``TaskInfo/secrets``.
     func take(_ count: Int, for id: ContainerID) throws(TaskError) -> [[UInt8]] {
@@ -24,5 +32,8 @@ final class SecretVault: Sendable {
         return bytes
     }
 
-    func drop(_ id: ContainerID) { values.withLock { $0[id] = nil } }
+    func drop(_ id: ContainerID) {
+        values.withLock { $0[id] = nil }
+        credentials.withLock { $0[id] = nil }
+    }
 }

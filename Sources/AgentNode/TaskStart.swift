@@ -93,7 +93,7 @@ struct TaskStart: Sendable {
         var spec = MonitorSpec(
             containerID: task.containerID.value, executable: command.isShell ? "/bin/sh" : value,
             arguments: arguments, workingDirectory: task.directory, credentials: account.credentials,
-            limits: limits(info.resources), logs: logs(of: task))
+            limits: limits(info), logs: logs(of: task))
         spec.environment = environment(task, command, account)
         spec.bestEffort = geteuid() != 0
         spec.resourceLimits = try (info.container?.limits ?? []).map { limit throws(TaskError) in
@@ -123,7 +123,7 @@ struct TaskStart: Sendable {
         var spec = MonitorSpec(
             containerID: task.containerID.value, executable: executable, arguments: arguments,
             workingDirectory: own.workingDirectory, credentials: credentials,
-            limits: limits(task.launch.task.resources), logs: logs(of: task))
+            limits: limits(task.launch.task), logs: logs(of: task))
         let network = try ContainerNetwork.prepare(container, for: task.containerID, in: directory, networks)
         let root = try own.root(network, credentials)
         spec.root = root
@@ -139,14 +139,21 @@ struct TaskStart: Sendable {
             maximumBytes: settings.logBytes, maximumFiles: settings.logFiles)
     }
 
-    /// Mesos' floors: a hundredth of a core and 32 MiB, below which nothing would start.
-    private func limits(_ resources: Resources) -> CgroupLimits {
-        let cpu = UInt64(max(resources.total("cpus").thousandths, 10))
-        let (memory, overflow) = UInt64(max(resources.total("mem").thousandths, 0))
-            .multipliedReportingOverflow(by: 1 << 20)
+    /// Mesos' floors: a hundredth of a core and 32 MiB, below which nothing would start. A task with limits of its own may
+    /// use what is free up to them: its share of busy processors stays that of its resources.
+    private func limits(_ task: TaskInfo) -> CgroupLimits {
+        func above(_ name: String, _ limit: Int64?) -> UInt64? {
+            limit == .max ? nil : UInt64(max(task.resources.total(name).thousandths, limit ?? 0, 0))
+        }
+        let cpu = UInt64(max(task.resources.total("cpus").thousandths, 10))
+        var quota = settings.limitsProcessorTime ? cpu : nil
+        if let limit = task.limits?.cpus { quota = above("cpus", limit).map { max($0, 10) } }
+        let memory = above("mem", task.limits?.mem).flatMap { memory -> UInt64? in
+            let (bytes, overflow) = memory.multipliedReportingOverflow(by: 1 << 20)
+            return overflow ? nil : max(bytes / 1_000, 32 << 20)
+        }
         return CgroupLimits(
-            cpuMilli: cpu, cpuQuotaMilli: settings.limitsProcessorTime ? cpu : nil,
-            memoryBytes: overflow ? nil : max(memory / 1_000, 32 << 20), pids: settings.pidsPerTask)
+            cpuMilli: cpu, cpuQuotaMilli: quota, memoryBytes: memory, pids: settings.pidsPerTask)
     }
 
     /// What Mesos' command executor gives a task, then what the command asks for.

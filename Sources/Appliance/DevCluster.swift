@@ -110,12 +110,14 @@ public struct DevCluster: Sendable {
     ) async throws -> [RunningAgent] {
         guard case .tcp(let address, let asked) = listen else { return [] }
         let count = configuration.integer(.devAgents)
-        let all = try configuration.resources ?? MeasuredResources.measure(directory: directory)
-        let shares = try MachineShare.divide(all, into: count)
         let ports =
             asked == 0
             ? Array(repeating: 0, count: count)
             : MachineAddress.freePorts(count, from: configuration.port(.agentPort), on: address)
+        let all =
+            try configuration.resources
+            ?? MeasuredResources.measure(directory: directory, without: [master.port] + ports)
+        let shares = try MachineShare.divide(all, into: count)
         var agents: [RunningAgent] = []
         for (index, share) in shares.enumerated() {
             let name = "agent\(index + 1)"

@@ -17,6 +17,8 @@ public struct TaskLaunch: Hashable, Sendable, Codable {
     /// The values of ``TaskInfo/secrets`` in base64, in their order. They are there on the way from the master to the
     /// agent, which takes them out before it stores the launch.
     public var secrets: [String]?
+    /// Who to be at the registry of the task's image, `USER:PASSWORD` in base64. It travels as the secrets do.
+    public var registryCredential: String?
 
     /// Makes a launch.
     public init(

@@ -75,6 +75,8 @@ public struct ContainerInfo: Hashable, Sendable, Codable {
     public var kind: Kind
     /// The image, as `registry/repository:tag` or by digest; nil for the host's own root.
     public var image: String?
+    /// A secret with a `config.json` as docker keeps it, for the registry; the cluster's own credentials when nil.
+    public var pullSecret: TaskSecret?
     /// Whether the registry is asked for a newer image although one of that name is here.
     public var pullsAlways: Bool
     /// What is mounted into the container.

@@ -54,6 +54,51 @@ public struct HealthCheck: Hashable, Sendable, Codable {
     }
 }
 
+/// A probe that is made after the start until the task says that it is ready to serve.
+public struct TaskReadinessCheck: Hashable, Sendable, Codable {
+    /// What is tried, and when.
+    public var probe: TaskProbe
+    /// Whether the beginning of the last answer is told as well.
+    public var keepsAnswer: Bool
+
+    /// Makes a check.
+    public init(_ probe: TaskProbe, keepsAnswer: Bool = false) {
+        self.probe = probe
+        self.keepsAnswer = keepsAnswer
+    }
+}
+
+/// What a task's readiness check has found last.
+public struct TaskReadiness: Hashable, Sendable, Codable {
+    /// Whether the task is ready; once it is, it is not asked again.
+    public var isReady: Bool
+    /// The status of the answer; nil when none came.
+    public var status: UInt16?
+    /// The beginning of the answer, when the check keeps it.
+    public var answer: Answer?
+
+    /// The beginning of an answer.
+    public struct Answer: Hashable, Sendable, Codable {
+        /// The kind of content.
+        public var contentType: String
+        /// The content, cut off.
+        public var body: String
+
+        /// Makes it.
+        public init(contentType: String, body: String) {
+            self.contentType = contentType
+            self.body = body
+        }
+    }
+
+    /// Makes a finding.
+    public init(isReady: Bool, status: UInt16? = nil, answer: Answer? = nil) {
+        self.isReady = isReady
+        self.status = status
+        self.answer = answer
+    }
+}
+
 /// What a probe has found.
 public enum CheckResult: Hashable, Sendable, Codable {
     /// The exit status of a command; nil as long as none has ended in time.

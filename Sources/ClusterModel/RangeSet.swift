@@ -137,6 +137,17 @@ public struct RangeSet: Hashable, Sendable {
     }
 }
 
+extension RangeSet {
+    /// Ports in the order in which tasks are given those that they do not name: from 31000 on, as Mesos' agents have
+    /// them, then others that need no privilege, then the rest. Parts without a port are left out.
+    public var portsByPreference: [RangeSet] {
+        let low = RangeSet([Range(unchecked: 0, 1_023)])
+        let named = RangeSet([Range(unchecked: 0, 30_999)])
+        let high = subtracting(named)
+        return [high, subtracting(high).subtracting(low), subtracting(subtracting(low))].filter { !$0.isEmpty }
+    }
+}
+
 extension RangeSet: Codable {
     /// Reads a list of ranges; refuses those that end before they begin.
     public init(from decoder: any Decoder) throws {

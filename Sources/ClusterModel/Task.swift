@@ -122,6 +122,20 @@ public struct Discovery: Hashable, Sendable, Codable {
     }
 }
 
+/// How much a task may use where that is more than its resources. In thousandths; the largest number is no limit.
+public struct TaskLimits: Hashable, Sendable, Codable {
+    /// Of cores.
+    public var cpus: Int64?
+    /// Of MiB of memory.
+    public var mem: Int64?
+
+    /// Makes limits.
+    public init(cpus: Int64? = nil, mem: Int64? = nil) {
+        self.cpus = cpus
+        self.mem = mem
+    }
+}
+
 /// A task as its framework describes it.
 public struct TaskInfo: Hashable, Sendable, Codable {
     /// For people.
@@ -150,8 +164,14 @@ public struct TaskInfo: Hashable, Sendable, Codable {
     public var container: ContainerInfo?
     /// What its agent tries again and again, and ends it for.
     public var healthCheck: HealthCheck?
+    /// Further ones, for which Mesos' messages have no room: the task is well when all of them are.
+    public var moreHealthChecks: [HealthCheck]?
     /// What its agent tries again and again, and only tells.
     public var check: TaskProbe?
+    /// What its agent tries until the task is ready to serve; Mesos' messages have no room for it either.
+    public var readinessCheck: TaskReadinessCheck?
+    /// What it may use beyond its resources.
+    public var limits: TaskLimits?
     /// Names of fields that were set and that this release cannot honour; such a task gets TASK_ERROR naming them.
     public var unsupported: [String]
     /// What was wrong with the description itself (a negative amount, ports twice …); such a task gets TASK_ERROR.
@@ -182,4 +202,7 @@ public struct TaskInfo: Hashable, Sendable, Codable {
         self.unsupported = unsupported
         self.defect = defect
     }
+
+    /// All of its health checks.
+    public var healthChecks: [HealthCheck] { (healthCheck.map { [$0] } ?? []) + (moreHealthChecks ?? []) }
 }

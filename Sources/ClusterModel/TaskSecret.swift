@@ -76,6 +76,20 @@ public enum SecretPath {
     }
 }
 
+/// Credentials for registries: secrets of the cluster, each a `config.json` as docker keeps it.
+public enum RegistryLogin {
+    /// Below this path.
+    public static let directory = "registries"
+
+    /// The path for a registry, whose name has a colon at most before its port.
+    public static func path(of registry: String) -> String {
+        directory + "/" + String(registry.map { $0 == ":" ? "_" : $0 })
+    }
+
+    /// The registry of a name below ``directory``.
+    public static func registry(of name: String) -> String { String(name.map { $0 == "_" ? ":" : $0 }) }
+}
+
 extension TaskInfo {
     /// The most secrets of one task.
     public static let secretLimit = 64
@@ -91,6 +105,7 @@ extension TaskInfo {
     public var withoutSecretValues: TaskInfo {
         var task = self
         for index in task.command?.environment.indices ?? 0..<0 { task.command?.environment[index].secret?.value = nil }
+        task.container?.pullSecret?.value = nil
         for index in task.secretFiles?.indices ?? 0..<0 { task.secretFiles?[index].secret.value = nil }
         return task
     }

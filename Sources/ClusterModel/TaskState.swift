@@ -187,6 +187,8 @@ public struct TaskStatus: Hashable, Sendable, Codable {
     public var isHealthy: Bool?
     /// What the task's check has found last, if it has one.
     public var checkResult: CheckResult?
+    /// What the task's readiness check has found last, if it has one.
+    public var readiness: TaskReadiness?
     /// Bytes from the executor, handed on unread.
     public var data: [UInt8]?
     /// The task's container, once there is one.

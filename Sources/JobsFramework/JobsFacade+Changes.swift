@@ -173,23 +173,7 @@ extension JobsFacade {
 
     /// 422 with everything that is wrong and where.
     static func invalid(_ defects: [FieldDefect]) -> GatewayResponse {
-        var paths: [String] = []
-        var errors: [String: [String]] = [:]
-        for defect in defects.prefix(100) {
-            if errors[defect.path] == nil { paths.append(defect.path) }
-            errors[defect.path, default: []].append(defect.message)
-        }
-        return json(.unprocessableContent) { json in
-            json.field("message", "Object is not valid")
-            json.list("details") { json in
-                for path in paths {
-                    json.object { json in
-                        json.field("path", path)
-                        json.list("errors") { json in for text in errors[path] ?? [] { json.text(text) } }
-                    }
-                }
-            }
-        }
+        json(.unprocessableContent) { $0.invalid(defects) }
     }
 
     static func json(

@@ -167,6 +167,7 @@ extension MasterCore {
         task.told = report.told
         task.holdsResources = !report.status.state.isTerminal
         task.addresses = report.status.addresses
+        task.record(reported: report.status)
         frameworks[key.framework]?.tasks[key.task] = task
         agents[agent]?.tasks.insert(key)
         say(.publish(.taskAdded(task)))

@@ -189,6 +189,7 @@ extension MasterCore {
             status.containerID = task.statuses.last { $0.containerID != nil }?.containerID
             status.isHealthy = task.statuses.last?.isHealthy
             status.checkResult = task.statuses.last?.checkResult
+            status.readiness = task.statuses.last?.readiness
             status.message = "Reconciliation: Latest task state"
         } else if let ended = framework.completedTasks.last(where: { $0.id == query.task }) {
             // Mesos has forgotten it by now and calls it unknown; the truth is the better answer while it is known.

@@ -49,8 +49,29 @@ public struct TaskRecord: Hashable, Sendable {
     mutating func record(_ status: TaskStatus, keeping limit: Int) {
         if !status.addresses.isEmpty { addresses = status.addresses }
         if statuses.last?.uuid != nil, statuses.last?.uuid == status.uuid { return }
-        statuses.append(status)
+        if isKnown(status) { statuses.removeLast() }
+        // What came before the last one is told late: its agent says when it registers how its tasks are by now.
+        let isLate =
+            statuses.last.map { isReport($0) && status.uuid != nil && status.timestamp < $0.timestamp } ?? false
+        statuses.insert(status, at: isLate ? statuses.count - 1 : statuses.count)
         if statuses.count > max(2, limit) { statuses.remove(at: 1) }
+    }
+
+    /// Takes over how an agent says that a task is, for a master that knows nothing else of it. Without the uuid, so that
+    /// the update itself, should it come again, is news for the framework.
+    mutating func record(reported status: TaskStatus) {
+        guard statuses.isEmpty, status.state != .staging else { return }
+        var status = status
+        status.uuid = nil
+        statuses = [status]
+    }
+
+    private func isReport(_ status: TaskStatus) -> Bool { status.uuid == nil && status.source != .master }
+
+    /// Whether the last status is this one, as its agent reported it.
+    private func isKnown(_ status: TaskStatus) -> Bool {
+        guard let last = statuses.last else { return false }
+        return isReport(last) && last.state == status.state && last.timestamp == status.timestamp
     }
 }
 

@@ -39,8 +39,14 @@ extension MasterNode {
     }
 
     /// Finds out who asks, whether that one may, and writes down what is changed or refused.
-    private func answer(_ request: GatewayRequest, isLocal: Bool) async throws -> GatewayResponse {
-        let route = Route(request.target)
+    private func answer(_ original: GatewayRequest, isLocal: Bool) async throws -> GatewayResponse {
+        let route = Route(original.target)
+        var request = original
+        // The frameworks answer HEAD as GET; whoever sends the answer leaves its body out.
+        switch route {
+        case .jobs, .services: if original.method == .head { request.method = .get }
+        default: break
+        }
         let need = route?.requirement(request.method) ?? .known
         let visitor: Visitor
         do {

@@ -104,7 +104,6 @@ public struct ServicesCore: Sendable {
         case .disconnected: disconnect()
         case .command(let request, let command): perform(request, command)
         case .health(let report): take(report)
-        case .readiness(let report): take(report)
         case .tick: break
         }
         runTimers()

@@ -69,9 +69,12 @@ public final class ServicesFramework: Sendable {
             var core = ServicesSettings()
             core.role = role
             core.features = []
-            if abilities.contains(.images) { core.features.insert(.images) }
+            core.features.insert(.resourceLimits)
+            if abilities.contains(.images) { core.features.formUnion([.images, .pullSecrets]) }
             if abilities.contains(.networks) { core.features.insert(.networks) }
-            if abilities.contains(.healthChecks) { core.features.insert(.healthChecks) }
+            if abilities.contains(.healthChecks) {
+                core.features.formUnion([.healthChecks, .severalHealthChecks, .readinessChecks])
+            }
             return core
         }
     }

@@ -63,9 +63,6 @@ public struct ServicesLogic: FrameworkLogic {
         case .publish(let event):
             let hub = hub
             return .work { hub.publish(event) }
-        case .startReadiness, .stopReadiness:
-            // No definition that asks for it is accepted yet.
-            return nil
         }
     }
 }

@@ -10,12 +10,14 @@ extension Transport {
     ///   - socket: a connected socket that does not block; it is owned from here on.
     ///   - isProtected: whether TLS is spoken; whoever answers is believed.
     ///   - question: what is sent.
-    ///   - limit: at most so many bytes of the first line are waited for.
+    ///   - limit: at most so many bytes are waited for.
+    ///   - isWhole: whether all of the answer is waited for rather than its first line.
     ///   - timeout: how long all of it may take.
     /// - Returns: the answer up to its first line's end or the limit; less when the connection was closed.
     /// - Throws: what NIO throws, or ``TransportError``.
     public func ask(
-        over socket: CInt, isProtected: Bool, question: [UInt8], limit: Int, timeout: Duration
+        over socket: CInt, isProtected: Bool, question: [UInt8], limit: Int, isWhole: Bool = false,
+        timeout: Duration
     ) async throws -> [UInt8] {
         let loop = eventLoops.any()
         let answer = loop.makePromise(of: [UInt8].self)
@@ -30,7 +32,7 @@ extension Transport {
                             NIOSSLClientHandler(context: Self.believing.get(), serverHostname: nil))
                     }
                     try channel.pipeline.syncOperations.addHandler(
-                        FirstLine(question: question, limit: limit, answer: answer))
+                        Asking(question: question, limit: limit, isWhole: isWhole, answer: answer))
                 }
             }
             .withConnectedSocket(socket)
@@ -49,19 +51,21 @@ extension Transport {
     }
 }
 
-/// Sends a question and collects what comes, up to the end of a line.
-private final class FirstLine: ChannelInboundHandler {
+/// Sends a question and collects what comes, up to the end of a line, or up to the end.
+private final class Asking: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let question: [UInt8]
     private let limit: Int
+    private let isWhole: Bool
     private let answer: EventLoopPromise<[UInt8]>
     private var collected: [UInt8] = []
 
-    init(question: [UInt8], limit: Int, answer: EventLoopPromise<[UInt8]>) {
+    init(question: [UInt8], limit: Int, isWhole: Bool, answer: EventLoopPromise<[UInt8]>) {
         self.question = question
         self.limit = limit
+        self.isWhole = isWhole
         self.answer = answer
     }
 
@@ -73,7 +77,8 @@ private final class FirstLine: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         collected += unwrapInboundIn(data).readableBytesView.prefix(max(limit - collected.count, 0))
-        if collected.count >= limit || collected.contains(UInt8(ascii: "\n")) { answer.succeed(collected) }
+        let isEnough = !isWhole && collected.contains(UInt8(ascii: "\n"))
+        if collected.count >= limit || isEnough { answer.succeed(collected) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -121,6 +121,18 @@ import Testing
         #expect(decoded?.count == 2)
     }
 
+    @Test func `a machine offers ports of servers, and none where this program listens`() throws {
+        let ports = MeasuredResources.ports(without: [8_443, 50_000])
+        for port: UInt64 in [80, 443, 3_000, 5_432, 6_379, 8_080, 9_090, 31_000, 32_000] {
+            #expect(ports.contains(port), "\(port)")
+        }
+        for port: UInt64 in [22, 53, 5_050, 5_051, 7_946, 8_443, 32_001, 32_768, 50_000, 60_999] {
+            #expect(!ports.contains(port), "\(port)")
+        }
+        let measured = try MeasuredResources.measure(directory: "/", without: [8_080])
+        #expect(measured.allRanges("ports") == MeasuredResources.ports(without: [8_080]))
+    }
+
     @Test func `resources are read from Mesos' text form`() throws {
         let read = try Resources(text: "cpus:4; mem(analytics):1024.5;ports:[31000-31100, 32000-32000];zones:{a, b}")
         #expect(read.total("cpus").value == 4)

@@ -193,7 +193,8 @@ struct ConfigurationTests {
 struct MachineShareTests {
     @Test(arguments: 1...7)
     func `the shares of a machine overlap nowhere and add up to no more than it has`(count: Int) throws {
-        let all = try Resources(text: "cpus:4;mem:7001;disk:100;ports:[31000-32000,40000-40002];zones:{a,b}")
+        let all = try Resources(
+            text: "cpus:4;mem:7001;disk:100;ports:[80-80,8000-8100,31000-32000,40000-40002];zones:{a,b}")
         let shares = try MachineShare.divide(all, into: count)
         #expect(shares.count == count)
         var sum = Resources()
@@ -202,6 +203,7 @@ struct MachineShareTests {
             for other in shares where other != share {
                 #expect(!share.allRanges("ports").intersects(other.allRanges("ports")))
             }
+            #expect(share.allRanges("ports").ranges.contains { $0.begin >= 31_000 })
             try sum.add(share)
         }
         #expect(all.contains(sum))

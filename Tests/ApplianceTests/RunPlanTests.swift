@@ -140,6 +140,13 @@ struct RunPlanTests {
         }
         #expect(
             taken == [["PORT0=31000", "PORT1=31001", "PORT=31000"], ["PORT0=31002", "PORT1=31010", "PORT=31002"]])
+        var high = self.plan { $0.ports = 3 }
+        let low = "{\"begin\":80,\"end\":80},{\"begin\":8080,\"end\":8080},{\"begin\":31000,\"end\":31000}"
+        let used = tasks(high.handle(try offers(offer("1", ports: low))))
+        #expect(
+            used.first?["command"]?["environment"]?["variables"]?.list?
+                .compactMap { $0["name"]?.text?.hasPrefix("PORT") == true ? $0["value"]?.text : nil }
+                == ["31000", "8080", "80", "31000"])
         var third = self.plan { $0.ports = 5 }
         #expect(calls(third.handle(try offers(offer("1", ports: ports)))) == ["DECLINE"])
     }

@@ -23,6 +23,16 @@ extension RangeSet {
 }
 
 struct RangeSetTests {
+    @Test func `ports that nobody names are those from 31000 on first, and those that need privilege last`() {
+        let ranges: [(UInt64, UInt64)] = [(80, 80), (1_000, 31_002), (40_000, 40_000)]
+        let set = RangeSet(ranges.compactMap { RangeSet.Range(begin: $0.0, end: $0.1) })
+        #expect(
+            set.portsByPreference.map(\.description)
+                == ["[31000-31002, 40000-40000]", "[1024-30999]", "[80-80, 1000-1023]"])
+        #expect(set.portsByPreference.reduce(RangeSet()) { $0.union($1) } == set)
+        #expect(RangeSet().portsByPreference.isEmpty)
+    }
+
     @Test func `every operation agrees with a set of numbers`() {
         for seed in 0..<5_000 as Range<UInt64> {
             var random = SeededRandom(seed: seed)

@@ -60,6 +60,24 @@ struct RecoveryTests {
         #expect(scenario.take(agent) == [.acknowledge(key(framework, "t"), uuid(9))])
     }
 
+    @Test func `it shows at once how tasks are that it learns from their agents, and tells updates once`() throws {
+        var (scenario, framework, agent) = try MasterScenario.running()
+        var report = scenario.reported("t", .running, 8, of: framework, on: agent)
+        report.status.containerID = ContainerID("c")
+        report.status.timestamp = UnixTime(seconds: 1_700_000_005)
+        scenario.restartMaster()
+        framework = try scenario.resubscribe(framework)
+        agent = try scenario.reregister(agent, tasks: [report])
+        #expect(scenario.task("t", of: framework)?.statuses.map(\.containerID) == [ContainerID("c")])
+        // Neither this update nor the one before it had been acknowledged: both are news for the framework.
+        scenario.report("t", .starting, 7, of: framework, on: agent)
+        #expect(scenario.task("t", of: framework)?.statuses.map(\.state) == [.starting, .running])
+        scenario.acknowledge("t", 7, of: framework, on: agent)
+        scenario.tell(agent, .status(report.launch.key, report.status, directory: "/work/t"))
+        #expect(scenario.updates(framework).map(\.uuid) == [uuid(7), uuid(8)])
+        #expect(scenario.task("t", of: framework)?.statuses.map(\.uuid) == [uuid(7), uuid(8)])
+    }
+
     @Test func `it tells a framework of tasks that come back after it had given their agent up`() throws {
         var (scenario, framework, agent) = try MasterScenario.running("t", .partitionAware)
         let task = scenario.reported("t", .running, of: framework, on: agent)

@@ -113,6 +113,62 @@ import Testing
         }
     }
 
+    @Test func `the agent gets the credential for the registry of a task's image, and nobody else any`() async throws {
+        try await SecuredMaster.with { master in
+            func config(_ registry: String, _ password: String) -> String {
+                let pair = Data("robot:\(password)".utf8).base64EncodedString()
+                return #"{"auths":{"\#(registry)":{"auth":"\#(pair)"}}}"#
+            }
+            let (kept, own) = ("kept-pencil", "own-pencil")
+            #expect(try await master.put("registries/r.example.org_5000", config("r.example.org:5000", kept)) == 201)
+            #expect(try await master.put("registries/docker.io", config("https://index.docker.io/v1/", kept)) == 201)
+            #expect(try await master.put("web/pull", config("r.example.org:5000", own)) == 201)
+            #expect(try await master.put("web/wrong", "pencil") == 201)
+            #expect(try await master.put("other/pull", config("r.example.org:5000", own)) == 201)
+            let (credential, info) = try await web(master)
+            var agent = try await master.agent()
+            var framework = try await FakeFramework.subscribe(to: master.fixture, info, headers: credential)
+            let offer = try #require(try await framework.offers().first)
+            func task(_ name: String, _ image: String, _ secret: TaskSecret? = nil) -> TaskInfo {
+                var task = TaskInfo.sleeping(name, on: offer)
+                task.container = ContainerInfo(kind: .mesos, image: image)
+                task.container?.pullSecret = secret
+                return task
+            }
+            let tasks = [
+                task("kept", "r.example.org:5000/a/b:1"), task("hub", "nginx"), task("open", "other.example.org/a"),
+                task("own", "r.example.org:5000/a/b:1", TaskSecret(name: "web/pull")),
+                task("sent", "x.io/a", TaskSecret(value: Array(config("x.io", own).utf8))),
+                task("none", "r.example.org:5000/a", TaskSecret(value: Array(config("x.io", own).utf8))),
+                task("wrong", "x.io/a", TaskSecret(name: "web/wrong")),
+                task("foreign", "x.io/a", TaskSecret(name: "other/pull")),
+            ]
+            try await framework.send(
+                .accept(offers: [offer.id], operations: [.launch(tasks)], filters: .standard))
+            var shown: [String: String] = [:]
+            for _ in 0..<6 {
+                let launch = try await agent.launch()
+                let data = launch.registryCredential.flatMap { Data(base64Encoded: $0) } ?? Data()
+                shown[launch.task.taskID.value] = String(decoding: data, as: UTF8.self)
+                #expect(launch.task.container?.pullSecret?.value == nil)
+            }
+            #expect(
+                shown == [
+                    "kept": "robot:" + kept, "hub": "robot:" + kept, "open": "", "own": "robot:" + own,
+                    "sent": "robot:" + own, "none": "",
+                ])
+            var errors: [String] = []
+            for _ in 0..<2 { errors.append(try await framework.update().message ?? "") }
+            #expect(errors.contains { $0.contains("secret web/wrong is not of the form of docker's config.json") })
+            #expect(errors.contains { $0.contains("secret.read:other/pull") })
+            for path in ["/state", "/tasks", "/rondo/v1/tasks/own"] {
+                let shown = try await master.fixture.get(path, headers: master.administrator)
+                #expect(shown.status == .ok && !String(buffer: shown.bytes).contains("pencil"), "\(path)")
+            }
+            #expect(!(try master.kept()).contains("pencil"))
+        }
+    }
+
     @Test(arguments: [
         (#"{"name":"S","type":"SECRET"}"#, "secret"),
         (#"{"name":"S","type":"SECRET","secret":{}}"#, "type"),

@@ -69,6 +69,34 @@ struct ContainerConversionTests {
         #expect(again.secretFiles == task.secretFiles)
     }
 
+    @Test func `the credential for an image's registry is a secret, by reference or by value`() throws {
+        for (secret, read) in [
+            (#"{"type":"REFERENCE","reference":{"name":"/a/pull"}}"#, TaskSecret(name: "a/pull")),
+            (#"{"type":"VALUE","value":{"data":"e30="}}"#, TaskSecret(value: Array("{}".utf8))),
+        ] {
+            let task = try Self.task(
+                #""container":{"type":"MESOS","mesos":{"image":{"type":"DOCKER","docker":{"name":"x","config":"#
+                    + secret + "}}}}")
+            #expect(task.defect == nil && task.unsupported.isEmpty)
+            #expect(task.container?.pullSecret == read)
+            #expect(TaskInfo(WireTaskInfo(task, ResourceForm(.both))).container?.pullSecret == read)
+            #expect(task.withoutSecretValues.container?.pullSecret?.value == nil)
+            let coded = String(decoding: try JSONEncoder().encode(task), as: UTF8.self)
+            #expect(!coded.contains("e30") && !coded.contains("123,125"))
+        }
+    }
+
+    @Test func `limits above a task's resources are read, infinity too, and lower ones are an error`() throws {
+        let task = try Self.task(#""limits":{"cpus":{"value":1.5},"mem":{"value":"Infinity"}}"#)
+        #expect(task.defect == nil && task.unsupported.isEmpty)
+        #expect(task.limits == TaskLimits(cpus: 1_500, mem: .max))
+        #expect(TaskInfo(WireTaskInfo(task, ResourceForm(.both))).limits == task.limits)
+        let resources = #""resources":[{"name":"mem","type":"SCALAR","scalar":{"value":32}}],"#
+        let low = try Self.task(resources + #""limits":{"mem":{"value":31}}"#)
+        #expect(low.defect?.contains("limits.mem") == true, "\(low.defect ?? "nothing")")
+        #expect(try Self.task(#""limits":{"disk":{"value":1}}"#).unsupported == ["limits.disk"])
+    }
+
     @Test func `health checks and checks are read with Mesos' defaults, and written as they were`() throws {
         let task = try Self.task(
             """

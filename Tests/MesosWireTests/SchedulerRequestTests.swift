@@ -177,9 +177,9 @@ import Testing
         let task = try launch(
             #"""
             ,"command":{},"container":{"type":"MESOS","network_infos":[{},{}]},
-            "limits":{"cpus":{"value":1}}
+            "limits":{"cpus":{"value":1},"disk":{"value":1}}
             """#)
-        #expect(task.unsupported == ["container.network_infos[1]", "limits"])
+        #expect(task.unsupported == ["container.network_infos[1]", "limits.disk"])
         #expect(try launch(#","executor":{"executor_id":{"value":"e"}}"#).unsupported == ["executor"])
         let read = try call(
             "ACCEPT",

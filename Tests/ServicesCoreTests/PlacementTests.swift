@@ -1,7 +1,8 @@
 import ClusterModel
 import Deployments
-import ServicesCore
 import Testing
+
+@testable import ServicesCore
 
 @Suite("Placing instances")
 struct PlacementTests {
@@ -59,6 +60,15 @@ struct PlacementTests {
         #expect(Set(ports).count == 10)
     }
 
+    @Test func `ports of any number are high ones as long as there are some`() throws {
+        var generator = IdentifierSource(seed: (7, 9))
+        var purse = ResourcePurse(try Resources(text: "ports:[80-80,8080-8081,31000-31003]"), allowed: [])
+        var ports: [Int] = []
+        while let (port, _) = purse.takePort(nil, using: &generator) { ports.append(port) }
+        #expect(Set(ports[..<4]) == [31_000, 31_001, 31_002, 31_003])
+        #expect(Set(ports[4..<6]) == [8_080, 8_081] && ports[6...] == [80])
+    }
+
     @Test func `a bridged container gets a port of the agent only where it wants one`() {
         var bench = Bench()
         bench.send(
@@ -73,6 +83,35 @@ struct PlacementTests {
                 }))
         let ports = bench.offer()[0].instance.tasks[0].hostPorts
         #expect(ports[0] == nil && ports[1] != nil)
+    }
+
+    @Test func `a task carries all checks of its service, and its limits`() throws {
+        var bench = Bench()
+        bench.send(
+            .put(
+                .sample("/web") {
+                    $0.portDefinitions = [PortDefinition(name: "web")]
+                    $0.healthChecks = [Deployments.HealthCheck(kind: .http), Deployments.HealthCheck(kind: .command)]
+                    $0.healthChecks[0].portIndex = 0
+                    $0.healthChecks[1].command = .shell("true")
+                    $0.readinessChecks = [ReadinessCheck()]
+                    $0.readinessChecks[0].portName = "web"
+                    $0.readinessChecks[0].path = "/up"
+                    $0.readinessChecks[0].preservesLastResponse = true
+                    $0.resourceLimits = ResourceLimits(cpus: .unlimited, mem: .amount(512))
+                }))
+        let launch = bench.offer()[0]
+        let port = UInt16(try #require(launch.instance.tasks[0].hostPorts[0]))
+        let task = launch.tasks[0]
+        #expect(task.healthChecks.count == 2 && task.moreHealthChecks?.count == 1)
+        #expect(
+            task.healthCheck?.probe.kind
+                == .http(scheme: "http", port: port, path: "/", statuses: [], version: .v4))
+        if case .command(let command)? = task.healthChecks.last?.probe.kind { #expect(command.value == "true") }
+        let ready = try #require(task.readinessCheck)
+        #expect(ready.probe.kind == .http(scheme: "http", port: port, path: "/up", statuses: [200], version: .v4))
+        #expect(ready.keepsAnswer && ready.probe.delay == .zero)
+        #expect(task.limits == TaskLimits(cpus: .max, mem: 512_000))
     }
 
     @Test func `only resources of accepted roles are used`() {

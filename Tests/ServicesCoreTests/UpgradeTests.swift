@@ -82,22 +82,53 @@ struct UpgradeTests {
 
     @Test func `a service with a readiness check waits for it during a deployment`() {
         var bench = Bench()
+        bench.send(.put(.sample("/web") { Self.readinessChecked(&$0) }))
+        let task = bench.offer()[0].tasks[0].taskID
+        bench.update(task, .running)
+        #expect(bench.core.deploymentViews.count == 1)
+        bench.update(
+            task, .running,
+            readiness: TaskReadiness(
+                isReady: false, status: 503, answer: TaskReadiness.Answer(contentType: "text/plain", body: "soon")))
+        let report = bench.core.deploymentViews.first?.readiness[ServiceID("/web")]?.first
+        #expect(report?.name == "ready?" && report?.task == task && report?.isReady == false)
+        #expect(report?.response?.status == 503 && report?.response?.body == "soon")
+        bench.update(task, .running, readiness: TaskReadiness(isReady: true, status: 200))
+        #expect(bench.core.deploymentViews.isEmpty)
+        // The next deployment finds it ready.
+        bench.send(.put(.sample("/web", 2) { Self.readinessChecked(&$0) }))
+        #expect(bench.core.instances(of: ServiceID("/web")).map(\.isReady) == [true])
+        let second = bench.offer()[0].tasks[0].taskID
+        bench.update(second, .running)
+        #expect(bench.core.deploymentViews.count == 1)
+        bench.update(second, .running, readiness: TaskReadiness(isReady: true, status: 200))
+        #expect(bench.core.deploymentViews.isEmpty)
+    }
+
+    private static func readinessChecked(_ service: inout ServiceDefinition) {
+        service.portDefinitions = [PortDefinition(name: "http-api")]
+        var check = ReadinessCheck()
+        check.name = "ready?"
+        service.readinessChecks = [check]
+    }
+
+    @Test func `the first new instance is ready before an old one ends`() {
+        var bench = Bench()
+        bench.send(.put(.sample("/web") { Self.readinessChecked(&$0) }))
+        let old = bench.offer()[0].tasks[0].taskID
+        bench.update(old, .running, readiness: TaskReadiness(isReady: true, status: 200))
         bench.send(
             .put(
                 .sample("/web") {
-                    $0.portDefinitions = [PortDefinition(name: "http-api")]
-                    $0.readinessChecks = [ReadinessCheck()]
+                    Self.readinessChecked(&$0)
+                    $0.cmd = "another"
                 }))
-        let task = bench.offer()[0].tasks[0].taskID
-        bench.update(task, .running)
-        let probes = bench.effects.compactMap { if case .startReadiness(let probe) = $0 { probe } else { nil } }
-        #expect(probes.map(\.task) == [task])
-        #expect((31_000...31_099).contains(probes[0].port))
-        #expect(bench.core.deploymentViews.count == 1)
-        bench.feed(.readiness(ReadinessReport(task: task, isReady: false)))
-        #expect(bench.core.deploymentViews.count == 1)
-        bench.feed(.readiness(ReadinessReport(task: task, isReady: true)))
-        #expect(bench.core.deploymentViews.isEmpty)
+        let new = bench.offer()[0].tasks[0].taskID
+        bench.update(new, .running)
+        bench.update(new, .running, readiness: TaskReadiness(isReady: false))
+        #expect(bench.kills.isEmpty)
+        bench.update(new, .running, readiness: TaskReadiness(isReady: true, status: 200))
+        #expect(bench.kills == [old])
     }
 
     @Test func `what depends on something begins when that is well`() {

@@ -3,6 +3,7 @@ import ClusterModel
 import Deployments
 import FrameworkRuntime
 import HTTPTypes
+import ServicesFramework
 import StateStore
 import Testing
 
@@ -84,6 +85,28 @@ struct ServicesAPITests {
             #expect(try await api.call(.get, "/v2/apps").body["apps"]?.count == 3)
             let bad = try await api.call(.put, "/v2/apps", #"[{"id":"/a"},{"id":"/b","cpus":-1}]"#)
             #expect(bad.status == 422 && bad.body.paths == ["(1)/cpus"])
+        }
+    }
+
+    @Test func `an app has several health checks, a readiness check, limits, a secret for pulls`() async throws {
+        try await ServicesAPIFixture.with(abilities: [.images, .healthChecks]) { api in
+            let made = try await api.call(
+                .post, "/v2/apps",
+                #"""
+                {"id":"/a","cmd":"x","instances":0,"portDefinitions":[{"port":0,"name":"web"}],
+                "healthChecks":[{"protocol":"HTTP","portIndex":0},{"protocol":"COMMAND","command":{"value":"true"}}],
+                "readinessChecks":[{"portName":"web","preserveLastResponse":true}],
+                "resourceLimits":{"cpus":"unlimited","mem":256},"secrets":{"pull":{"source":"a/pull"}},
+                "container":{"type":"MESOS","docker":{"image":"r/a","pullConfig":{"secret":"pull"}}}}
+                """#)
+            #expect(made.status == 201, "\(made.body)")
+            let app = try await api.call(.get, "/v2/apps/a?embed=apps.readiness").body["app"]
+            #expect(app?["healthChecks"]?.count == 2)
+            #expect(app?["readinessChecks"]?[0]?["portName"] == .text("web"))
+            #expect(app?["readinessCheckResults"] == .list([]))
+            #expect(app?["resourceLimits"]?["cpus"] == .text("unlimited"))
+            #expect(app?["resourceLimits"]?["mem"] == .number(256))
+            #expect(app?["container"]?["docker"]?["pullConfig"]?["secret"] == .text("pull"))
         }
     }
 

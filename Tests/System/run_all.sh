@@ -4,13 +4,13 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services commands jobs nodes secured reach names containernets addresses purge
+#   suites: pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge
 #   provisioning unit images recipes sessions tasks network oci podman containerd shim systemd docker; default all but the
 #   last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|commands|jobs|nodes|secured|reach|names|containernets|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|commands|jobs|nodes|secured|reach|names|containernets|" >&2
     echo "       addresses|purge|provisioning|unit|images|recipes|sessions|tasks|network|oci|podman|containerd|shim|" >&2
     echo "       systemd|docker ...]" >&2
     exit 64
@@ -18,7 +18,7 @@ usage() {
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services commands jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -81,6 +81,16 @@ if wanted services; then
     code=$?
     cat "$logs/services.log"
     verdict services "$code" 120
+fi
+
+# What apps can have besides a command: private registries, checks, limits, ports.
+if wanted apps; then
+    echo
+    echo "== apps"
+    timeout -k 15 240 "$python" "$here/apps.py" "$rondo" >"$logs/apps.log" 2>"$logs/apps-errors.log"
+    code=$?
+    cat "$logs/apps.log"
+    verdict apps "$code" 240
 fi
 
 # Services by the program's own commands.

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from dev_cluster import DevCluster, free_port  # noqa: E402
-from harness import TESTS, Failed, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from harness import TESTS, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from local_node import LocalNode  # noqa: E402
 
 RONDO = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else sys.exit(__doc__)
 WORK = tempfile.mkdtemp(prefix="rondo-services-")
@@ -134,14 +134,30 @@ def failing():
 
 
 @test
+def heads():
+    """HEAD is answered as GET, without a body"""
+    for path, wanted in [
+        ("/service/marathon/v2/apps", 200), ("/v2/info", 200), ("/v2/apps/none", 404), ("/v2/events", 200),
+        ("/service/metronome/v1/jobs", 200), ("/state", 200), ("/rondo/v1/tasks", 200), ("/v2/apps/a/restart", 405),
+    ]:
+        connection = http.client.HTTPConnection(CLUSTER.master, timeout=20)
+        connection.request("HEAD", path)
+        answer = connection.getresponse()
+        equal((path, answer.status), (path, wanted), "status of HEAD")
+        equal(answer.read(), b"", "body of HEAD " + path)
+        connection.close()
+
+
+@test
 def refused():
     """What the cluster cannot do is refused with its path, never left out"""
     plain = {"id": "/no", "cmd": "sleep 1"}
     for more, path in [
         ({"container": {"type": "LXC", "docker": {"image": "nginx"}}}, "/container/type"),
         ({"container": {"volumes": [{"containerPath": "a", "hostPath": "/b"}]}}, "/container/volumes(0)"),
-        ({"healthChecks": [{"protocol": "TCP", "port": 1}, {"protocol": "TCP", "port": 2}]}, "/healthChecks"),
-        ({"readinessChecks": [{"portName": "default"}]}, "/readinessChecks"),
+        ({"readinessChecks": [{"portName": "none"}]}, "/readinessChecks(0)/portName"),
+        ({"resourceLimits": {"mem": 1}}, "/resourceLimits/mem"),
+        ({"tty": True}, "/tty"),
         ({"residency": {}}, "/residency"),
         ({"isolation": "microvm"}, "/isolation"),
         ({"cpus": "much"}, "/cpus"),
@@ -312,64 +328,7 @@ def command_line():
     gone("/cli/web")
 
 
-# ---- a master that is killed
-
-
-class Local(http.client.HTTPConnection):
-    """A connection to a node's own socket, which root opens without logging in."""
-
-    def __init__(self, path):
-        super().__init__("localhost", timeout=20)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
-
-
-class Node:
-    """A combined node on loopback that can be killed and started again."""
-
-    def __init__(self):
-        self.data = os.path.join(WORK, "node")
-        ports = [str(free_port()) for _ in range(3)]
-        self.command = [RONDO, "cluster", "init", "--foreground", "--advertise", "127.0.0.1", "--data", self.data]
-        self.command += ["--master-port", ports[0], "--agent-port", ports[1], "--gossip-port", ports[2]]
-        self.command += ["--recovery-window", "2s"]
-        self.process = None
-
-    def start(self):
-        with open(os.path.join(WORK, "node.log"), "ab") as output:
-            self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
-        eventually(lambda: self.call("GET", "/v2/info")[0] == 200, 20, "a node that answers")
-
-    def call(self, method, path, body=None):
-        connection = Local(os.path.join(self.data, "rondo.sock"))
-        try:
-            connection.request(method, "/service/marathon" + path, None if body is None else json.dumps(body))
-            answer = connection.getresponse()
-            text = answer.read()
-        except OSError as error:
-            raise Failed("the node does not answer: %r" % error)
-        finally:
-            connection.close()
-        return answer.status, json.loads(text) if text[:1] in (b"{", b"[") else text
-
-    def app(self):
-        return self.call("GET", "/v2/apps/lives")[1].get("app")
-
-    def end(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        subprocess.run([RONDO, "cluster", "leave", "--purge", "--data", self.data], capture_output=True, timeout=30)
+# ---- images, and a master that is killed
 
 
 @test
@@ -384,7 +343,7 @@ def from_image():
         os.symlink("busybox", os.path.join(root, "bin", name))
     with open(os.path.join(root, "page"), "w") as file:
         file.write("of the image")
-    node = Node()
+    node = LocalNode(RONDO, os.path.join(WORK, "node"))
     at_end(node.end)
     node.start()
     made = subprocess.run(
@@ -413,12 +372,16 @@ def from_image():
     node.end()
 
 
+def lives(node):
+    return node.call("GET", "/v2/apps/lives")[1].get("app")
+
+
 @test
 def killed():
     """A deployment goes on after its master and agent were killed in the middle, and no task runs twice"""
     if os.geteuid() != 0:
         raise Skipped("a node of a cluster needs root")
-    node = Node()
+    node = LocalNode(RONDO, os.path.join(WORK, "node"))
     at_end(node.end)
     node.start()
     wanted = {
@@ -431,9 +394,9 @@ def killed():
         "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0},
     }
     equal(node.call("POST", "/v2/apps", wanted)[0], 201, "status of POST")
-    first = ids(eventually(lambda: node.app() if node.app()["tasksRunning"] == 4 else None, 20, "four tasks"))
+    first = ids(eventually(lambda: lives(node) if lives(node)["tasksRunning"] == 4 else None, 20, "four tasks"))
     equal(node.call("PUT", "/v2/apps/lives", {"labels": {"a": "b"}})[0], 200, "status of PUT")
-    eventually(lambda: node.app()["tasksRunning"] == 2 and node.app()["deployments"], 10, "the middle of an upgrade")
+    eventually(lambda: lives(node)["tasksRunning"] == 2 and lives(node)["deployments"], 10, "the middle of an upgrade")
     node.process.kill()
     node.process.wait()
     node.start()
@@ -441,7 +404,7 @@ def killed():
     most = []
 
     def over():
-        found = node.app()
+        found = lives(node)
         most.append(len(found["tasks"]))
         return found if not found["deployments"] and found["tasksRunning"] == 4 else None
 
@@ -449,7 +412,7 @@ def killed():
     check(max(most) <= 4, "there were %d tasks at once" % max(most))
     check(not first & last, "old tasks run on")
     node.call("DELETE", "/v2/apps/lives")
-    eventually(lambda: node.app() is None and not node.call("GET", "/v2/deployments")[1], 20, "end of the app")
+    eventually(lambda: lives(node) is None and not node.call("GET", "/v2/deployments")[1], 20, "end of the app")
     node.end()
 
 

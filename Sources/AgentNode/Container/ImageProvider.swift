@@ -40,10 +40,13 @@ public protocol ImageProvider: Sendable {
     /// - Parameters:
     ///   - reference: its name.
     ///   - isFresh: whether the registry is asked although an image of that name is here.
+    ///   - credential: who to be at its registry, `USER:PASSWORD` in base64; it is kept nowhere.
     ///   - container: who needs it.
     /// - Returns: the image.
     /// - Throws: why it cannot be had, in words for people; nothing is kept then.
-    func provide(_ reference: String, isFresh: Bool, for container: ContainerID) async throws -> ProvidedImage
+    func provide(
+        _ reference: String, isFresh: Bool, credential: String?, for container: ContainerID
+    ) async throws -> ProvidedImage
 
     /// Forgets that a container needs its image; one that needs none is fine.
     func release(_ container: ContainerID)

@@ -10,12 +10,6 @@ internal import Transport
 /// Each begins on a thread of its own, which may see another network and may wait: tasks that do not answer must not
 /// take threads away from the rest of the agent.
 struct Prober: Sendable {
-    /// What a probe has found; nil for nothing.
-    struct Finding: Sendable {
-        var result: CheckResult?
-        var words: String
-    }
-
     let files: AgentFiles
     let transport: Transport
     /// The program that has the container runtime.
@@ -25,9 +19,12 @@ struct Prober: Sendable {
     private static let longest = Duration.seconds(3_600)
     /// A status line is short.
     private static let lineLimit = 4_096
+    /// What is read of an answer that is told, and what is told of its body.
+    private static let answerLimit = 16_384
+    private static let bodyLimit = 1_024
 
     /// Makes a probe.
-    func make(_ request: ProbeRequest) async -> Finding {
+    func make(_ request: ProbeRequest) async -> ProbeFinding {
         let timeout = request.probe.timeout > .zero ? min(request.probe.timeout, Self.longest) : Self.longest
         switch request.probe.kind {
         case .command(let command): return await run(command, of: request.task, timeout)
@@ -35,14 +32,17 @@ struct Prober: Sendable {
             switch await connect(request.task, port, version, timeout) {
             case .success(let socket):
                 close(socket)
-                return Finding(result: .tcp(true), words: "port \(port) accepts connections")
+                return ProbeFinding(.tcp(true), words: "port \(port) accepts connections")
             case .failure(let error):
-                return Finding(result: .tcp(false), words: "port \(port): \(error)")
+                return ProbeFinding(.tcp(false), words: "port \(port): \(error)")
             }
         case .http(let scheme, let port, let path, _, let version):
             switch await connect(request.task, port, version, timeout) {
-            case .success(let socket): return await ask(scheme, port, path, version, socket, timeout)
-            case .failure(let error): return Finding(words: "\(scheme) on port \(port): \(error)")
+            case .success(let socket):
+                let keepsAnswer =
+                    request.role == .readiness && request.task.launch.task.readinessCheck?.keepsAnswer == true
+                return await ask(scheme, port, path, version, socket, timeout, isWhole: keepsAnswer)
+            case .failure(let error): return ProbeFinding(words: "\(scheme) on port \(port): \(error)")
             }
         }
     }
@@ -82,22 +82,25 @@ struct Prober: Sendable {
 
     private func ask(
         _ scheme: String, _ port: UInt16, _ path: String, _ version: TaskProbe.IPVersion, _ socket: CInt,
-        _ timeout: Duration
-    ) async -> Finding {
+        _ timeout: Duration, isWhole: Bool
+    ) async -> ProbeFinding {
         let host = version == .v6 ? "[::1]" : "127.0.0.1"
+        // An answer in the older form is as it is, without chunks.
         let question =
-            "GET \(path) HTTP/1.1\r\nHost: \(host):\(port)\r\nUser-Agent: rondo-health-check\r\nAccept: */*\r\n"
+            "GET \(path) HTTP/1.\(isWhole ? 0 : 1)\r\nHost: \(host):\(port)\r\nUser-Agent: rondo-health-check\r\nAccept: */*\r\n"
             + "Connection: close\r\n\r\n"
         do {
             let answer = try await transport.ask(
-                over: socket, isProtected: scheme == "https", question: Array(question.utf8), limit: Self.lineLimit,
-                timeout: timeout)
+                over: socket, isProtected: scheme == "https", question: Array(question.utf8),
+                limit: isWhole ? Self.answerLimit : Self.lineLimit, isWhole: isWhole, timeout: timeout)
             guard let status = Self.status(of: answer) else {
-                return Finding(words: "\(scheme) on port \(port): no answer in HTTP")
+                return ProbeFinding(words: "\(scheme) on port \(port): no answer in HTTP")
             }
-            return Finding(result: .http(status), words: "\(scheme) on port \(port) answers \(status)")
+            return ProbeFinding(
+                .http(status), words: "\(scheme) on port \(port) answers \(status)",
+                answer: isWhole ? Self.kept(of: answer) : nil)
         } catch {
-            return Finding(words: "\(scheme) on port \(port): \(TransportError.reason(for: error))")
+            return ProbeFinding(words: "\(scheme) on port \(port): \(TransportError.reason(for: error))")
         }
     }
 
@@ -109,9 +112,23 @@ struct Prober: Sendable {
         return UInt16(String(decoding: words[1], as: UTF8.self)).flatMap { (100...999).contains($0) ? $0 : nil }
     }
 
+    /// The kind and the beginning of an answer's body.
+    static func kept(of answer: [UInt8]) -> TaskReadiness.Answer {
+        let text = String(decoding: answer, as: UTF8.self)
+        var lines = text.split(separator: "\r\n", omittingEmptySubsequences: false).dropFirst()
+        var kept = TaskReadiness.Answer(contentType: "", body: "")
+        while let line = lines.popFirst(), !line.isEmpty {
+            guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == "content-type" else { continue }
+            kept.contentType = String(line[line.index(after: colon)...].drop { $0 == " " }.prefix(128))
+        }
+        let body = lines.joined(separator: "\r\n").utf8.prefix(Self.bodyLimit)
+        kept.body = String(decoding: withoutTornCharacter(Array(body)), as: UTF8.self)
+        return kept
+    }
+
     // MARK: commands
 
-    private func run(_ command: CommandInfo, of task: StoredTask, _ timeout: Duration) async -> Finding {
+    private func run(_ command: CommandInfo, of task: StoredTask, _ timeout: Duration) async -> ProbeFinding {
         let directory = files.monitor(task.containerID)
         let id = task.containerID.value
         let pidPath = "\(directory.path)/probe.pid"
@@ -130,14 +147,14 @@ struct Prober: Sendable {
             unlink(pidPath)
             return .success(result)
         }
-        guard case .success(let result) = outcome else { return Finding(words: "the command cannot be started") }
+        guard case .success(let result) = outcome else { return ProbeFinding(words: "the command cannot be started") }
         let last = result.output.split(whereSeparator: \.isNewline).last.map { ": \($0.prefix(200))" } ?? ""
         switch result.status {
-        case 128 + SIGKILL: return Finding(words: "the command did not end within \(seconds) s")
-        case 255: return Finding(result: .command(255), words: "the command ended with status 255\(last)")
+        case 128 + SIGKILL: return ProbeFinding(words: "the command did not end within \(seconds) s")
+        case 255: return ProbeFinding(.command(255), words: "the command ended with status 255\(last)")
         default:
-            return Finding(
-                result: .command(result.status), words: "the command ended with status \(result.status)\(last)")
+            return ProbeFinding(
+                .command(result.status), words: "the command ended with status \(result.status)\(last)")
         }
     }
 

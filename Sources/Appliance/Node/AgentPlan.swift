@@ -10,6 +10,8 @@ extension AgentNode.Settings {
         masterSecurity = trust?.toMasters
         listenSecurity = trust?.fromMasters
         resources = configuration.resources
+        ownPorts = [configuration.port(.masterPort), configuration.port(.gossipPort)]
+        if case .tcp(_, let plain)? = configuration.endpoint(.plainListen) { ownPorts.append(plain) }
         attributes = configuration.attributes
         domain = configuration.domain
         hostname = configuration.text(.hostname)
@@ -47,7 +49,8 @@ extension AgentNode.Settings {
 
 /// Divides what a machine has between agents that run on it side by side.
 public enum MachineShare {
-    /// Equal shares: scalars are divided, ranges cut into neighbouring pieces, sets go to the first.
+    /// Equal shares: scalars are divided, ranges cut into neighbouring pieces,
+    /// sets go to the first.
     ///
     /// - Parameters:
     ///   - all: what the machine has.
@@ -63,12 +66,14 @@ public enum MachineShare {
                 guard let share = Quantity(thousandths: each), !share.isZero else { continue }
                 for index in shares.indices { shares[index].append(Resource(kind: item.kind, value: .scalar(share))) }
             case .ranges(let ranges):
-                var rest = ranges
-                for index in shares.indices {
-                    let left = UInt64(shares.count - index)
-                    let part = rest.prefix(rest.count / left)
-                    rest = rest.subtracting(part)
-                    if !part.isEmpty { shares[index].append(Resource(kind: item.kind, value: .ranges(part))) }
+                // Of ports that tasks are given by preference, everybody has some.
+                for var rest in item.kind.name == "ports" ? ranges.portsByPreference : [ranges] {
+                    for index in shares.indices {
+                        let left = UInt64(shares.count - index)
+                        let part = rest.prefix(rest.count / left)
+                        rest = rest.subtracting(part)
+                        if !part.isEmpty { shares[index].append(Resource(kind: item.kind, value: .ranges(part))) }
+                    }
                 }
             case .set: shares[0].append(item)
             }

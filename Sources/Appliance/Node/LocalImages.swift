@@ -28,11 +28,17 @@ final class LocalImages: ImageProvider {
 
     private func user(_ container: ContainerID) -> String { "\(owner)/\(container)" }
 
-    func provide(_ reference: String, isFresh: Bool, for container: ContainerID) async throws -> ProvidedImage {
+    func provide(
+        _ reference: String, isFresh: Bool, credential: String?, for container: ContainerID
+    ) async throws -> ProvidedImage {
         let name = try ImageReference(parsing: reference)
         var options = PullOptions()
         options.onlyMissing = !isFresh
         options.transport = transport
+        if let known = credential.flatMap(RegistryCredential.init(encoded:)) {
+            options.registry.credentials = RegistryCredentials(name.registry, known)
+        }
+        options.registry.credentialAdvice = "keep them with `rondo image login \(name.registry)`"
         let image = try await store.pull(name, options: options)
         held.withLock { _ = $0.insert(container) }
         do {

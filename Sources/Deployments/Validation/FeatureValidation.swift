@@ -9,7 +9,7 @@ extension ServiceDefinition {
             "containers from images are not supported by this cluster; leave out the image and run a cmd")
         need(
             .pullSecrets, container?.image?.pullSecret != nil, "/container/docker/pullConfig",
-            "credentials for registries belong to the cluster; leave it out")
+            "containers from images are not supported by this cluster; leave it out")
         need(
             .networks, networks.contains { $0.mode != .host }, "/networks",
             "networks other than host are not supported by this cluster")

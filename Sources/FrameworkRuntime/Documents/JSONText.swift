@@ -123,3 +123,25 @@ public struct JSONText: Sendable {
         needsComma = true
     }
 }
+
+extension JSONText {
+    /// Writes the fields of an answer that says what is wrong with a document and where, in Marathon's form: at most a
+    /// hundred defects, those of one path together.
+    public mutating func invalid(_ defects: [FieldDefect]) {
+        var paths: [String] = []
+        var errors: [String: [String]] = [:]
+        for defect in defects.prefix(100) {
+            if errors[defect.path] == nil { paths.append(defect.path) }
+            errors[defect.path, default: []].append(defect.message)
+        }
+        field("message", "Object is not valid")
+        list("details") { json in
+            for path in paths {
+                json.object { json in
+                    json.field("path", path)
+                    json.list("errors") { json in for text in errors[path] ?? [] { json.text(text) } }
+                }
+            }
+        }
+    }
+}

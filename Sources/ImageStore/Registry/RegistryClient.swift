@@ -78,7 +78,7 @@ final class RegistryClient: Sendable {
                 // What brings something on its way is not stuck.
                 failures = writer.size > before ? 1 : failures + 1
                 if writer.size > before { pause = settings.firstPause }
-                guard error.isPassing, failures < settings.attempts else { throw error }
+                guard error.isPassing, failures < settings.attempts else { throw error.tried(failures) }
                 try await wait(&pause)
             }
         }
@@ -148,7 +148,7 @@ final class RegistryClient: Sendable {
             do throws(ImageError) {
                 return try await body()
             } catch {
-                guard error.isPassing, attempt < settings.attempts else { throw error }
+                guard error.isPassing, attempt < settings.attempts else { throw error.tried(attempt) }
                 attempt += 1
                 try await wait(&pause)
             }
@@ -183,13 +183,15 @@ final class RegistryClient: Sendable {
         case .basic:
             guard let credential else {
                 throw ImageError(
-                    .unauthorized, "\(registry) wants a user and a password; give them with --user or --auth-file")
+                    .unauthorized, wanting)
             }
             return credential.basic
         case .bearer(let realm, let service, let scope):
             return "Bearer " + (try await token(realm, service, scope ?? "repository:\(repository):pull", credential))
         }
     }
+
+    private var wanting: String { "\(registry) wants a user and a password; \(settings.credentialAdvice)" }
 
     private struct Token: Decodable {
         var token: String?
@@ -221,7 +223,7 @@ final class RegistryClient: Sendable {
             throw ImageError(
                 .unauthorized,
                 credential == nil
-                    ? "\(registry) wants a user and a password; give them with --user or --auth-file"
+                    ? wanting
                     : "\(registry) does not take the user and the password")
         default: throw await refusal(answer, "", "a token")
         }

@@ -19,8 +19,19 @@ public struct RegistryCredential: Sendable, Equatable {
         self.password = password
     }
 
+    /// `USER:PASSWORD` in base64.
+    public var encoded: String { Data("\(user):\(password)".utf8).base64EncodedString() }
+
+    /// Reads ``encoded``.
+    public init?(encoded: String) {
+        guard let data = Data(base64Encoded: encoded), let plain = String(validating: data, as: UTF8.self),
+            let colon = plain.firstIndex(of: ":")
+        else { return nil }
+        self.init(user: String(plain[..<colon]), password: String(plain[plain.index(after: colon)...]))
+    }
+
     /// The value of an Authorization header.
-    var basic: String { "Basic " + Data("\(user):\(password)".utf8).base64EncodedString() }
+    var basic: String { "Basic " + encoded }
 }
 
 /// Credentials by registry, as docker, podman and skopeo keep them in a file.
@@ -52,26 +63,36 @@ public struct RegistryCredentials: Sendable {
     /// - Parameter path: the file.
     /// - Throws: ``ImageError`` when it cannot be read or is of another form.
     public init(file path: String) throws(ImageError) {
-        let bytes = try system { () throws(SystemError) in try readFile(path, limit: 1 << 20) }
+        try self.init(try system { () throws(SystemError) in try readFile(path, limit: 1 << 20) }, name: path)
+    }
+
+    /// Reads what is in such a file.
+    ///
+    /// - Parameters:
+    ///   - bytes: the content.
+    ///   - path: what to call it when something is wrong with it.
+    /// - Throws: ``ImageError`` when it is of another form.
+    public init(_ bytes: [UInt8], name path: String) throws(ImageError) {
         let file = try parseJSON(File.self, bytes, path)
         byRegistry = [:]
         for (registry, entry) in file.auths ?? [:] {
             if let user = entry.username, let password = entry.password, !user.isEmpty {
                 byRegistry[Self.key(registry)] = RegistryCredential(user: user, password: password)
             } else if let text = entry.auth, !text.isEmpty {
-                guard let data = Data(base64Encoded: text), let plain = String(validating: data, as: UTF8.self),
-                    let colon = plain.firstIndex(of: ":")
-                else {
+                guard let credential = RegistryCredential(encoded: text) else {
                     throw ImageError(
                         .invalidContent, "\(path): the credential of \(registry.prefix(80)) cannot be read")
                 }
-                byRegistry[Self.key(registry)] = RegistryCredential(
-                    user: String(plain[..<colon]), password: String(plain[plain.index(after: colon)...]))
+                byRegistry[Self.key(registry)] = credential
             }
         }
     }
 
-    /// The one for a registry: of its name, or of the nearest path above the repository.
+    /// The one for an image: of its registry, or of the nearest path above its repository.
+    public func credential(for image: ImageReference) -> RegistryCredential? {
+        credential(image.registry, image.repository)
+    }
+
     func credential(_ registry: String, _ repository: String) -> RegistryCredential? {
         var name = Self.key(registry) + "/" + repository
         while true {

@@ -2,6 +2,8 @@
 public struct RegistrySettings: Sendable {
     /// Who to be, by registry.
     public var credentials = RegistryCredentials()
+    /// What to do where they are missing, for the message.
+    public var credentialAdvice = "give them with --user or --auth-file"
     /// Registries to try before the one that a name has, by that one's name; each a host, perhaps with a port.
     public var mirrors: [String: [String]] = [:]
     /// Registries without TLS. Those on this machine (loopback) are spoken to without TLS anyway, unless

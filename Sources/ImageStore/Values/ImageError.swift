@@ -57,6 +57,11 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         self.isPassing = isPassing
     }
 
+    /// The same after it was tried several times.
+    func tried(_ times: Int) -> ImageError {
+        isPassing && times > 1 ? ImageError(code, message + " (tried \(times) times)", isPassing: true) : self
+    }
+
     init(_ error: SystemError) {
         if error.errno == ENOSPC || error.errno == EDQUOT {
             self.init(.diskFull, "\(error); free some room, for example with `rondo image prune`")

@@ -324,7 +324,8 @@ extension MasterEffect {
     /// The event that starts a task with the values of its secrets; everything else as it is.
     fileprivate func with(_ secrets: LaunchSecrets) -> MasterEffect {
         guard case .sendAgent(let connection, .run(var launch)) = self else { return self }
-        launch.secrets = secrets[launch.key]
+        launch.secrets = secrets[launch.key]?.secrets
+        launch.registryCredential = secrets[launch.key]?.registryCredential
         return .sendAgent(connection, .run(launch))
     }
 }

@@ -2,12 +2,21 @@ internal import Access
 internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
+internal import ImageStore
 
-/// The values that the tasks of one call get, in base64 and in the order of ``TaskInfo/secrets``.
+/// What the tasks of one call get that nobody else may see.
 ///
-/// They pass by the core: it decides about references, and the driver puts the values into the event that starts a
+/// It passes by the core: it decides about references, and the driver puts the values into the event that starts a
 /// task, which goes to one agent and nowhere else.
-typealias LaunchSecrets = [TaskKey: [String]]
+typealias LaunchSecrets = [TaskKey: LaunchValues]
+
+/// What one task gets that nobody else may see.
+struct LaunchValues: Sendable {
+    /// Values in base64, in the order of ``TaskInfo/secrets``; nil for none.
+    var secrets: [String]?
+    /// See ``TaskLaunch/registryCredential``.
+    var registryCredential: String?
+}
 
 /// Takes the values of secrets out of a call, and looks up those that it names.
 struct SecretResolver {
@@ -31,8 +40,12 @@ struct SecretResolver {
     /// Whether there is anything to do.
     static func concerns(_ operations: [OfferOperation]) -> Bool {
         operations.contains { operation in
-            if case .launch(let tasks) = operation { tasks.contains { !$0.secrets.isEmpty } } else { false }
+            if case .launch(let tasks) = operation { tasks.contains(where: Self.concerns) } else { false }
         }
+    }
+
+    private static func concerns(_ task: TaskInfo) -> Bool {
+        task.defect == nil && (!task.secrets.isEmpty || task.container?.image != nil)
     }
 
     /// Resolves the secrets of all tasks to be launched. A task that may not have one, or whose secret is not there,
@@ -55,9 +68,16 @@ struct SecretResolver {
                 var plain = task.withoutSecretValues
                 let key = TaskKey(framework: framework, task: task.taskID)
                 do {
-                    if task.defect == nil, !task.secrets.isEmpty {
+                    if Self.concerns(task) {
+                        let found = LaunchValues(
+                            secrets: task.secrets.isEmpty ? nil : try await self.values(of: task),
+                            registryCredential: try await registryCredential(of: task))
+                        guard found.secrets != nil || found.registryCredential != nil else {
+                            launched.append(plain)
+                            continue
+                        }
                         guard values[key] == nil else { throw Problem(message: "two tasks of the call have this id") }
-                        values[key] = try await self.values(of: task)
+                        values[key] = found
                     }
                 } catch let problem as Problem { plain.defect = problem.message }
                 launched.append(plain)
@@ -83,6 +103,31 @@ struct SecretResolver {
         return texts
     }
 
+    /// Who the task's agent is to be at the registry of the task's image: by the task's own secret, else by what the
+    /// cluster keeps for the registry, which serves all tasks.
+    private mutating func registryCredential(of task: TaskInfo) async throws -> String? {
+        guard let container = task.container, let name = container.image,
+            let image = try? ImageReference(parsing: name)
+        else { return nil }
+        let path = RegistryLogin.path(of: image.registry)
+        let bytes: [UInt8]
+        if let secret = container.pullSecret {
+            bytes = try await self.bytes(of: secret)
+        } else if node.secrets?.has(path) == true {
+            bytes = try await self.kept(path)
+        } else {
+            return nil
+        }
+        // What is wrong with it is not said: the words would hold parts of it.
+        guard let all = try? RegistryCredentials(bytes, name: "") else {
+            let whose = container.pullSecret.map(\.description) ?? "secret \(path)"
+            throw Problem(
+                message:
+                    "\(whose) is not of the form of docker's config.json, {\"auths\": {\"REGISTRY\": {\"auth\": …}}}")
+        }
+        return all.credential(for: image)?.encoded
+    }
+
     private mutating func bytes(of secret: TaskSecret) async throws -> [UInt8] {
         if let value = secret.value { return value }
         guard let path = secret.name else { throw Problem(message: "a secret has neither a name nor a value") }
@@ -91,6 +136,10 @@ struct SecretResolver {
                 message: "the framework's user may not read the secret \(path); that takes the rule secret.read:\(path)"
             )
         }
+        return try await kept(path)
+    }
+
+    private mutating func kept(_ path: String) async throws -> [UInt8] {
         if let known = found[path] { return known.bytes }
         guard let keeper = node.secrets else { throw Problem(message: SecretFacade.unkept.message) }
         do {

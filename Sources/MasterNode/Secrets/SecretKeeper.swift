@@ -78,6 +78,9 @@ final class SecretKeeper: Sendable {
 
     // MARK: reading
 
+    /// Whether there is a secret of this path.
+    func has(_ path: String) -> Bool { state.withLock { $0.sizes[path] != nil } }
+
     /// The paths at or below a path, in alphabetical order; all of them below the empty path.
     func paths(below path: String) -> [String] {
         state.withLock { Array($0.sizes.keys) }.filter { path.isEmpty || $0 == path || $0.hasPrefix(path + "/") }

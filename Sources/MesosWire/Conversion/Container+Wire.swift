@@ -38,6 +38,11 @@ extension ContainerInfo {
                 throw .invalidField(path: "mesos.image", problem: "must be of type DOCKER and have a name")
             }
             image = wire.mesos.image.docker.name
+            if wire.mesos.image.docker.hasConfig {
+                pullSecret = try within("mesos.image.docker.config") { () throws(WireError) in
+                    try TaskSecret(wire.mesos.image.docker.config)
+                }
+            }
             pullsAlways = !wire.mesos.image.cached
         }
     }
@@ -95,7 +100,6 @@ extension ContainerInfo {
     /// The parts of a container that this release cannot give.
     static func unsupported(in wire: WireContainerInfo) -> [String] {
         var names: [String] = []
-        if wire.mesos.image.docker.hasConfig { names.append("container.mesos.image.docker.config") }
         if wire.networkInfos.count > 1 { names.append("container.network_infos[1]") }
         if wire.networkInfos.contains(where: { !$0.groups.isEmpty }) { names.append("container.network_infos.groups") }
         if wire.linuxInfo.seccomp.hasProfileName { names.append("container.linux_info.seccomp.profile_name") }
@@ -244,6 +248,7 @@ extension WireContainerInfo {
             mesos.image.type = .docker
             mesos.image.docker.name = image
             if container.pullsAlways { mesos.image.cached = false }
+            if let secret = container.pullSecret { mesos.image.docker.config = WireSecret(secret) }
         }
     }
 

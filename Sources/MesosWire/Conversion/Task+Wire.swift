@@ -152,14 +152,33 @@ extension TaskInfo {
             discovery: wire.hasDiscovery ? Discovery(wire.discovery) : nil, secretFiles: files,
             container: container, healthCheck: health, check: check,
             unsupported: Self.unsupported(in: wire), defect: defect)
+        do throws(WireError) { limits = try TaskLimits(wire.limits, of: self.resources) } catch {
+            self.defect = self.defect ?? error.description
+        }
     }
 
     private static func unsupported(in wire: WireTaskInfo) -> [String] {
         var names: [String] = []
         if wire.hasExecutor { names.append("executor") }
         if wire.hasContainer { names += ContainerInfo.unsupported(in: wire.container) }
-        if !wire.limits.isEmpty { names.append("limits") }
+        for name in wire.limits.keys.sorted() where name != "cpus" && name != "mem" { names.append("limits.\(name)") }
         return names
+    }
+}
+
+extension TaskLimits {
+    /// Reads limits, which are not below the resources that they belong to; infinity is none.
+    init?(_ wire: [String: WireValue.Scalar], of resources: Resources) throws(WireError) {
+        if wire.isEmpty { return nil }
+        func read(_ name: String) throws(WireError) -> Int64? {
+            guard let value = wire[name]?.value else { return nil }
+            if value == .infinity { return .max }
+            guard let limit = Quantity(value), limit >= resources.total(name) else {
+                throw .invalidField(path: "limits.\(name)", problem: "must be a number not below the task's resources")
+            }
+            return limit.thousandths
+        }
+        self.init(cpus: try read("cpus"), mem: try read("mem"))
     }
 }
 
@@ -184,5 +203,10 @@ extension WireTaskInfo {
         }
         if let check = task.healthCheck { healthCheck = WireHealthCheck(check) }
         if let check = task.check { self.check = WireCheckInfo(check) }
+        for (name, limit) in [("cpus", task.limits?.cpus), ("mem", task.limits?.mem)] {
+            guard let limit else { continue }
+            limits[name] = WireValue.Scalar()
+            limits[name]?.value = limit == .max ? .infinity : Double(limit) / 1_000
+        }
     }
 }

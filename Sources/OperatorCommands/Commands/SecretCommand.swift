@@ -29,6 +29,20 @@ struct SecretCommand: AsyncParsableCommand {
         return "/secrets/v1/secret/default/" + segments.joined(separator: "/")
     }
 
+    /// Keeps a secret, or changes the one that is there.
+    static func put(_ path: String, _ value: [UInt8], _ client: ClusterClient) async throws {
+        // Text is kept as text, so that clients of either kind can read it.
+        var (body, type) = (value, octets)
+        if !value.contains(0), let text = String(validating: value, as: UTF8.self) {
+            body = try JSONValue.object(["value": .text(text)]).encoded()
+            type = "application/json"
+        }
+        let target = target(path)
+        var answer = try await client.exchange(.put, target, body, type: type)
+        if answer.status == 409 { answer = try await client.exchange(.patch, target, body, type: type) }
+        guard (200..<300).contains(answer.status) else { throw ClusterClient.refusal(answer.status, answer.bytes) }
+    }
+
     struct Put: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Keep a secret, or change the one that is there.",
@@ -51,28 +65,20 @@ struct SecretCommand: AsyncParsableCommand {
             guard value.count <= SecretCommand.valueLimit else {
                 throw ApplianceError(.failure, "the value has more than \(SecretCommand.valueLimit) bytes")
             }
-            try await client.withClient { client in
-                // Text is kept as text, so that clients of either kind can read it.
-                var (body, type) = (value, SecretCommand.octets)
-                if !value.contains(0), let text = String(validating: value, as: UTF8.self) {
-                    body = try JSONValue.object(["value": .text(text)]).encoded()
-                    type = "application/json"
-                }
-                let target = SecretCommand.target(path)
-                var answer = try await client.exchange(.put, target, body, type: type)
-                if answer.status == 409 { answer = try await client.exchange(.patch, target, body, type: type) }
-                guard (200..<300).contains(answer.status) else {
-                    throw ClusterClient.refusal(answer.status, answer.bytes)
-                }
-            }
+            try await client.withClient { client in try await SecretCommand.put(path, value, client) }
         }
 
         private func value() throws -> [UInt8] {
             // One byte more than may be, so that what is too long shows.
             if let file { return try readFile(file, limit: SecretCommand.valueLimit + 1) }
+            return Self.typed()
+        }
+
+        /// A value from standard input, where one line end at the end does not count.
+        static func typed() -> [UInt8] {
             let isTerminal = isatty(STDIN_FILENO) == 1
             if isTerminal { Console.note("Type the value, then return. It is not shown.") }
-            var bytes = isTerminal ? Self.withoutEcho { Self.line() } : Self.all()
+            var bytes = isTerminal ? withoutEcho { line() } : all()
             if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
             if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
             return bytes

@@ -1,3 +1,5 @@
+internal import ClusterModel
+
 /// What is left of one offer while tasks are cut out of it.
 struct OfferShare {
     let id: JSONValue
@@ -37,12 +39,14 @@ struct OfferShare {
         guard case .object(let template) = resource, let name = resource["name"]?.text else { return nil }
         // Volumes, shared and revocable resources are for frameworks that ask for them.
         guard template["revocable"] == nil, template["shared"] == nil, template["disk"] == nil else { return nil }
-        let ranges = (resource["ranges"]?["range"]?.list ?? []).compactMap { range -> (begin: Int64, end: Int64)? in
-            guard let begin = range["begin"]?.double, let end = range["end"]?.double, begin >= 0, begin <= end,
-                end < 65_536
-            else { return nil }
-            return (Int64(begin), Int64(end))
-        }
+        let offered = RangeSet(
+            (resource["ranges"]?["range"]?.list ?? []).compactMap { range in
+                guard let begin = range["begin"]?.double, let end = range["end"]?.double, begin >= 0, begin <= end,
+                    end < 65_536
+                else { return nil }
+                return RangeSet.Range(begin: UInt64(begin), end: UInt64(end))
+            })
+        let ranges = offered.portsByPreference.flatMap(\.ranges).map { (Int64($0.begin), Int64($0.end)) }
         let scalar = resource["scalar"]?["value"]?.double ?? 0
         guard scalar.isFinite, abs(scalar) < 1e12 else { return nil }
         return Item(template: template, name: name, thousandths: Int64((scalar * 1_000).rounded()), ranges: ranges)

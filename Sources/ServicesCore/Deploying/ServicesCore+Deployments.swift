@@ -145,19 +145,17 @@ extension ServicesCore {
 
     // MARK: readiness
 
-    /// Has the readiness of running instances checked, when a deployment waits for it.
+    /// Looks whether running instances are ready, when a deployment waits for it.
     mutating func askForReadiness(of id: ServiceID) {
-        guard let state = services[id], let goal = state.goal, let check = goal.workload.readinessCheck,
-            needsReadiness(id)
+        guard let state = services[id], let goal = state.goal, goal.workload.readinessCheck != nil, needsReadiness(id)
         else { return }
         for instanceID in state.instances.sorted() {
-            guard var instance = instances[instanceID], instance.readiness == .notNeeded,
+            guard let instance = instances[instanceID], instance.readiness == .notNeeded,
                 instance.record.configuration == goal.configuration
             else { continue }
-            instance.readiness = .waiting
-            instances[instanceID] = instance
+            instances[instanceID]?.readiness = .waiting
             recount(instanceID)
-            startReadiness(instance, check, goal.workload)
+            noteReadiness(of: instanceID)
         }
     }
 
@@ -167,37 +165,23 @@ extension ServicesCore {
         return deployment.actions.contains { $0.id == id && ($0.kind == .restart || $0.kind == .scale) }
     }
 
-    /// Has a running instance's readiness checked, if it is waited for.
-    mutating func startReadiness(_ instance: Instance, _ check: ReadinessCheck, _ workload: Workload) {
-        guard instance.readiness == .waiting, instance.isRunning, let task = instance.tasks.first,
-            let (host, port) = TaskDescription.address(of: check.portName, task, instance.record, workload)
+    /// Takes what the agent of an instance has found of its readiness, if a deployment waits for it.
+    mutating func noteReadiness(of id: InstanceID) {
+        guard let instance = instances[id], instance.readiness == .waiting, instance.isRunning,
+            let report = instance.tasks.first?.readiness
         else { return }
-        say(.startReadiness(ReadinessProbe(task: task.record.id, check: check, host: host, port: port)))
+        if let lock = locks[instance.record.service] { deployments[lock]?.readiness[report.task] = report }
+        guard report.isReady else { return }
+        instances[id]?.readiness = .ready
+        recount(id)
     }
 
+    /// Nobody waits for the readiness of a service any more.
     private mutating func stopReadiness(of id: ServiceID) {
         guard let state = services[id], state.goal?.workload.readinessCheck != nil else { return }
-        for instanceID in state.instances.sorted() {
-            guard let instance = instances[instanceID], instance.readiness != .notNeeded else { continue }
-            if instance.readiness == .waiting, let task = instance.tasks.first {
-                say(.stopReadiness(task.record.id))
-            }
+        for instanceID in state.instances.sorted() where instances[instanceID]?.readiness != .notNeeded {
             instances[instanceID]?.readiness = .notNeeded
             recount(instanceID)
         }
-    }
-
-    mutating func take(_ report: ReadinessReport) {
-        guard let id = taskOwners[report.task], let instance = instances[id], instance.readiness == .waiting
-        else { return }
-        let service = instance.record.service
-        let check = services[service]?.definitions[instance.record.version]?.readinessCheck
-        if let lock = locks[service], check?.preservesLastResponse == true {
-            deployments[lock]?.readiness[report.task] = report
-        }
-        guard report.isReady else { return }
-        instances[id]?.readiness = .ready
-        say(.stopReadiness(report.task))
-        recount(id)
     }
 }

@@ -84,7 +84,6 @@ extension ServicesCore {
         guard let instance = instances.removeValue(forKey: id) else { return }
         for task in instance.tasks { taskOwners[task.record.id] = nil }
         unsettled.remove(id)
-        if instance.readiness == .waiting, let task = instance.tasks.first { say(.stopReadiness(task.record.id)) }
         store(.removeInstance(id))
         let service = instance.record.service
         guard services[service] != nil else { return }

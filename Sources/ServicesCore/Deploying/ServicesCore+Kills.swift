@@ -28,10 +28,7 @@ extension ServicesCore {
         instances[id] = instance
         store(.putInstance(instance.record))
         if reason == .unhealthy || reason == .overdue { noteFailure(of: instance) }
-        if instance.readiness == .waiting, let task = instance.tasks.first {
-            instances[id]?.readiness = .notNeeded
-            say(.stopReadiness(task.record.id))
-        }
+        if instance.readiness == .waiting { instances[id]?.readiness = .notNeeded }
         recount(id)
         sendKill(id)
     }

@@ -25,8 +25,6 @@ public enum ServicesInput: Sendable {
     case command(ServicesRequestID, ServicesCommand)
     /// An agent did one of a task's health checks, and the result differs from the one before, or failed again.
     case health(HealthReport)
-    /// A readiness check was done.
-    case readiness(ReadinessReport)
     /// `nextDeadline` has come.
     case tick
 }
@@ -119,10 +117,6 @@ public enum ServicesEffect: Sendable {
     case accept(OfferID, [Launch], OfferFilters)
     /// Take part in these roles: a call `updateFramework` with the driver's description of the framework.
     case subscribe(roles: Set<RoleName>, suppressed: Set<RoleName>)
-    /// Do this readiness check until it says ready, or `stopReadiness`.
-    case startReadiness(ReadinessProbe)
-    /// Nobody waits for a task's readiness any more.
-    case stopReadiness(TaskID)
     /// Tell those who listen.
     case publish(ServicesEvent)
 }
@@ -177,30 +171,12 @@ public struct HealthReport: Hashable, Sendable {
     }
 }
 
-/// A readiness check to do.
-public struct ReadinessProbe: Hashable, Sendable {
-    /// Whose.
-    public var task: TaskID
-    /// What is asked.
-    public var check: ReadinessCheck
-    /// Where: the agent's name or address, or the task's own address.
-    public var host: String
-    /// The port there.
-    public var port: Int
-
-    /// Makes a probe.
-    public init(task: TaskID, check: ReadinessCheck, host: String, port: Int) {
-        self.task = task
-        self.check = check
-        self.host = host
-        self.port = port
-    }
-}
-
 /// The result of a readiness check.
 public struct ReadinessReport: Hashable, Sendable {
     /// Whose.
     public var task: TaskID
+    /// The check's name.
+    public var name = "readinessCheck"
     /// Whether it is ready.
     public var isReady: Bool
     /// The last answer, when the check wants it to be shown.

@@ -55,6 +55,8 @@ public struct TaskView: Hashable, Sendable {
     public var health: [HealthView] = []
     /// Whether it is healthy; nil as long as that is not known.
     public var isHealthy: Bool?
+    /// What its readiness check has found last.
+    public var readiness: ReadinessReport?
 
     /// The ports on the agent that there are.
     public var ports: [Int] { record.hostPorts.compactMap { $0 } }

@@ -77,7 +77,7 @@ struct ResourcePurse {
         var chosen: (ResourceKind, UInt64)?
         if let number {
             chosen = ranges.first { $0.1.contains(UInt64(max(0, number))) }.map { ($0.0, UInt64(max(0, number))) }
-        } else if let (kind, set) = ranges.first(where: { !$0.1.isEmpty }) {
+        } else if let (kind, all) = ranges.first(where: { !$0.1.isEmpty }), let set = all.portsByPreference.first {
             var index = UInt64.random(in: 0..<set.count, using: &generator)
             for range in set.ranges {
                 let size = range.end - range.begin + 1

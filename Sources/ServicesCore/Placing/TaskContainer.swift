@@ -1,7 +1,7 @@
 internal import ClusterModel
 internal import Deployments
 
-/// What an app's task is beside its command: its container, and the health check that its agent does.
+/// What an app's task is beside its command: its container, and the checks that its agent does.
 extension ServiceDefinition {
     /// The container as agents know it; nil where the task runs in the files of its agent. The agent's ports are in the
     /// order of the mappings.
@@ -9,6 +9,7 @@ extension ServiceDefinition {
         guard let container, let image = container.image else { return nil }
         var info = ContainerInfo(kind: container.kind == .docker ? .docker : .mesos, image: image.reference)
         info.pullsAlways = image.forcePull
+        info.pullSecret = image.pullSecret.map { TaskSecret(name: secrets[$0] ?? $0) }
         info.isPrivileged = image.isPrivileged
         info.parameters = image.parameters.map { ContainerInfo.Parameter(key: $0.key, value: $0.value) }
         info.volumes = container.volumes.compactMap { volume in
@@ -35,9 +36,14 @@ extension ServiceDefinition {
         return info
     }
 
-    /// The first health check as agents know it: they ask at the loopback address of the task's own network.
-    func taskHealthCheck(_ hostPorts: [Int?], _ environment: [CommandInfo.Variable]) -> ClusterModel.HealthCheck? {
-        guard let check = healthChecks.first else { return nil }
+    /// The health checks as agents know them: they ask at the loopback address of the task's own network.
+    func taskHealthChecks(_ hostPorts: [Int?], _ environment: [CommandInfo.Variable]) -> [ClusterModel.HealthCheck] {
+        healthChecks.compactMap { taskHealthCheck($0, hostPorts, environment) }
+    }
+
+    private func taskHealthCheck(
+        _ check: Deployments.HealthCheck, _ hostPorts: [Int?], _ environment: [CommandInfo.Variable]
+    ) -> ClusterModel.HealthCheck? {
         let version: TaskProbe.IPVersion = check.ipProtocol == "IPv6" ? .v6 : .v4
         let kind: TaskProbe.Kind
         switch check.kind {
@@ -67,10 +73,41 @@ extension ServiceDefinition {
             consecutiveFailures: UInt32(clamping: check.maxConsecutiveFailures))
     }
 
+    /// The readiness check as agents know it. Marathon asks from where it runs; agents also reach what only they can.
+    func taskReadinessCheck(_ hostPorts: [Int?]) -> TaskReadinessCheck? {
+        guard let check = readinessChecks.first,
+            let index = taskPorts.firstIndex(where: { $0.name == check.portName }),
+            let port = taskPort(index, hostPorts)
+        else { return nil }
+        let kind = TaskProbe.Kind.http(
+            scheme: check.isHTTPS ? "https" : "http", port: port, path: check.path,
+            statuses: check.httpStatusCodesForReady.compactMap { UInt16(exactly: $0) }, version: .v4)
+        return TaskReadinessCheck(
+            TaskProbe(
+                kind, delay: .zero, interval: .seconds(check.intervalSeconds), timeout: .seconds(check.timeoutSeconds)),
+            keepsAnswer: check.preservesLastResponse)
+    }
+
+    /// What its tasks may use beyond their resources.
+    var taskLimits: TaskLimits? {
+        guard let resourceLimits else { return nil }
+        func thousandths(_ limit: ResourceLimit?) -> Int64? {
+            switch limit {
+            case nil: nil
+            case .unlimited: .max
+            case .amount(let amount): Quantity(amount)?.thousandths
+            }
+        }
+        return TaskLimits(cpus: thousandths(resourceLimits.cpus), mem: thousandths(resourceLimits.mem))
+    }
+
     /// The port that a check means, as the task itself sees it.
     private func taskPort(of check: Deployments.HealthCheck, _ hostPorts: [Int?]) -> UInt16? {
         if let port = check.port { return UInt16(exactly: port) }
-        let index = check.portIndex ?? 0
+        return taskPort(check.portIndex ?? 0, hostPorts)
+    }
+
+    private func taskPort(_ index: Int, _ hostPorts: [Int?]) -> UInt16? {
         let ports = taskPorts
         guard ports.indices.contains(index) else { return nil }
         let hostPort = index < hostPorts.count ? hostPorts[index] : nil

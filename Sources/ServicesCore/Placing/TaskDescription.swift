@@ -40,7 +40,11 @@ struct TaskDescription {
             discovery: discovery(service.id.hostname, ports, task.record.hostPorts))
         info.secretFiles = service.secretFiles
         info.container = container
-        info.healthCheck = service.taskHealthCheck(task.record.hostPorts, variables)
+        let checks = service.taskHealthChecks(task.record.hostPorts, variables)
+        info.healthCheck = checks.first
+        if checks.count > 1 { info.moreHealthChecks = Array(checks.dropFirst()) }
+        info.readinessCheck = service.taskReadinessCheck(task.record.hostPorts)
+        info.limits = service.taskLimits
         return info
     }
 
@@ -167,20 +171,6 @@ struct TaskDescription {
 
     private static func labels(_ labels: [String: String]) -> [Label] {
         labels.sorted { $0.key < $1.key }.map { Label(key: $0.key, value: $0.value) }
-    }
-
-    /// Where a port of a task can be reached, by the port's name: at the agent, or at the task's own address.
-    static func address(
-        of name: String, _ task: TaskView, _ instance: InstanceRecord, _ workload: Workload
-    ) -> (host: String, port: Int)? {
-        guard let ports = workload.service?.taskPorts, let index = ports.firstIndex(where: { $0.name == name }) else {
-            return nil
-        }
-        if index < task.record.hostPorts.count, let port = task.record.hostPorts[index] {
-            return (instance.hostname, port)
-        }
-        guard let address = task.addresses.first, ports[index].number > 0 else { return nil }
-        return (address, ports[index].number)
     }
 }
 

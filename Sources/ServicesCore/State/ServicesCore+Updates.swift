@@ -68,6 +68,16 @@ extension ServicesCore {
             }
             task.isHealthy = isHealthy
         }
+        if let found = status.readiness {
+            let definition = services[instance.record.service]?.definitions[instance.record.version]
+            var report = ReadinessReport(task: status.taskID, isReady: found.isReady)
+            report.name = definition?.readinessCheck?.name ?? report.name
+            if let answer = found.answer, let status = found.status {
+                report.response = ReadinessReport.Response(
+                    status: Int(status), contentType: answer.contentType, body: answer.body)
+            }
+            task.readiness = report
+        }
         instance.tasks[index] = task
     }
 
@@ -81,11 +91,7 @@ extension ServicesCore {
         {
             publish(.instanceHealthChanged(instance.record, isHealthy: instance.isHealthy))
         }
-        guard instance.isRunning, !instance.record.isStopping,
-            let goal = services[instance.record.service]?.goal,
-            let check = goal.workload.readinessCheck, instance.record.configuration == goal.configuration
-        else { return }
-        if before != .running { startReadiness(instance, check, goal.workload) }
+        noteReadiness(of: id)
     }
 
     private mutating func becomeUnreachable(_ id: InstanceID, _ status: TaskStatus) {

@@ -15,10 +15,12 @@ extension ServicesFacade {
         var counts = false
         var deployments = false
         var failure = false
+        var readiness = false
 
-        static let all = Embeds(tasks: true, counts: true, deployments: true, failure: true)
+        static let all = Embeds(tasks: true, counts: true, deployments: true, failure: true, readiness: true)
 
-        init(tasks: Bool, counts: Bool, deployments: Bool, failure: Bool) {
+        init(tasks: Bool, counts: Bool, deployments: Bool, failure: Bool, readiness: Bool) {
+            self.readiness = readiness
             self.tasks = tasks
             self.counts = counts
             self.deployments = deployments
@@ -36,6 +38,7 @@ extension ServicesFacade {
                 case "counts": counts = true
                 case "deployments": deployments = true
                 case "lastTaskFailure": failure = true
+                case "readiness": (readiness, deployments) = (true, true)
                 case "failures": (failure, tasks, counts, deployments) = (true, true, true, true)
                 default: break
                 }
@@ -70,6 +73,7 @@ extension ServicesFacade {
         json.app(shown(app))
         if embeds.counts { json.counts(core.counts(of: app.id)) }
         if embeds.deployments { json.deployments(of: app.id, core) }
+        if embeds.readiness { json.readiness(of: app.id, core) }
         if embeds.tasks { json.tasks("tasks", of: app.id, core) }
         if embeds.failure, let failure = core.lastFailure(of: app.id) { json.failure(failure, of: app.id) }
     }

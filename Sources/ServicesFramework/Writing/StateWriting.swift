@@ -18,6 +18,12 @@ extension JSONText {
         }
     }
 
+    /// What readiness checks have found in the deployment that works on an app.
+    mutating func readiness(of id: ServiceID, _ core: ServicesCore) {
+        let reports = core.deployment(of: id).flatMap { core.deployment($0) }?.readiness[id] ?? []
+        list("readinessCheckResults") { json in for report in reports { json.object { $0.readiness(report) } } }
+    }
+
     /// The tasks of an app's instances.
     mutating func tasks(_ name: String, of id: ServiceID, _ core: ServicesCore) {
         list(name) { json in
@@ -115,7 +121,7 @@ extension JSONText {
     }
 
     private mutating func readiness(_ report: ReadinessReport) {
-        field("name", "readinessCheck")
+        field("name", report.name)
         field("taskId", report.task.value)
         field("ready", report.isReady)
         guard let response = report.response else { return }

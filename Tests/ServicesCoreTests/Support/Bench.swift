@@ -71,14 +71,15 @@ struct Bench {
         return launches
     }
 
-    mutating func update(_ task: TaskID, _ state: TaskState, isHealthy: Bool? = nil) {
+    mutating func update(
+        _ task: TaskID, _ state: TaskState, isHealthy: Bool? = nil, readiness: TaskReadiness? = nil
+    ) {
         let agent = core.instance(ofTask: task)?.record.agentID ?? AgentID("A1")
-        feed(
-            .event(
-                .update(
-                    TaskStatus(
-                        taskID: task, state: state, source: .agent, agentID: agent, timestamp: now.wall,
-                        uuid: StatusUUID(bytes: [UInt8](repeating: 1, count: 16)), isHealthy: isHealthy))))
+        var status = TaskStatus(
+            taskID: task, state: state, source: .agent, agentID: agent, timestamp: now.wall,
+            uuid: StatusUUID(bytes: [UInt8](repeating: 1, count: 16)), isHealthy: isHealthy)
+        status.readiness = readiness
+        feed(.event(.update(status)))
     }
 
     /// Launches all that waits, has it run, and ends what is to end, until nothing changes any more.

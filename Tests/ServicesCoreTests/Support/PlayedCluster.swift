@@ -19,6 +19,8 @@ struct PlayedTask {
     var id: TaskID
     var resources: Resources
     var state: TaskState
+    /// Whether it has said that it is ready.
+    var isReady = false
     /// Updates that are not acknowledged, the oldest first.
     var updates: [TaskStatus] = []
 }
@@ -124,10 +126,10 @@ struct PlayedCluster {
     private mutating func tell(
         _ task: TaskID, _ state: TaskState, _ agent: AgentID?, _ reason: StatusReason, _ now: Moment
     ) {
-        outbox.append(
-            .update(
-                TaskStatus(
-                    taskID: task, state: state, source: .master, reason: reason, agentID: agent, timestamp: now.wall)))
+        var status = TaskStatus(
+            taskID: task, state: state, source: .master, reason: reason, agentID: agent, timestamp: now.wall)
+        if let agent, agents[agent]?.tasks[task]?.isReady == true { status.readiness = TaskReadiness(isReady: true) }
+        outbox.append(.update(status))
     }
 
     private mutating func kill(_ task: TaskID, _ agent: AgentID?, _ now: Moment) {
@@ -169,10 +171,21 @@ struct PlayedCluster {
     /// A task's state changes on its agent.
     mutating func report(_ task: TaskID, on agent: AgentID, _ state: TaskState, _ now: Moment) {
         guard let old = agents[agent]?.tasks[task]?.state, !old.isTerminal, old != state else { return }
-        let status = TaskStatus(
+        agents[agent]?.tasks[task]?.state = state
+        update(task, on: agent, state, isReady: nil, now)
+        guard state == .running else { return }
+        // As if its readiness check failed once. Not every task has one; those that have none say nothing by this.
+        for isReady in [false, true] { update(task, on: agent, state, isReady: isReady, now) }
+    }
+
+    private mutating func update(
+        _ task: TaskID, on agent: AgentID, _ state: TaskState, isReady: Bool?, _ now: Moment
+    ) {
+        var status = TaskStatus(
             taskID: task, state: state, source: .agent, agentID: agent, timestamp: now.wall,
             uuid: StatusUUID(using: &generator))
-        agents[agent]?.tasks[task]?.state = state
+        status.readiness = isReady.map { TaskReadiness(isReady: $0) }
+        if isReady == true { agents[agent]?.tasks[task]?.isReady = true }
         agents[agent]?.tasks[task]?.updates.append(status)
         if agents[agent]?.tasks[task]?.updates.count == 1 { send(task, on: agent) }
     }
@@ -233,11 +246,7 @@ struct PlayedCluster {
         for (id, task) in (agents[agent]?.tasks ?? [:]).sorted(by: { $0.key < $1.key }) {
             if task.updates.isEmpty {
                 known[id] = (agent, task.state)
-                outbox.append(
-                    .update(
-                        TaskStatus(
-                            taskID: id, state: task.state, source: .master, reason: .agentReregistered, agentID: agent,
-                            timestamp: now.wall)))
+                tell(id, task.state, agent, .agentReregistered, now)
             } else {
                 send(id, on: agent)
             }

@@ -90,17 +90,8 @@ struct ServicesSimulation {
             cluster.accept(offer, launches, now: now)
             for task in launches.flatMap(\.tasks) { move(task.agentID, task.taskID) }
         case .subscribe(_, let suppressed): cluster.isSuppressed = suppressed.contains(.everyone)
-        case .startReadiness(let probe):
-            feedLater(.readiness(ReadinessReport(task: probe.task, isReady: true)))
-        case .stopReadiness: break
         case .publish(let event): published.append(event)
         }
-    }
-
-    private var later: [ServicesInput] = []
-    private mutating func feedLater(_ input: ServicesInput) {
-        later.append(input)
-        events.add(.deliver, at: now.elapsed + .milliseconds(500))
     }
 
     private mutating func checkLaunch(_ launch: Launch) {
@@ -112,12 +103,10 @@ struct ServicesSimulation {
         isDown = true
         cluster.outbox = []
         cluster.offers = [:]
-        later = []
         events.add(.restart, at: now.elapsed + .milliseconds(Int.random(in: 100...8_000, using: &generator)))
     }
 
     mutating func connect() {
-        later = []
         cluster.reconnect()
         let updates = cluster.outbox
         cluster.outbox = [
@@ -183,7 +172,6 @@ struct ServicesSimulation {
     private mutating func deliver() {
         guard !isDown else { return }
         while !cluster.outbox.isEmpty, !isDown { feed(.event(cluster.outbox.removeFirst())) }
-        while !later.isEmpty, !isDown { feed(later.removeFirst()) }
     }
 
     private mutating func move(_ agent: AgentID, _ task: TaskID) {

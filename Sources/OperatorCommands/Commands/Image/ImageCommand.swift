@@ -10,7 +10,8 @@ struct ImageCommand: AsyncParsableCommand {
         abstract: "Get, make and look at container images on this machine.",
         discussion: """
             Works on the store of this machine's node (its directory's `images`), also while the node runs, and needs \
-            no cluster and no network but for pull.
+            no cluster and no network but for pull. login, logout and logins are about the cluster: who its agents are \
+            at registries.
 
               rondo image pull nginx
               rondo image import saved.tar
@@ -20,7 +21,7 @@ struct ImageCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ImagePull.self, ImageImport.self, ImageExport.self, ImageList.self, ImageInspect.self, ImageRemove.self,
-            ImagePrune.self, ImageBuild.self,
+            ImagePrune.self, ImageBuild.self, ImageLogin.self, ImageLogout.self, ImageLogins.self,
         ])
 }
 

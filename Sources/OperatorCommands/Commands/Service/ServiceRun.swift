@@ -8,14 +8,14 @@ struct ServiceRun: AsyncParsableCommand {
         commandName: "run",
         abstract: "Start a service from an image, or from a command.",
         discussion: """
-            rondo service run nginx --publish 31080:80
+            rondo service run nginx --publish 8080:80
             rondo service run registry.example.org/web:3 --name shop/web --instances 3 --publish 80 \\
               --env STAGE=live --volume /srv/data:/data:ro --health-http /health
             rondo service run --name clock --cmd 'while date; do sleep 1; done'
             rondo service run tools:3 --name import -- --all --verbose
 
             Its name is the image's when none is given. The words after -- are the arguments of the image's entrypoint, or
-            the command where it has none. Ports of a node are 31000 to 32000 unless its resources say otherwise.
+            the command where it has none. Nodes offer ports 80, 443 and 1024 to 32000, unless their resources say otherwise.
             """)
 
     @Argument(help: "The container image.") var image: String?
