@@ -59,7 +59,7 @@ struct AgentDriver {
         switch input {
         case .event(let event): await handle(event)
         case .look(let answer): answer(snapshot())
-        case .isLive(let id, let waiting): waiting.resume(returning: core.task(in: id)?.isLive ?? false)
+        case .isLive(let id, let waiting): waiting.resume(returning: core.isLive(id))
         case .moved:
             guard let session else { return }
             session.cancel()
@@ -70,17 +70,13 @@ struct AgentDriver {
 
     private mutating func handle(_ event: AgentCoreEvent) async {
         var event = event
-        var secrets: [String]?
-        // The core, and with it the disk, gets the launch without the values.
-        if case .master(.run(var launch), let session) = event {
-            secrets = launch.secrets
-            launch.secrets = nil
-            event = .master(.run(launch), session: session)
-        }
+        let secrets = takeSecrets(out: &event)
         note(event)
         for effect in core.handle(event, now: AgentClock.now(), using: &generator) {
             // Only a task that the core takes has a container to keep them for.
-            if case .storeTask(let task) = effect, let secrets { parts.vault.put(secrets, for: task.containerID) }
+            if case .storeTask(let task) = effect, let secrets = secrets[task.launch.key] {
+                parts.vault.put(secrets, for: task.containerID)
+            }
             if case .stop(let reason) = effect {
                 await session?.finish()
                 outcome = AgentNode.Outcome(reason)
@@ -89,6 +85,25 @@ struct AgentDriver {
             }
         }
         arm()
+    }
+
+    /// The core, and with it the disk, gets launches without the values of their secrets.
+    private func takeSecrets(out event: inout AgentCoreEvent) -> [TaskKey: [String]] {
+        var secrets: [TaskKey: [String]] = [:]
+        switch event {
+        case .master(.run(var launch), let session):
+            secrets[launch.key] = launch.secrets
+            launch.secrets = nil
+            event = .master(.run(launch), session: session)
+        case .master(.runGroup(var launches), let session):
+            for index in launches.indices {
+                secrets[launches[index].key] = launches[index].secrets
+                launches[index].secrets = nil
+            }
+            event = .master(.runGroup(launches), session: session)
+        default: break
+        }
+        return secrets
     }
 
     /// Listens to the monitors of an earlier life before the core speaks to them.
@@ -118,7 +133,8 @@ struct AgentDriver {
             let milliseconds = UInt32(clamping: Int64(grace.inSeconds * 1_000))
             parts.hub.send(.kill(graceMilliseconds: milliseconds), to: id.value)
         case .openStream(let request, let number): open(request, number)
-        case .storeTask, .storeUpdates, .launch, .destroy, .forgetTask, .removeWorkDirectory: parts.enqueue(effect)
+        case .storeTask, .storeUpdates, .launch, .destroy, .releaseGroup, .forgetTask, .removeWorkDirectory:
+            parts.enqueue(effect)
         case .stop: break
         }
     }

@@ -17,6 +17,8 @@ public struct TaskLaunch: Hashable, Sendable, Codable {
     /// The values of ``TaskInfo/secrets`` in base64, in their order. They are there on the way from the master to the
     /// agent, which takes them out before it stores the launch.
     public var secrets: [String]?
+    /// What it has in common with the other tasks of its group; nil for a task on its own.
+    public var group: TaskGroup?
 
     /// Makes a launch.
     public init(
@@ -131,6 +133,8 @@ public enum AgentEvent: Hashable, Sendable, Codable {
     case subscribed(AgentID, master: MasterInfo, heartbeatInterval: Duration)
     /// Start a task.
     case run(TaskLaunch)
+    /// Start the tasks of a group, all or none.
+    case runGroup([TaskLaunch])
     /// End a task; `gracePeriod` overrides the task's own.
     case kill(TaskKey, gracePeriod: Duration?)
     /// The framework has the update with this uuid.

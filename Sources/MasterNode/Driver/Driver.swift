@@ -321,10 +321,16 @@ struct Driver {
 }
 
 extension MasterEffect {
-    /// The event that starts a task with the values of its secrets; everything else as it is.
+    /// The event that starts tasks with the values of their secrets; everything else as it is.
     fileprivate func with(_ secrets: LaunchSecrets) -> MasterEffect {
-        guard case .sendAgent(let connection, .run(var launch)) = self else { return self }
-        launch.secrets = secrets[launch.key]
-        return .sendAgent(connection, .run(launch))
+        switch self {
+        case .sendAgent(let connection, .run(var launch)):
+            launch.secrets = secrets[launch.key]
+            return .sendAgent(connection, .run(launch))
+        case .sendAgent(let connection, .runGroup(var launches)):
+            for index in launches.indices { launches[index].secrets = secrets[launches[index].key] }
+            return .sendAgent(connection, .runGroup(launches))
+        default: return self
+        }
     }
 }

@@ -30,9 +30,7 @@ struct SecretResolver {
 
     /// Whether there is anything to do.
     static func concerns(_ operations: [OfferOperation]) -> Bool {
-        operations.contains { operation in
-            if case .launch(let tasks) = operation { tasks.contains { !$0.secrets.isEmpty } } else { false }
-        }
+        operations.contains { operation in operation.tasks.contains { !$0.secrets.isEmpty } }
     }
 
     /// Resolves the secrets of all tasks to be launched. A task that may not have one, or whose secret is not there,
@@ -46,12 +44,8 @@ struct SecretResolver {
         var values: LaunchSecrets = [:]
         var resolved: [OfferOperation] = []
         for operation in operations {
-            guard case .launch(let tasks) = operation else {
-                resolved.append(operation)
-                continue
-            }
             var launched: [TaskInfo] = []
-            for task in tasks {
+            for task in operation.tasks {
                 var plain = task.withoutSecretValues
                 let key = TaskKey(framework: framework, task: task.taskID)
                 do {
@@ -62,7 +56,7 @@ struct SecretResolver {
                 } catch let problem as Problem { plain.defect = problem.message }
                 launched.append(plain)
             }
-            resolved.append(.launch(launched))
+            resolved.append(operation.with(launched))
         }
         return (resolved, values)
     }
