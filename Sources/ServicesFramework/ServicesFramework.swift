@@ -69,6 +69,7 @@ public final class ServicesFramework: Sendable {
             var core = ServicesSettings()
             core.role = role
             core.features = []
+            core.features.insert(.pods)
             if abilities.contains(.images) { core.features.insert(.images) }
             if abilities.contains(.networks) { core.features.insert(.networks) }
             if abilities.contains(.healthChecks) { core.features.insert(.healthChecks) }
