@@ -158,7 +158,9 @@ public final class AgentNode: Sendable {
         for task in tasks where task.container == .running {
             guard task.stored.launch.network != .host else { continue }
             let process = (try? files.monitor(task.stored.containerID).readState())?.initProcess?.pid
-            processes[task.stored.networkHolder] = .some(process)
+            // One of a group may have none yet.
+            let other = processes[task.stored.networkHolder] ?? nil
+            processes[task.stored.networkHolder] = .some(process ?? other)
         }
         await aside { [processes] in networks.reconcile(processes) }
         for index in tasks.indices {

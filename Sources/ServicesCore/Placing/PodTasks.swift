@@ -3,9 +3,7 @@ internal import Deployments
 
 /// What a pod's tasks are beside their commands: the network that they share, containers, volumes and health checks.
 extension PodDefinition {
-    /// What the group has of a network; nil for the agent's own.
-    ///
-    /// - Parameter hostPorts: those of each container's endpoints.
+    /// What the group has of a network, by the ports of each container's endpoints; nil for the agent's own.
     func groupContainer(_ hostPorts: [[Int?]]) -> ContainerInfo? {
         var info = ContainerInfo(kind: .mesos)
         switch networks.first?.mode {
