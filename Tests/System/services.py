@@ -360,7 +360,7 @@ def pods():
     # A container that dies takes the other one with it.
     task = victim["containers"][0]["containerId"]
     end = subprocess.run(
-        [RONDO, "task", "kill", task, "--master", "http://%s" % CLUSTER.master], capture_output=True, text=True, timeout=60)
+        [RONDO, "task", "kill", task, "--master", CLUSTER.master], capture_output=True, text=True, timeout=60)
     equal(end.returncode, 0, "rondo task kill: %s%s" % (end.stdout, end.stderr))
     eventually(lambda: victim["id"] not in stable(2), 40, "another instance in place of the broken one")
     check(len(before & stable(2)) == 1, "only one instance was replaced")

@@ -111,6 +111,7 @@ extension ServicesFacade {
         guard case .deployment(let deployment, _) = reply, let pod = try await snapshot().definition(id)?.pod else {
             return answer(reply)
         }
+        publish(status == .created ? "pod_created_event" : "pod_updated_event")
         var response = Self.json(status) { $0.pod(shown(pod)) }
         response.headers[Self.deploymentHeader] = deployment.value
         if status == .created { response.headers[.location] = location("/v2/pods" + id.path) }
@@ -122,8 +123,18 @@ extension ServicesFacade {
         try mayEnd()
         _ = try foundPod(id, try await snapshot())
         let reply = try await ask(.remove(id, force: force))
-        if case .deployment = reply { return answer(reply, .accepted) }
-        return answer(reply)
+        guard case .deployment = reply else { return answer(reply) }
+        publish("pod_deleted_event")
+        return answer(reply, .accepted)
+    }
+
+    private func publish(_ event: String) {
+        let (address, path) = (request.remote.map { "\($0)" } ?? "local", request.path)
+        framework.hub.publish(
+            EventText(event) { json in
+                json.field("clientIp", address)
+                json.field("uri", path)
+            })
     }
 
     /// Ends instances: the one of the path, or those of a body that is a list of their names.
