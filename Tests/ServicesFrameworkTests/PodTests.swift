@@ -77,7 +77,7 @@ struct PodTests {
         (#""scaling":{"maxInstances":1}"#, "", "/scaling/maxInstances"), (#""more":1"#, "", "/more"),
         (#""user":"""#, "", "/user"), (#""user":1"#, "", "/user"), (#""labels":{"a":1}"#, "", "/labels/a"),
         (#""environment":{"A":1}"#, "", "/environment/A"),
-        (#""environment":{"A":{"secret":"x"}}"#, "", "/environment/A"),
+        (#""environment":{"A":{"secret":"x"}}"#, "", "/environment/A/secret"),
         (#""networks":[{"mode":"odd"}]"#, "", "/networks(0)/mode"),
         (#""networks":[{"mode":"host"},{"mode":"host"}]"#, "", "/networks"),
         (#""networks":[{"mode":"container/bridge"}]"#, "", "/containers(0)/image"),
