@@ -23,7 +23,8 @@ extension AgentCore {
         case .storing, .launching, .destroying, .ended: break
         case .fetching:
             turn.effects.append(.cancelFetch(id))
-            end(id, .killedDuringLaunch("killed before its command was started"), &turn)
+            end(id, killedBeforeStart(task), &turn)
+        case .ready: end(id, killedBeforeStart(task), &turn)
         case .running: sendKill(id, grace, &turn)
         }
     }
@@ -78,7 +79,9 @@ extension AgentCore {
         task.launchDeadline = nil
         task.completionDeadline = nil
         tasks[id] = task
+        if isLastOrSingle(id) { releaseGroup(of: task, &turn) }
         report(id, end, &turn)
+        endGroup(of: id, end, &turn)
     }
 
     /// What an ended command means.
@@ -111,6 +114,7 @@ extension AgentCore {
         case .maxCompletionTime: return outOfTime(task, words)
         case .unhealthy(let why):
             return End(state: .killed, source: .executor, message: "killed because \(why); \(words)")
+        case .group(let why): return End(state: .killed, source: .executor, message: "killed: \(why); \(words)")
         case .requested: return End(state: .killed, source: .executor, message: words)
         case .agentLeaves:
             return End(state: .killed, source: .agent, reason: .agentRemoved, message: "the agent left; \(words)")

@@ -5,28 +5,36 @@ internal import TaskLifecycle
 extension AgentCore {
     mutating func run(_ launch: TaskLaunch, _ turn: inout Turn<some RandomNumberGenerator>) {
         // The same task again is the same message again: a task id is used once.
-        guard containers[launch.key] == nil else { return }
+        guard containers[launch.key] == nil, launch.group == nil else { return }
         let container = ContainerID(StatusUUID(using: &turn.generator).text)
         let directory = "\(settings.workRoot)/\(launch.frameworkID)/\(launch.task.taskID)/\(container)"
         let stored = StoredTask(launch: launch, containerID: container, directory: directory)
+        take(stored, refusal: refusal(of: launch, wanting: launch.task.resources), &turn)
+    }
+
+    /// Begins with a task, or with telling why it cannot run.
+    mutating func take(
+        _ stored: StoredTask, refusal: AgentTask.End?, _ turn: inout Turn<some RandomNumberGenerator>
+    ) {
+        let launch = stored.launch
         var task = AgentTask(
             stored: stored, stage: .storing, agentID: identity, settings: settings, now: turn.now)
-        task.refusal = refusal(of: launch)
-        if task.refusal == nil { use.add(launch.task.resources) }
+        task.refusal = refusal
+        if refusal == nil { use.add(launch.task.resources) }
         if openSession != nil { _ = task.stream.connect(now: turn.now.elapsed) }
-        tasks[container] = task
-        containers[launch.key] = container
+        tasks[stored.containerID] = task
+        containers[launch.key] = stored.containerID
         turn.effects.append(.storeTask(stored))
     }
 
     /// Why a task cannot run here. The master checks the same; an agent trusts nobody with its machine.
-    private func refusal(of launch: TaskLaunch) -> AgentTask.End? {
+    func refusal(of launch: TaskLaunch, wanting resources: Resources) -> AgentTask.End? {
         if closing != nil { return .killedDuringLaunch("the agent is leaving the cluster") }
         if let defect = launch.frameworkID.defect { return .launchFailed("the framework's id \(defect)") }
         if let defect = launch.task.taskID.defect { return .launchFailed("the task's id \(defect)") }
         if launch.task.command == nil { return .launchFailed("the task has no command") }
         if let defect = launch.task.container?.defect ?? launch.task.isolationDefect { return .launchFailed(defect) }
-        if let short = use.shortage(for: launch.task.resources, of: settings.info.resources) {
+        if let short = use.shortage(for: resources, of: settings.info.resources) {
             return .launchFailed("the agent does not have the task's resources: \(short)")
         }
         return nil
@@ -36,7 +44,7 @@ extension AgentCore {
         guard var task = tasks[id], task.stage == .storing else { return }
         task.isStored = true
         tasks[id] = task
-        begin(id, &turn)
+        if task.stored.groupContainer == nil { begin(id, &turn) } else { beginGroup(id, &turn) }
     }
 
     /// Goes on with a stored task whose container is not there yet.
@@ -45,9 +53,9 @@ extension AgentCore {
         if let refusal = task.refusal {
             end(id, refusal, &turn)
         } else if task.kill != nil {
-            end(id, .killedDuringLaunch("killed before its command was started"), &turn)
+            end(id, killedBeforeStart(task), &turn)
         } else if !task.stored.launch.task.needsFetching {
-            launch(id, &turn)
+            prepared(id, &turn)
         } else {
             tasks[id]?.stage = .fetching
             turn.effects.append(.fetch(task.stored))
@@ -59,12 +67,29 @@ extension AgentCore {
     ) {
         guard let task = tasks[id], task.stage == .storing else { return }
         let refusal = task.refusal ?? .launchFailed("the agent cannot store the task: \(reason)")
+        let others = members(id).filter { $0 != id }
         end(id, refusal, &turn)
+        if let other = others.first { beginGroup(other, &turn) }
     }
 
     mutating func fetched(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
         guard let task = tasks[id], task.stage == .fetching else { return }
-        launch(id, &turn)
+        prepared(id, &turn)
+    }
+
+    /// All that a task needs is there; the tasks of a group start together.
+    private mutating func prepared(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        tasks[id]?.stage = .ready
+        let group = members(id)
+        guard !group.contains(where: { tasks[$0]?.stage == .storing || tasks[$0]?.stage == .fetching }) else { return }
+        for member in group.isEmpty ? [id] : group where tasks[member]?.stage == .ready { launch(member, &turn) }
+    }
+
+    func killedBeforeStart(_ task: AgentTask) -> AgentTask.End {
+        if case .group(let why) = task.kill?.cause {
+            return .killedDuringLaunch("killed before its command was started: \(why)")
+        }
+        return .killedDuringLaunch("killed before its command was started")
     }
 
     mutating func fetchFailed(_ id: ContainerID, _ reason: String, _ turn: inout Turn<some RandomNumberGenerator>) {
@@ -84,8 +109,7 @@ extension AgentCore {
     mutating func launchFailed(_ id: ContainerID, _ reason: String, _ turn: inout Turn<some RandomNumberGenerator>) {
         // An adopted task counts as running although its monitor may still be at the start.
         guard let task = tasks[id], task.stage == .launching || task.stage == .running else { return }
-        let killed = AgentTask.End.killedDuringLaunch("killed before its command was started")
-        end(id, task.kill == nil ? .launchFailed(reason) : killed, &turn)
+        end(id, task.kill == nil ? .launchFailed(reason) : killedBeforeStart(task), &turn)
     }
 
     mutating func connected(_ id: ContainerID, _ addresses: [String]) { tasks[id]?.addresses = addresses }

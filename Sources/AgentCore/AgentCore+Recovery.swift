@@ -10,20 +10,22 @@ extension AgentCore {
         guard link == .off, session == 0 else { return }
         self.identity = identity
         kept = ended.sorted { ($0.endedAt, $0.path) < ($1.endedAt, $1.path) }
-        for task in recovered.sorted(by: { $0.stored.containerID < $1.stored.containerID }) {
-            adopt(task, &turn)
+        var groups: [RecoveredTask] = []
+        for task in recovered.sorted(by: { $0.stored.containerID < $1.stored.containerID })
+        where adopt(task, &turn) {
+            groups.append(task)
         }
+        resumeGroups(groups, &turn)
         connect(&turn)
     }
 
-    private mutating func adopt(_ recovered: RecoveredTask, _ turn: inout Turn<some RandomNumberGenerator>) {
+    /// Takes up a task.
+    ///
+    /// - Returns: whether it is one of a group, which goes on once all of them are there.
+    private mutating func adopt(
+        _ recovered: RecoveredTask, _ turn: inout Turn<some RandomNumberGenerator>
+    ) -> Bool {
         let id = recovered.stored.containerID
-        // Without an id no master knows the task: it belongs to an agent that was sent away.
-        guard identity != nil, containers[recovered.stored.launch.key] == nil else {
-            turn.effects += [.destroy(id), .forgetTask(id)]
-            kept.append(EndedWorkDirectory(path: recovered.stored.directory, endedAt: turn.now.wall))
-            return
-        }
         var task = AgentTask(
             stored: recovered.stored, stage: .running, agentID: identity, settings: settings, now: turn.now)
         task.isStored = true
@@ -35,19 +37,33 @@ extension AgentCore {
             update.uuid.map { !recovered.acknowledged.contains($0) } ?? false
         }
         task.stream = StatusUpdateStream(pending: pending, schedule: settings.resend)
+        let isGrouped = task.stored.groupContainer != nil
+        let hasEnded = task.progress.state.isTerminal
+        task.isDone = isGrouped && hasEnded && pending.isEmpty
+        // Without an id no master knows the task: it belongs to an agent that was sent away.
+        guard identity != nil, task.isDone || containers[task.key] == nil else {
+            turn.effects += [.destroy(id), .forgetTask(id)]
+            keep(task, &turn)
+            return false
+        }
+        if hasEnded { task.stage = .ended }
         tasks[id] = task
+        if task.isDone {
+            complete(task)
+            return true
+        }
         containers[task.key] = id
-        if task.progress.state.isTerminal {
-            tasks[id]?.stage = .ended
+        if hasEnded {
             // It was stopped between the last acknowledgement and the removal.
             if pending.isEmpty { forget(id, &turn) }
-            return
+            return isGrouped
         }
         use.add(task.stored.launch.task.resources)
-        resume(id, recovered.container, &turn)
+        if !isGrouped { resume(id, recovered.container, &turn) }
+        return isGrouped
     }
 
-    private mutating func resume(
+    mutating func resume(
         _ id: ContainerID, _ container: RecoveredTask.Container, _ turn: inout Turn<some RandomNumberGenerator>
     ) {
         switch container {

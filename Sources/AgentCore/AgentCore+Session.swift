@@ -23,7 +23,7 @@ extension AgentCore {
     mutating func connect(_ turn: inout Turn<some RandomNumberGenerator>) {
         session += 1
         link = .connecting(session: session, until: turn.now.elapsed + settings.connectTimeout)
-        let reported = tasks.values.sorted { $0.key < $1.key }.map {
+        let reported = tasks.values.filter { !$0.isDone }.sorted { $0.key < $1.key }.map {
             ReportedTask(
                 launch: $0.stored.launch, status: $0.reported, told: $0.stream.pending.first?.state,
                 directory: $0.stored.directory)
@@ -78,7 +78,8 @@ extension AgentCore {
             case .refused(let reason, let isFinal): refused(reason, isFinal, &turn)
             case .duplicate(_, let pause): standBack(pause, &turn)
             // Nothing else has a meaning before the master has taken the agent in.
-            case .run, .kill, .acknowledge, .shutdownFramework, .openStream, .heartbeat, .ping, .warning: break
+            case .run, .runGroup, .kill, .acknowledge, .shutdownFramework, .openStream, .heartbeat, .ping, .warning:
+                break
             }
         case .registered(session, _, let nextHeartbeat):
             link = .registered(session: session, lastHeard: turn.now.elapsed, nextHeartbeat: nextHeartbeat)
@@ -92,6 +93,7 @@ extension AgentCore {
     ) {
         switch event {
         case .run(let launch): run(launch, &turn)
+        case .runGroup(let launches): runGroup(launches, &turn)
         case .kill(let key, let grace): kill(key, grace: grace, &turn)
         case .acknowledge(let key, let uuid): acknowledge(key, uuid, &turn)
         case .shutdownFramework(let id): shutDown(id, &turn)

@@ -30,7 +30,7 @@ extension AgentCore {
         let taskID = task.stored.launch.task.taskID
         var status = TaskStatus(
             taskID: taskID, state: end.state, source: end.source, reason: end.reason, message: end.message,
-            agentID: identity, executorID: ExecutorID(taskID.value), timestamp: turn.now.wall,
+            agentID: identity, executorID: task.stored.launch.executorID, timestamp: turn.now.wall,
             uuid: StatusUUID(using: &turn.generator), isHealthy: task.probes?.isHealthy,
             containerID: task.stored.containerID, addresses: task.addresses)
         status.checkResult = task.probes?.result
@@ -109,18 +109,30 @@ extension AgentCore {
             if task.isStored { turn.effects.append(.storeAcknowledgement(id, uuid)) }
             if let next { send(next, of: id, &turn) }
             schedule(id)
-        case .finished: forget(id, &turn)
+        case .finished: isLastOrSingle(id) ? forget(id, &turn) : keepDone(id, uuid, &turn)
         }
     }
 
     /// The framework knows the end: only the work directory stays for a while.
     mutating func forget(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        let isAlone = members(id).count <= 1
         guard let task = tasks.removeValue(forKey: id) else { return }
-        containers[task.key] = nil
+        // The id may have been used again while the rest of the group went on.
+        if containers[task.key] == id { containers[task.key] = nil }
         turn.effects.append(.forgetTask(id))
         // A refused task has no directory, and the text of its ids must not become part of a path.
         guard task.refusal == nil else { return }
-        kept.append(EndedWorkDirectory(path: task.stored.directory, endedAt: turn.now.wall))
+        if isAlone { keep(task, &turn) }
+        if !task.isDone { complete(task) }
+    }
+
+    /// Keeps the work directory of an ended task for a while, or that of its group.
+    mutating func keep(_ task: AgentTask, _ turn: inout Turn<some RandomNumberGenerator>) {
+        let path = task.stored.groupDirectory ?? task.stored.directory
+        kept.append(EndedWorkDirectory(path: path, endedAt: turn.now.wall))
+    }
+
+    mutating func complete(_ task: AgentTask) {
         completed.append(Self.view(task))
         if completed.count > max(settings.keptWorkDirectories, 0) { completed.removeFirst() }
     }

@@ -116,6 +116,19 @@ public struct StoredTask: Hashable, Sendable, Codable {
         self.containerID = containerID
         self.directory = directory
     }
+
+    /// What the container of a group is called, whose tasks' containers have its name and a number: it holds the group's
+    /// network. Nil for a task on its own.
+    public var groupContainer: ContainerID? {
+        guard launch.group != nil, let dot = containerID.value.lastIndex(of: ".") else { return nil }
+        return ContainerID(String(containerID.value[..<dot]))
+    }
+
+    /// The directory that the tasks of a group have together; nil for a task on its own.
+    public var groupDirectory: String? {
+        guard launch.group != nil, directory.hasSuffix("/tasks/\(launch.task.taskID)") else { return nil }
+        return String(directory.dropLast("/tasks/\(launch.task.taskID)".count))
+    }
 }
 
 /// The work directory of a task that is over.

@@ -36,6 +36,8 @@ public enum AgentEffect: Hashable, Sendable {
     case kill(ContainerID, gracePeriod: Duration)
     /// Kill all that is in the container's cgroup, and its monitor, and remove the cgroup. Answered by `.destroyed`.
     case destroy(ContainerID)
+    /// The last task of a group has ended: give back the network that they had. Comes before that end is stored.
+    case releaseGroup(ContainerID)
     /// Remove all that is kept of a task except its work directory.
     case forgetTask(ContainerID)
     /// Remove the work directory of an ended task.

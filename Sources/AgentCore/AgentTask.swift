@@ -9,6 +9,8 @@ struct AgentTask: Sendable {
         case storing
         /// Files of the command are being fetched.
         case fetching
+        /// All is there, and the rest of its group is waited for.
+        case ready
         /// The monitor is being started.
         case launching
         /// The command runs, or is being killed.
@@ -34,6 +36,8 @@ struct AgentTask: Sendable {
         case agentLeaves
         /// Its health check failed too often, and how.
         case unhealthy(String)
+        /// Another task of its group has ended otherwise than well, and how.
+        case group(String)
     }
 
     let stored: StoredTask
@@ -65,6 +69,8 @@ struct AgentTask: Sendable {
     var completionDeadline: Duration?
     /// Health checks, check and readiness check, from the start of the command.
     var probes: TaskProbes?
+    /// Its end is acknowledged; it is kept for the rest of its group, so that a restarted agent knows what became of it.
+    var isDone = false
     /// The earliest entry of this task in the queue of deadlines.
     var scheduled: Duration?
 
@@ -86,7 +92,7 @@ struct AgentTask: Sendable {
         let task = stored.launch.task
         reported = TaskStatus(
             taskID: task.taskID, state: .staging, source: .agent, agentID: agentID,
-            executorID: ExecutorID(task.taskID.value), timestamp: now.wall, containerID: stored.containerID)
+            executorID: stored.launch.executorID, timestamp: now.wall, containerID: stored.containerID)
     }
 
     /// The grace period of a kill whose call named none.

@@ -32,7 +32,7 @@ extension AgentCore {
 
     /// Every task whose end is not acknowledged, ordered by key.
     public var currentTasks: [AgentTaskView] {
-        tasks.values.map(Self.view).sorted { $0.stored.launch.key < $1.stored.launch.key }
+        tasks.values.filter { !$0.isDone }.map(Self.view).sorted { $0.stored.launch.key < $1.stored.launch.key }
     }
 
     /// The tasks that were forgotten last, at most as many as work directories are kept, oldest first.
@@ -41,13 +41,21 @@ extension AgentCore {
     /// The task in a container, if its end is not acknowledged.
     public func task(in container: ContainerID) -> AgentTaskView? { tasks[container].map(Self.view) }
 
+    /// Whether a task runs in a container or will, or in one of the group that the container is of.
+    public func isLive(_ container: ContainerID) -> Bool {
+        if let task = tasks[container] { return !task.isEnded }
+        return (0..<TaskGroup.limit).contains { number in
+            tasks[ContainerID("\(container).\(number)")].map { !$0.isEnded } ?? false
+        }
+    }
+
     /// The container of a task, if its end is not acknowledged.
     public func container(of key: TaskKey) -> ContainerID? { containers[key] }
 
     static func view(_ task: AgentTask) -> AgentTaskView {
         let isQueued =
             switch task.stage {
-            case .storing, .fetching, .launching: true
+            case .storing, .fetching, .ready, .launching: true
             case .running, .destroying, .ended: false
             }
         return AgentTaskView(

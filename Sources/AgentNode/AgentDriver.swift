@@ -59,7 +59,7 @@ struct AgentDriver {
         switch input {
         case .event(let event): await handle(event)
         case .look(let answer): answer(snapshot())
-        case .isLive(let id, let waiting): waiting.resume(returning: core.task(in: id)?.isLive ?? false)
+        case .isLive(let id, let waiting): waiting.resume(returning: core.isLive(id))
         case .moved:
             guard let session else { return }
             session.cancel()
@@ -70,18 +70,13 @@ struct AgentDriver {
 
     private mutating func handle(_ event: AgentCoreEvent) async {
         var event = event
-        var secrets: [String]?
-        var credential: String?
-        // The core, and with it the disk, gets the launch without the values.
-        if case .master(.run(var launch), let session) = event {
-            (secrets, credential) = (launch.secrets, launch.registryCredential)
-            (launch.secrets, launch.registryCredential) = (nil, nil)
-            event = .master(.run(launch), session: session)
-        }
+        let kept = takeSecrets(out: &event)
         note(event)
         for effect in core.handle(event, now: AgentClock.now(), using: &generator) {
             // Only a task that the core takes has a container to keep them for.
-            if case .storeTask(let task) = effect { parts.vault.put(secrets, credential, for: task.containerID) }
+            if case .storeTask(let task) = effect, let kept = kept[task.launch.key] {
+                parts.vault.put(kept.secrets, kept.credential, for: task.containerID)
+            }
             if case .stop(let reason) = effect {
                 await session?.finish()
                 outcome = AgentNode.Outcome(reason)
@@ -90,6 +85,27 @@ struct AgentDriver {
             }
         }
         arm()
+    }
+
+    /// The core, and with it the disk, gets launches without the values of their secrets.
+    private func takeSecrets(
+        out event: inout AgentCoreEvent
+    ) -> [TaskKey: (secrets: [String]?, credential: String?)] {
+        var kept: [TaskKey: (secrets: [String]?, credential: String?)] = [:]
+        func take(_ launch: inout TaskLaunch) {
+            kept[launch.key] = (launch.secrets, launch.registryCredential)
+            (launch.secrets, launch.registryCredential) = (nil, nil)
+        }
+        switch event {
+        case .master(.run(var launch), let session):
+            take(&launch)
+            event = .master(.run(launch), session: session)
+        case .master(.runGroup(var launches), let session):
+            for index in launches.indices { take(&launches[index]) }
+            event = .master(.runGroup(launches), session: session)
+        default: break
+        }
+        return kept
     }
 
     /// Listens to the monitors of an earlier life before the core speaks to them.
@@ -119,7 +135,8 @@ struct AgentDriver {
             let milliseconds = UInt32(clamping: Int64(grace.inSeconds * 1_000))
             parts.hub.send(.kill(graceMilliseconds: milliseconds), to: id.value)
         case .openStream(let request, let number): open(request, number)
-        case .storeTask, .storeUpdates, .launch, .destroy, .forgetTask, .removeWorkDirectory: parts.enqueue(effect)
+        case .storeTask, .storeUpdates, .launch, .destroy, .releaseGroup, .forgetTask, .removeWorkDirectory:
+            parts.enqueue(effect)
         case .stop: break
         }
     }

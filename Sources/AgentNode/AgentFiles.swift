@@ -12,6 +12,8 @@ internal import LinuxSystem
 /// run/CONTAINER/updates                        its updates and acknowledgements, one JSON line each
 /// run/CONTAINER/task.spec, exit, monitor.*     the monitor's files (``MonitorDirectory``)
 /// work/FRAMEWORK/TASK/CONTAINER/               the task's work directory
+/// work/FRAMEWORK/EXECUTOR/GROUP/tasks/TASK/    the same of a task in a group
+/// work/FRAMEWORK/EXECUTOR/GROUP/volumes/       what the tasks of a group share
 /// volumes/NAME/                                volumes that have names and outlive their containers
 /// secrets/CONTAINER/                           empty; where the task, and only it, sees its secrets in memory
 /// ```

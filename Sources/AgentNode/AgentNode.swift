@@ -156,13 +156,15 @@ public final class AgentNode: Sendable {
             directory: settings.dataDirectory, identity: identity ?? AgentID(""), names: names, logger: logger)
         var processes: [ContainerID: Int32?] = [:]
         for task in tasks where task.container == .running {
-            guard let network = task.stored.launch.task.container?.network, network != .host else { continue }
-            let id = task.stored.containerID
-            processes[id] = .some((try? files.monitor(id).readState())?.initProcess?.pid)
+            guard task.stored.launch.network != .host else { continue }
+            let process = (try? files.monitor(task.stored.containerID).readState())?.initProcess?.pid
+            // One of a group may have none yet.
+            let other = processes[task.stored.networkHolder] ?? nil
+            processes[task.stored.networkHolder] = .some(process ?? other)
         }
         await aside { [processes] in networks.reconcile(processes) }
         for index in tasks.indices {
-            tasks[index].addresses = networks.addresses(of: tasks[index].stored.containerID).map(\.description)
+            tasks[index].addresses = networks.addresses(of: tasks[index].stored.networkHolder).map(\.description)
         }
         recovered = .recovered(identity: identity, tasks: tasks, ended: ended)
         return networks

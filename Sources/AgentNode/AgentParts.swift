@@ -56,7 +56,7 @@ struct AgentParts: Sendable {
         let key =
             switch effect {
             case .storeTask(let task), .launch(let task): task.containerID.value
-            case .storeUpdates(let id, _), .destroy(let id), .forgetTask(let id): id.value
+            case .storeUpdates(let id, _), .destroy(let id), .releaseGroup(let id), .forgetTask(let id): id.value
             // The container's id is the directory's name, so this comes after the task was forgotten.
             case .removeWorkDirectory(let path): path.split(separator: "/").last.map(String.init) ?? path
             default: ""
@@ -66,8 +66,9 @@ struct AgentParts: Sendable {
     }
 
     private func queue(for key: String) -> DispatchQueue {
-        // Not `hashValue`, which may be the smallest number, whose magnitude traps.
-        queues[key.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff } % queues.count]
+        // Not `hashValue`, which may be the smallest number, whose magnitude traps. Containers of a group have its name
+        // and a number: what they share is made and taken away in order.
+        queues[key.utf8.prefix { $0 != UInt8(ascii: ".") }.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff } % queues.count]
     }
 
     private func carryOut(_ effect: AgentEffect) {
@@ -97,6 +98,7 @@ struct AgentParts: Sendable {
             dropImage(id)
             networks.disconnect(id)
             inbox.post(.destroyed(id))
+        case .releaseGroup(let id): networks.disconnect(id)
         case .forgetTask(let id):
             networks.disconnect(id)
             vault.drop(id)

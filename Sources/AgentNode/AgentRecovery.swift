@@ -24,7 +24,7 @@ struct AgentRecovery {
                     stored: stored, updates: log.updates, acknowledged: log.acknowledged,
                     container: container(found.disposition)))
         }
-        let live = Set(tasks.map(\.stored.directory))
+        let live = Set(tasks.map { $0.stored.groupDirectory ?? $0.stored.directory })
         let ended = workDirectories().filter { !live.contains($0.path) }
         return .recovered(identity: identity, tasks: tasks, ended: ended)
     }

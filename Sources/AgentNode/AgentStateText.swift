@@ -12,6 +12,7 @@ struct AgentStateText {
         var used = Resources()
         // Overlapping amounts cannot be: the core has checked them. What cannot be added is left out.
         for task in live { used = (try? used.adding(task.stored.launch.task.resources)) ?? used }
+        for group in groups { used = (try? used.adding(group.resources)) ?? used }
         return .object([
             ("id", info.id.map { .text($0.value) } ?? .text("")),
             ("pid", .text("slave(1)@\(info.address):\(info.port)")),
@@ -38,7 +39,7 @@ struct AgentStateText {
                 let usage = layout.flatMap { Cgroup(layout: $0, name: task.stored.containerID.value) }?.usage()
                 return .object([
                     ("container_id", .text(task.stored.containerID.value)),
-                    ("executor_id", .text(launch.task.taskID.value)),
+                    ("executor_id", .text(launch.executorID.value)),
                     ("executor_name", .text(launch.task.name)),
                     ("framework_id", .text(launch.frameworkID.value)),
                     ("source", .text(launch.task.taskID.value)),
@@ -79,7 +80,9 @@ struct AgentStateText {
             fields.append(("slave/tasks_\(name)", .integer(Int64(snapshot.ended[state] ?? 0))))
         }
         for name in ["cpus", "mem", "disk", "gpus"] {
-            let used = live.reduce(0) { $0 + $1.stored.launch.task.resources.total(name).value }
+            let used =
+                live.reduce(0) { $0 + $1.stored.launch.task.resources.total(name).value }
+                + groups.reduce(0) { $0 + $1.resources.total(name).value }
             let total = resources.total(name).value
             fields.append(("slave/\(name)_total", .number(total)))
             fields.append(("slave/\(name)_used", .number(used)))
@@ -89,6 +92,15 @@ struct AgentStateText {
     }
 
     private var live: [AgentTaskView] { snapshot.current.filter(\.isLive) }
+
+    /// Groups that have a live task.
+    private var groups: [TaskGroup] {
+        var seen: Set<ContainerID> = []
+        return live.compactMap { task in
+            guard let container = task.stored.groupContainer, seen.insert(container).inserted else { return nil }
+            return task.stored.launch.group
+        }
+    }
 
     private static func domain(_ domain: Domain) -> JSONText {
         let fault: JSONText = .object([
@@ -107,10 +119,33 @@ struct AgentStateText {
             return .object([
                 ("id", .text(id.value)), ("name", .text(first?.frameworkName ?? "")),
                 ("user", .text(first?.user ?? "")), ("role", .text(first?.role.value ?? "*")),
-                ("executors", .list(tasks.filter(\.isLive).map(executor))),
-                ("completed_executors", .list(tasks.filter { !$0.isLive }.map(executor))),
+                ("executors", .list(executors(tasks, isCompleted: false))),
+                ("completed_executors", .list(executors(tasks, isCompleted: true))),
             ])
         }
+    }
+
+    private func executors(_ tasks: [AgentTaskView], isCompleted: Bool) -> [JSONText] {
+        let single = tasks.filter { $0.stored.groupContainer == nil && $0.isLive != isCompleted }
+        let groups = Dictionary(grouping: tasks.filter { $0.stored.groupContainer != nil }) { $0.stored.networkHolder }
+        let shown = groups.keys.sorted().compactMap { id in
+            groups[id].flatMap { $0.contains(where: \.isLive) != isCompleted ? group(id, $0) : nil }
+        }
+        return single.map(executor) + shown
+    }
+
+    /// The default executor of a group.
+    private func group(_ container: ContainerID, _ tasks: [AgentTaskView]) -> JSONText? {
+        guard let first = tasks.first?.stored, let group = first.launch.group else { return nil }
+        return .object([
+            ("id", .text(group.executorID.value)), ("name", .text("Default Executor")), ("type", .text("DEFAULT")),
+            ("source", .text(group.executorID.value)), ("container", .text(container.value)),
+            ("directory", .text(first.groupDirectory ?? "")), ("resources", .resources(group.resources)),
+            ("role", .text(first.launch.role.value)),
+            ("tasks", .list(tasks.filter { $0.isLive && !$0.isQueued }.map(task))),
+            ("queued_tasks", .list(tasks.filter(\.isQueued).map(task))),
+            ("completed_tasks", .list(tasks.filter { !$0.isLive }.map(task))),
+        ])
     }
 
     /// The command executor of a task, as Mesos shows one.
@@ -131,7 +166,8 @@ struct AgentStateText {
         let launch = task.stored.launch
         return .object([
             ("id", .text(launch.task.taskID.value)), ("name", .text(launch.task.name)),
-            ("framework_id", .text(launch.frameworkID.value)), ("executor_id", .text("")),
+            ("framework_id", .text(launch.frameworkID.value)),
+            ("executor_id", .text(launch.group?.executorID.value ?? "")),
             ("slave_id", .text(launch.task.agentID.value)), ("state", .text(task.status.state.wireName)),
             ("resources", .resources(launch.task.resources)), ("role", .text(launch.role.value)),
             ("statuses", .list(task.history.map(status))), ("labels", .labels(launch.task.labels)),

@@ -24,7 +24,7 @@ struct Fetcher: Sendable {
         let directory = WorkDirectory(path: task.directory)
         // An earlier life of the agent may have been stopped in the middle of this.
         try removeTree(task.directory)
-        try directory.make()
+        try directory.make(isGrouped: task.groupContainer != nil)
         // Only for copies of local files; an image may know users that this machine does not.
         let account = Result { () throws(TaskError) in try TaskAccount(for: task.launch) }
         if task.launch.task.container?.image == nil { _ = try account.get() }

@@ -35,7 +35,7 @@ struct TaskStart: Sendable {
         let secrets = try secrets(of: task, values, &spec)
         let directory = files.monitor(task.containerID)
         do {
-            try WorkDirectory(path: task.directory).make()
+            try WorkDirectory(path: task.directory).make(isGrouped: task.groupContainer != nil)
             // Layers of changes of an earlier attempt, should there have been one.
             if let root = spec.root { try removeTree(root.changes) }
             try WorkDirectory(path: task.directory).give(to: account)
@@ -115,8 +115,8 @@ struct TaskStart: Sendable {
         let directory = files.monitor(task.containerID).path
         let own = ImageTask(
             command: command, launchUser: task.launch.user, workDirectory: task.directory,
-            containerID: task.containerID, container: container, image: image, directory: directory,
-            volumeRoot: files.volumeRoot, hostAccounts: host)
+            groupDirectory: task.groupDirectory, containerID: task.containerID, container: container, image: image,
+            directory: directory, volumeRoot: files.volumeRoot, hostAccounts: host)
         let (credentials, home) = try own.account()
         let account = TaskAccount(name: command.user ?? task.launch.user, credentials: credentials, home: home)
         let (executable, arguments) = try own.program()
@@ -124,7 +124,9 @@ struct TaskStart: Sendable {
             containerID: task.containerID.value, executable: executable, arguments: arguments,
             workingDirectory: own.workingDirectory, credentials: credentials,
             limits: limits(task.launch.task), logs: logs(of: task))
-        let network = try ContainerNetwork.prepare(container, for: task.containerID, in: directory, networks)
+        // All tasks of a group connect the same container, which is done once.
+        let connected = task.launch.group.map { $0.container ?? ContainerInfo(kind: .mesos) } ?? container
+        let network = try ContainerNetwork.prepare(connected, for: task.networkHolder, in: directory, networks)
         let root = try own.root(network, credentials)
         spec.root = root
         spec.environment = own.environment(
@@ -166,7 +168,7 @@ struct TaskStart: Sendable {
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", account.home ?? task.directory), ("USER", account.name), ("LOGNAME", account.name),
             ("PWD", task.directory), ("MESOS_SANDBOX", task.directory), ("MESOS_DIRECTORY", task.directory),
-            ("MESOS_TASK_ID", launch.task.taskID.value), ("MESOS_EXECUTOR_ID", launch.task.taskID.value),
+            ("MESOS_TASK_ID", launch.task.taskID.value), ("MESOS_EXECUTOR_ID", launch.executorID.value),
             ("MESOS_FRAMEWORK_ID", launch.frameworkID.value), ("MESOS_AGENT_ID", agent), ("MESOS_SLAVE_ID", agent),
             ("MESOS_AGENT_ENDPOINT", endpoint), ("MESOS_CONTAINER_ID", task.containerID.value),
         ]
@@ -176,4 +178,9 @@ struct TaskStart: Sendable {
         }
         return all
     }
+}
+
+extension StoredTask {
+    /// The container that the task's network belongs to: its own, or that of its group.
+    var networkHolder: ContainerID { groupContainer ?? containerID }
 }

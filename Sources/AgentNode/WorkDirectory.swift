@@ -6,15 +6,18 @@ internal import LinuxSystem
 struct WorkDirectory: Sendable {
     let path: String
 
-    /// Makes it, and the directories of its framework and task above it, which others may pass but not list.
-    func make() throws(SystemError) {
-        guard let slash = path.lastIndex(of: "/") else { throw SystemError(call: "mkdir", path: path, errno: EINVAL) }
-        let task = String(path[..<slash])
-        try makeDirectories(task, mode: 0o711)
+    /// Makes it, and the directories of its framework and task above it, which others may pass but not list; those of
+    /// its group too.
+    func make(isGrouped: Bool = false) throws(SystemError) {
+        var above: [String] = []
+        while above.count < (isGrouped ? 4 : 2), let slash = (above.last ?? path).lastIndex(of: "/") {
+            above.append(String((above.last ?? path)[..<slash]))
+        }
+        guard let parent = above.first else { throw SystemError(call: "mkdir", path: path, errno: EINVAL) }
+        try makeDirectories(parent, mode: 0o711)
         try makeDirectories(path, mode: 0o750)
         // Whatever the umask of the agent's process is.
-        try permit(task, 0o711)
-        if let above = task.lastIndex(of: "/") { try permit(String(task[..<above]), 0o711) }
+        for directory in above { try permit(directory, 0o711) }
         try permit(path, 0o750)
     }
 

@@ -19,6 +19,8 @@ public struct TaskLaunch: Hashable, Sendable, Codable {
     public var secrets: [String]?
     /// Who to be at the registry of the task's image, `USER:PASSWORD` in base64. It travels as the secrets do.
     public var registryCredential: String?
+    /// What it has in common with the other tasks of its group; nil for a task on its own.
+    public var group: TaskGroup?
 
     /// Makes a launch.
     public init(
@@ -133,6 +135,8 @@ public enum AgentEvent: Hashable, Sendable, Codable {
     case subscribed(AgentID, master: MasterInfo, heartbeatInterval: Duration)
     /// Start a task.
     case run(TaskLaunch)
+    /// Start the tasks of a group, all or none.
+    case runGroup([TaskLaunch])
     /// End a task; `gracePeriod` overrides the task's own.
     case kill(TaskKey, gracePeriod: Duration?)
     /// The framework has the update with this uuid.

@@ -46,8 +46,27 @@ public enum OfferOperation: Hashable, Sendable {
     /// Start tasks.
     case launch([TaskInfo])
     /// Start tasks that live and die together.
-    case launchGroup(executorID: ExecutorID?, tasks: [TaskInfo])
+    case launchGroup(TaskGroup, tasks: [TaskInfo])
     /// An operation that this release does not carry out, by its wire name, with its id when the framework wants a
     /// status for it.
     case unsupported(kind: String, id: OperationID?)
+}
+
+extension OfferOperation {
+    /// The tasks that it is to start.
+    public var tasks: [TaskInfo] {
+        switch self {
+        case .launch(let tasks), .launchGroup(_, let tasks): tasks
+        case .unsupported: []
+        }
+    }
+
+    /// The same with other tasks.
+    public func with(_ tasks: [TaskInfo]) -> OfferOperation {
+        switch self {
+        case .launch: .launch(tasks)
+        case .launchGroup(let group, _): .launchGroup(group, tasks: tasks)
+        case .unsupported: self
+        }
+    }
 }

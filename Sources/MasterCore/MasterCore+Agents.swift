@@ -88,8 +88,16 @@ extension MasterCore {
     private mutating func announce(_ id: AgentID) {
         guard let agent = agents[id] else { return }
         var used: [AgentUse] = []
+        var groups: Set<TaskKey> = []
         for key in agent.tasks.sorted() {
             guard let task = task(key, on: id), task.holdsResources else { continue }
+            if let group = task.launch.group,
+                let first = group.tasks.first(where: { other in
+                    holds(TaskKey(framework: key.framework, task: other), in: group, on: id)
+                }), groups.insert(TaskKey(framework: key.framework, task: first)).inserted
+            {
+                used.append(AgentUse(framework: key.framework, role: task.launch.role, resources: group.resources))
+            }
             used.append(AgentUse(framework: key.framework, role: task.launch.role, resources: task.resources))
         }
         allocator.removeAgent(id)

@@ -60,12 +60,7 @@ extension MasterCore {
         switch operation {
         case .launch(let tasks):
             for task in tasks { launch(task, of: id, in: offer, &check) }
-        case .launchGroup(_, let tasks):
-            for task in tasks {
-                reject(
-                    task, of: id, .taskGroupInvalid,
-                    "task groups (LAUNCH_GROUP) are not supported yet; launch each task with LAUNCH")
-            }
+        case .launchGroup(let group, let tasks): launch(group, tasks, of: id, in: offer, &check)
         case .unsupported(let kind, let operation):
             refuse(
                 operation, of: id, on: offer.agentID, "\(kind) is not supported yet; its resources are offered again")
@@ -89,10 +84,20 @@ extension MasterCore {
             reject(task, of: id, .taskInvalid, error.description)
             return
         }
-        let launch = TaskLaunch(
-            frameworkID: id, frameworkName: framework.info.name, user: framework.info.user,
+        let launch = Self.launch(of: task, by: framework, in: offer)
+        add(launch, of: id, in: offer)
+        tell(offer.agentID, .run(launch))
+    }
+
+    static func launch(of task: TaskInfo, by framework: FrameworkState, in offer: Offer) -> TaskLaunch {
+        TaskLaunch(
+            frameworkID: offer.frameworkID, frameworkName: framework.info.name, user: framework.info.user,
             checkpoint: framework.info.checkpoint, role: offer.role,
             wantsKillingState: framework.info.capabilities.contains(.taskKillingState), task: task)
+    }
+
+    mutating func add(_ launch: TaskLaunch, of id: FrameworkID, in offer: Offer) {
+        let task = launch.task
         let record = TaskRecord(launch: launch, state: .staging)
         frameworks[id]?.tasks[task.taskID] = record
         agents[offer.agentID]?.tasks.insert(launch.key)
@@ -100,10 +105,9 @@ extension MasterCore {
             store(agent, as: .member)  // the id is used again, for a task that may live
         }
         say(.publish(.taskAdded(record)))
-        tell(offer.agentID, .run(launch))
     }
 
-    private func defect(of task: TaskInfo, of id: FrameworkID, in offer: Offer) -> String? {
+    func defect(of task: TaskInfo, of id: FrameworkID, in offer: Offer) -> String? {
         if let defect = task.taskID.defect { return "task id \(defect)" }
         if let defect = task.defect { return defect }
         let size = StoredSize.of(task)
@@ -133,7 +137,7 @@ extension MasterCore {
     }
 
     /// Answers a task that is not launched. Nothing of it is kept.
-    private mutating func reject(_ task: TaskInfo, of id: FrameworkID, _ reason: StatusReason, _ why: String) {
+    mutating func reject(_ task: TaskInfo, of id: FrameworkID, _ reason: StatusReason, _ why: String) {
         let isLost = reason == .agentDisconnected || reason == .invalidOffers
         let lost: TaskState = frameworks[id]?.isPartitionAware == true ? .dropped : .lost
         deliver(
@@ -144,11 +148,8 @@ extension MasterCore {
 
     private mutating func refuse(_ operations: [OfferOperation], of id: FrameworkID, because why: String) {
         for operation in operations {
-            switch operation {
-            case .launch(let tasks), .launchGroup(_, let tasks):
-                for task in tasks { refuse(task, of: id, because: why) }
-            case .unsupported(_, let operation): refuse(operation, of: id, on: nil, why)
-            }
+            for task in operation.tasks { refuse(task, of: id, because: why) }
+            if case .unsupported(_, let operation) = operation { refuse(operation, of: id, on: nil, why) }
         }
     }
 

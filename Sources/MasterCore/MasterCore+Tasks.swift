@@ -65,7 +65,7 @@ extension MasterCore {
     }
 
     mutating func giveBack(_ task: TaskRecord) {
-        recover(task.resources, of: task.launch.frameworkID, task.launch.role, on: task.agentID)
+        recover(returned(with: task), of: task.launch.frameworkID, task.launch.role, on: task.agentID)
         allocateSoon()
     }
 

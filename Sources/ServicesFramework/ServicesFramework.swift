@@ -69,7 +69,7 @@ public final class ServicesFramework: Sendable {
             var core = ServicesSettings()
             core.role = role
             core.features = []
-            core.features.insert(.resourceLimits)
+            core.features.formUnion([.resourceLimits, .pods])
             if abilities.contains(.images) { core.features.formUnion([.images, .pullSecrets]) }
             if abilities.contains(.networks) { core.features.insert(.networks) }
             if abilities.contains(.healthChecks) {

@@ -86,7 +86,7 @@ enum ServicesStore {
             json.object("value") { json in
                 switch workload {
                 case .service(let app): json.object("app") { $0.app(app, isComplete: false) }
-                case .pod(let pod): json.object("pod") { $0.pod(pod) }
+                case .pod(let pod): json.object("pod") { $0.storedPod(pod) }
                 }
             }
         }

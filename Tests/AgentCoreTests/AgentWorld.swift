@@ -32,6 +32,7 @@ struct AgentWorld {
     var unacknowledged: [(TaskKey, StatusUUID)] = []
     var everStored: Set<TaskKey> = []
     var unstorable: Set<TaskKey> = []
+    var groups: [[TaskLaunch]] = []
     var counter = 0
     var isCalm = false
 
@@ -63,13 +64,28 @@ struct AgentWorld {
         case .storeAcknowledgement(let id, let uuid): disk[id]?.acknowledged.insert(uuid)
         case .forgetTask(let id):
             if case .running = containers[id] { failures.append("forgot a running task") }
+            if let stored = disk[id]?.stored, !isCalm || isOpen, hasRunning(stored, but: id) {
+                failures.append("forgot a task of a group that runs")
+            }
             containers[id] = nil
             disk[id] = nil
         case .cancelFetch(let id):
             work.removeAll { if case .fetch(let task) = $0 { task.containerID == id } else { false } }
         case .removeWorkDirectory, .openStream, .probe: break
+        case .releaseGroup(let group):
+            for case (let id, .running) in containers where id.value.hasPrefix("\(group).") {
+                failures.append("released the group of \(id), which runs")
+            }
         case .stop(let reason): failures.append("stopped: \(reason)")
         case .storeTask, .storeUpdates, .fetch, .launch, .kill, .destroy: work.append(effect)
+        }
+    }
+
+    private func hasRunning(_ stored: StoredTask, but id: ContainerID) -> Bool {
+        guard let group = stored.groupContainer else { return false }
+        return containers.contains { other, container in
+            if other == id || !other.value.hasPrefix("\(group).") { return false }
+            if case .running = container { return true } else { return false }
         }
     }
 
@@ -147,7 +163,14 @@ struct AgentWorld {
         }
         let known = launched.keys.sorted()
         switch isCalm ? 9 : generator.below(10) {
-        case 0...4:
+        case 0:
+            let ids = (0..<(1 + generator.below(3))).map { "g\(counter).\($0)" }
+            counter += 1
+            let uris = generator.once(in: 3) ? [CommandURI(value: "/f")] : []
+            let group = Bench.group(ids, executor: "e\(counter)", uris: uris)
+            groups.append(group)
+            feed(.master(.runGroup(group), session: session))
+        case 1...4:
             counter += 1
             let uris = generator.once(in: 3) ? [CommandURI(value: "/f")] : []
             let limit: Duration? = generator.once(in: 4) ? .seconds(3) : nil
@@ -162,6 +185,7 @@ struct AgentWorld {
             forgetIfDone(key)
             feed(.master(.run(launch), session: session))
         case 6, 7:
+            let known = known + groups.suffix(3).flatMap { $0.map(\.key) }
             guard !known.isEmpty else { return }
             let key = known[generator.below(known.count)]
             feed(.master(.kill(key, gracePeriod: generator.once(in: 2) ? .zero : nil), session: session))
@@ -232,6 +256,11 @@ struct AgentWorld {
             let id = stored.containerID
             if disk[id] == nil { failures.append("launched before it was stored") }
             if disk[id]?.wasLaunched == true { failures.append("launched twice") }
+            if let group = stored.groupContainer, let count = stored.launch.group?.tasks.count,
+                (0..<count).contains(where: { disk[ContainerID("\(group).\($0)")] == nil })
+            {
+                failures.append("launched one of a group that is not stored")
+            }
             if fails { return [.launchFailed(id, reason: "no")] }
             disk[id]?.wasLaunched = true
             containers[id] = .running(isBeingKilled: false)
@@ -240,6 +269,8 @@ struct AgentWorld {
             if case .running = containers[id] { containers[id] = .running(isBeingKilled: true) }
             return []
         case .destroy(let id):
+            // What was asked for a container before is done before.
+            work.removeAll { if case .launch(let task) = $0 { task.containerID == id } else { false } }
             containers[id] = nil
             return [.destroyed(id)]
         default: return []

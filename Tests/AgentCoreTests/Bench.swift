@@ -64,6 +64,22 @@ struct Bench {
             wantsKillingState: wantsKilling, task: task)
     }
 
+    /// The tasks of a group, whose executor has a tenth of a core.
+    static func group(
+        _ ids: [String], executor: String = "e", uris: [CommandURI] = [], cpus: Double = 0.1,
+        _ change: (inout TaskGroup) -> Void = { _ in }
+    ) -> [TaskLaunch] {
+        var group = TaskGroup(
+            executorID: ExecutorID(executor), resources: try! Resources([.scalar("cpus", 0.1), .scalar("mem", 32)]),
+            tasks: ids.map { TaskID($0) })
+        change(&group)
+        return ids.map { id in
+            var launch = launch(id, cpus: cpus, uris: uris)
+            launch.group = group
+            return launch
+        }
+    }
+
     mutating func handle(_ event: AgentCoreEvent) -> [AgentEffect] {
         core.handle(event, now: now, using: &generator)
     }

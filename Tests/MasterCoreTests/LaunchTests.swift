@@ -142,20 +142,6 @@ struct LaunchTests {
         try expectRefused({ $0.command = CommandInfo(value: String(repeating: "\u{1}", count: 12_000)) }, saying: words)
     }
 
-    @Test func `every task of a LAUNCH_GROUP gets TASK_ERROR naming what to do`() throws {
-        var (scenario, framework, agent, offer) = try offered()
-        let tasks: [TaskInfo] = [.test("t1", on: offer), .test("t2", on: offer)]
-        scenario.call(
-            framework,
-            .accept(
-                offers: [offer.id], operations: [.launchGroup(executorID: "e", tasks: tasks)], filters: .standard))
-        let statuses = scenario.updates(framework)
-        #expect(statuses.map(\.taskID) == ["t1", "t2"])
-        #expect(statuses.allSatisfy { $0.state == .error && $0.reason == .taskGroupInvalid && $0.uuid == nil })
-        #expect(statuses.first?.message?.contains("launch each task with LAUNCH") == true)
-        #expect(scenario.free(agent) == offer.resources)
-    }
-
     @Test func `a task id that is in use gets TASK_ERROR and the first task goes on`() throws {
         var (scenario, framework, agent) = try MasterScenario.running()
         scenario.call(framework, .revive(roles: []))

@@ -128,11 +128,15 @@ struct MasterScenario {
         for (id, agent) in core.agents where core.allocator.hasAgent(id) {
             var sum = core.allocator.free(on: id) ?? Resources()
             var parts = core.offers.offers(on: id).map(\.resources)
+            var executors: [String: Resources] = [:]
             for key in agent.tasks {
                 var task = core.frameworks[key.framework]?.tasks[key.task]
                 if let ending = core.endingTasks[key], ending.agentID == id { task = ending }
-                if let task, task.holdsResources { parts.append(task.resources) }
+                guard let task, task.holdsResources else { continue }
+                parts.append(task.resources)
+                if let group = task.launch.group { executors["\(key.framework)/\(group.executorID)"] = group.resources }
             }
+            parts += executors.values
             for part in parts {
                 guard let next = try? sum.adding(part) else {
                     Issue.record("agent \(id) has something booked twice", sourceLocation: at)

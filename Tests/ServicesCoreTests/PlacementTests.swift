@@ -184,13 +184,14 @@ struct PlacementTests {
         var bench = Bench()
         bench.send(.create(.pod(pod), force: false))
         let launch = bench.offer()[0]
-        guard case .launchGroup(let executor, let tasks) = launch.operation else {
+        guard case .launchGroup(let group, let tasks) = launch.operation else {
             Issue.record("not a group")
             return
         }
-        #expect(executor?.value == launch.instance.id.value)
+        #expect(group.executorID.value == launch.instance.id.value)
         #expect(tasks.map(\.name) == ["a", "b"])
-        #expect(tasks[0].resources.total("cpus").value == 1.1)
+        #expect(tasks[0].resources.total("cpus").value == 1)
+        #expect(group.resources.total("cpus").value == 0.1 && group.resources.total("mem").value == 32)
         bench.update(tasks[0].taskID, .running)
         #expect(bench.core.instances(of: pod.id)[0].condition != .running)
         bench.update(tasks[1].taskID, .running)

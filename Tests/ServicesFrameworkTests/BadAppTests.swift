@@ -27,7 +27,7 @@ struct BadAppTests {
                 (#"{"id":"/g","groups":[{"id":"h","apps":[{"id":"a"}]}]}"#, "/groups(0)/apps(0)"),
                 (#"{"id":"/g","groups":[{"id":"h","groups":1}]}"#, "/groups(0)/groups"),
                 (#"{"id":"/g","dependencies":[1]}"#, "/dependencies(0)"), (#"{"id":"/g","more":1}"#, "/more"),
-                (#"{"id":"/g","pods":[{"id":"p","containers":[]}]}"#, "/pods(0)"),
+                (#"{"id":"/g","pods":[{"id":"p","containers":[]}]}"#, "/pods(0)/containers"),
                 (#"{"id":"/g","apps":[{"id":"/h/a","cmd":"x"}]}"#, "/groups(0)/apps(0)"),
                 (
                     #"{"id":"/g","apps":[{"id":"a","cmd":"x","dependencies":["../b"]},"#

@@ -5,20 +5,20 @@
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
 #   suites: pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge
-#   provisioning unit images recipes sessions tasks network oci podman containerd shim systemd docker; default all but the
+#   provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker; default all but the
 #   last two
 set -u
 
 usage() {
     echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|commands|jobs|nodes|secured|reach|names|containernets|" >&2
-    echo "       addresses|purge|provisioning|unit|images|recipes|sessions|tasks|network|oci|podman|containerd|shim|" >&2
+    echo "       addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
     echo "       systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -77,10 +77,10 @@ suite jobs 100 ../System/jobs.py --jobs
 if wanted services; then
     echo
     echo "== services"
-    timeout -k 15 120 "$python" "$here/services.py" "$rondo" >"$logs/services.log" 2>"$logs/services-errors.log"
+    timeout -k 15 200 "$python" "$here/services.py" "$rondo" >"$logs/services.log" 2>"$logs/services-errors.log"
     code=$?
     cat "$logs/services.log"
-    verdict services "$code" 120
+    verdict services "$code" 200
 fi
 
 # What apps can have besides a command: private registries, checks, limits, ports.
@@ -121,6 +121,7 @@ namespaces containernets 90 container_networks.py
 namespaces addresses 90 addresses.py 'both versions'
 
 namespaces tasks 120 tasks.py
+namespaces pods 300 pods.py
 
 # The network manager, by the program that drives it as an agent does. It is built with the tests.
 network_driver=$(dirname "$rondo")/network-driver

@@ -328,6 +328,66 @@ def command_line():
     gone("/cli/web")
 
 
+def pod(name):
+    status, body = call("GET", "/v2/pods%s::status" % name)
+    return body if status == 200 else None
+
+
+@test
+def pods():
+    """The command line of DC/OS adds, lists, shows, updates, kills and removes pods, whose containers end together"""
+
+    def definition(instances, seconds=1000):
+        commands = [("one", "sleep %d" % seconds), ("two", "sleep 1000")]
+        return {
+            "id": "/cli/pod",
+            "containers": [
+                {"name": each, "resources": {"cpus": 0.05, "mem": 16}, "exec": {"command": {"shell": line}}}
+                for each, line in commands
+            ],
+            "networks": [{"mode": "host"}],
+            "scaling": {"kind": "fixed", "instances": instances},
+            "executorResources": {"cpus": 0.05, "mem": 32, "disk": 0},
+        }
+
+    def stable(count):
+        def probe():
+            found = pod("/cli/pod")
+            well = found and found["status"] == "STABLE" and len(found["instances"]) == count
+            return {each["id"] for each in found["instances"]} if well else None
+
+        return eventually(probe, 40, "%d stable instances" % count)
+
+    check("Created deployment" in dcos("marathon", "pod", "add", stdin=json.dumps(definition(1))), "pod add")
+    first = stable(1)
+    check("already exists" in dcos("marathon", "pod", "add", stdin=json.dumps(definition(1)), fails=True), "add twice")
+    listed = dcos("marathon", "pod", "list")
+    check("/cli/pod" in listed and "|-one" in listed and "STABLE" in listed, "pod list:", listed)
+    shown = json.loads(dcos("marathon", "pod", "show", "/cli/pod"))
+    states = {each["name"]: each["status"] for each in shown["instances"][0]["containers"]}
+    equal(states, {"one": "TASK_RUNNING", "two": "TASK_RUNNING"}, "pod show")
+    check("deployment" in dcos("marathon", "pod", "update", "/cli/pod", stdin=json.dumps(definition(2))), "pod update")
+    both = stable(2)
+    check(first <= both, "another number of instances ended one", first, both)
+    dcos("marathon", "pod", "kill", "/cli/pod", sorted(first)[0])
+    eventually(lambda: not first & stable(2), 40, "another instance in place of the killed one")
+    before = stable(2)
+    victim = pod("/cli/pod")["instances"][0]
+    # A container that dies takes the other one with it.
+    task = victim["containers"][0]["containerId"]
+    end = subprocess.run(
+        [RONDO, "task", "kill", task, "--master", CLUSTER.master], capture_output=True, text=True, timeout=60)
+    equal(end.returncode, 0, "rondo task kill: %s%s" % (end.stdout, end.stderr))
+    eventually(lambda: victim["id"] not in stable(2), 40, "another instance in place of the broken one")
+    check(len(before & stable(2)) == 1, "only one instance was replaced")
+    status, answer = call("PUT", "/v2/pods/cli/pod", {"id": "/cli/pod", "containers": [{"name": "x"}]})
+    equal(status, 422, "status of a wrong pod")
+    check("/containers(0)/resources" in [each["path"] for each in answer["details"]], answer)
+    dcos("marathon", "pod", "remove", "/cli/pod")
+    eventually(lambda: pod("/cli/pod") is None, 40, "the end of the pod")
+    eventually(lambda: call("GET", "/v2/deployments")[1] == [], 40, "the end of its deployment")
+
+
 # ---- images, and a master that is killed
 
 

@@ -34,7 +34,8 @@ extension ImageTask {
         }
         for text in parameters("device") { root.devices.append(try device(text)) }
         root.mounts = [ImageRoot.Mount(destination: Self.workPlace, source: .path(workDirectory))] + network.mounts
-        let places = VolumePlaces(volumeRoot: volumeRoot, workDirectory: workDirectory, owner: credentials)
+        let places = VolumePlaces(
+            volumeRoot: volumeRoot, workDirectory: workDirectory, groupDirectory: groupDirectory, owner: credentials)
         for volume in container.volumes { root.mounts.append(try mount(volume, places)) }
         for text in parameters("tmpfs") { root.mounts.append(try memory(text)) }
         for text in parameters("volume") { root.mounts.append(try mount(word: text, places)) }

@@ -15,6 +15,8 @@ struct ImageTask {
     let launchUser: String
     /// The task's, on the host.
     let workDirectory: String
+    /// What it shares with other tasks, on the host.
+    var groupDirectory: String?
     let containerID: ContainerID
     let container: ContainerInfo
     let image: ProvidedImage

@@ -64,7 +64,7 @@ struct Prober: Sendable {
         _ task: StoredTask, _ port: UInt16, _ version: TaskProbe.IPVersion, _ timeout: Duration
     ) async -> Result<CInt, SystemError> {
         let directory = files.monitor(task.containerID)
-        let hasOwnNetwork = task.launch.task.container.map { $0.network != .host } ?? false
+        let hasOwnNetwork = task.launch.network != .host
         let milliseconds = Int32(clamping: Int64(timeout.inSeconds * 1_000))
         return await onOwnThread {
             Result { () throws(SystemError) in

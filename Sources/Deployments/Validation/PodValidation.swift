@@ -15,9 +15,7 @@ extension PodDefinition {
         checkVolumes(&found)
         checkContainers(&found)
         checkScheduling(rules, &found)
-        found.check(
-            rules.features.contains(.pods), "/",
-            "pods are not supported by this cluster; use services that depend on each other")
+        checkFeatures(rules, &found)
         return found.found
     }
 

@@ -45,14 +45,7 @@ struct FrameworkAccess: Sendable {
     /// as in Mesos; the others of the call go on.
     func checked(_ operations: [OfferOperation]) -> [OfferOperation] {
         guard isEnforced else { return operations }
-        return operations.map { operation in
-            switch operation {
-            case .launch(let tasks): .launch(tasks.map { checked($0) })
-            case .launchGroup(let executor, let tasks):
-                .launchGroup(executorID: executor, tasks: tasks.map { checked($0) })
-            case .unsupported: operation
-            }
-        }
+        return operations.map { operation in operation.with(operation.tasks.map { checked($0) }) }
     }
 
     private func checked(_ task: TaskInfo) -> TaskInfo {

@@ -321,11 +321,19 @@ struct Driver {
 }
 
 extension MasterEffect {
-    /// The event that starts a task with the values of its secrets; everything else as it is.
+    /// The event that starts tasks with the values of their secrets; everything else as it is.
     fileprivate func with(_ secrets: LaunchSecrets) -> MasterEffect {
-        guard case .sendAgent(let connection, .run(var launch)) = self else { return self }
-        launch.secrets = secrets[launch.key]?.secrets
-        launch.registryCredential = secrets[launch.key]?.registryCredential
-        return .sendAgent(connection, .run(launch))
+        func with(_ launch: TaskLaunch) -> TaskLaunch {
+            var launch = launch
+            launch.secrets = secrets[launch.key]?.secrets
+            launch.registryCredential = secrets[launch.key]?.registryCredential
+            return launch
+        }
+        switch self {
+        case .sendAgent(let connection, .run(let launch)): return .sendAgent(connection, .run(with(launch)))
+        case .sendAgent(let connection, .runGroup(let launches)):
+            return .sendAgent(connection, .runGroup(launches.map(with)))
+        default: return self
+        }
     }
 }

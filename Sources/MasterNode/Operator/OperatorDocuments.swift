@@ -10,7 +10,7 @@ struct OperatorDocuments {
     func state() -> WireOperatorResponse.GetState {
         var state = WireOperatorResponse.GetState()
         state.getTasks = tasks()
-        state.getExecutors = .init()
+        state.getExecutors = executors()
         state.getFrameworks = frameworks()
         state.getAgents = agents()
         return state
@@ -59,6 +59,22 @@ struct OperatorDocuments {
         return answer
     }
 
+    /// The executors of task groups; single tasks have none of their own.
+    func executors() -> WireOperatorResponse.GetExecutors {
+        var answer = WireOperatorResponse.GetExecutors()
+        for framework in view.frameworks {
+            answer.executors += view.executors(of: framework).map { agent, group in
+                var group = group
+                group.frameworkID = framework.id
+                var executor = WireOperatorResponse.GetExecutors.Executor()
+                executor.agentID = WireAgentID(agent)
+                executor.executorInfo = WireExecutorInfo(group, ResourceForm(.both))
+                return executor
+            }
+        }
+        return answer
+    }
+
     func roles() -> WireOperatorResponse.GetRoles {
         var answer = WireOperatorResponse.GetRoles()
         answer.roles = view.core.allocator.shares().sorted { $0.role < $1.role }.map { share in
@@ -93,5 +109,6 @@ extension WireTask {
         self.init(
             task.launch.task, of: task.launch.frameworkID, state: task.state, statuses: task.statuses,
             user: task.launch.user, role: task.launch.role)
+        if let group = task.launch.group { executorID = WireExecutorID(group.executorID) }
     }
 }

@@ -128,6 +128,9 @@ struct OperatorFacade: Sendable {
         case .getTasks:
             answer.type = .getTasks
             answer.getTasks = documents.tasks()
+        case .getExecutors:
+            answer.type = .getExecutors
+            answer.getExecutors = documents.executors()
         case .getRoles:
             answer.type = .getRoles
             answer.getRoles = documents.roles()
@@ -173,9 +176,6 @@ struct OperatorFacade: Sendable {
             answer.getMaster.masterInfo = WireMasterInfo(node.master)
             answer.getMaster.startTime = node.startedAt.seconds
             answer.getMaster.electedTime = node.startedAt.seconds
-        case .getExecutors:
-            answer.type = .getExecutors
-            answer.getExecutors = .init()
         case .getOperations:
             answer.type = .getOperations
             answer.getOperations = .init()

@@ -43,7 +43,19 @@ struct ClusterView {
     func used(by framework: FrameworkState) -> Resources {
         var total: Resources?
         for task in framework.tasks.values where task.holdsResources { total = Self.sum(total, task.resources) }
+        for (_, group) in executors(of: framework) { total = Self.sum(total, group.resources) }
         return total ?? Resources()
+    }
+
+    /// The task groups of a framework that hold resources, each with its agent.
+    func executors(of framework: FrameworkState) -> [(agent: AgentID, group: TaskGroup)] {
+        var seen: Set<String> = []
+        return tasks(of: framework).compactMap { task in
+            guard task.holdsResources, let group = task.launch.group,
+                seen.insert("\(task.agentID)/\(group.executorID)").inserted
+            else { return nil }
+            return (task.agentID, group)
+        }
     }
 
     /// What tasks hold on an agent: what is neither free nor offered.

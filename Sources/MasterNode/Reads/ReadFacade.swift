@@ -155,7 +155,17 @@ struct ReadFacade: Sendable {
             json.listField("completed_tasks") { json in
                 for task in framework.completedTasks { json.task(task, showsEnvironment: showsEnvironment(task)) }
             }
-            json.listField("executors") { _ in }
+            json.listField("executors") { json in
+                for (agent, group) in view.executors(of: framework) {
+                    json.object { json in
+                        json.field("executor_id", group.executorID.value)
+                        json.field("framework_id", framework.id.value)
+                        json.field("slave_id", agent.value)
+                        json.field("type", "DEFAULT" as StaticString)
+                        json.resources("resources", group.resources)
+                    }
+                }
+            }
             json.listField("offers") { json in
                 for offer in view.core.offers.offers(to: framework.id) {
                     json.object { json in

@@ -114,7 +114,7 @@ extension JSONWriter {
             json.field("name", info.name)
             json.field("framework_id", task.launch.frameworkID.value)
             // A command task has no executor of its own, and Mesos shows that as an empty id.
-            json.field("executor_id", "" as StaticString)
+            json.field("executor_id", task.launch.group?.executorID.value ?? "")
             json.field("slave_id", info.agentID.value)
             json.field("state", task.state.wireName)
             json.resources("resources", info.resources)

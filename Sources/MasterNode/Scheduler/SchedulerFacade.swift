@@ -159,12 +159,7 @@ struct SchedulerFacade: Sendable {
         guard node.trail.work != nil else { return }
         switch call {
         case .accept(_, let operations, _):
-            let tasks = operations.flatMap { operation in
-                switch operation {
-                case .launch(let tasks), .launchGroup(_, let tasks): tasks.map(\.taskID.value)
-                case .unsupported: [String]()
-                }
-            }
+            let tasks = operations.flatMap(\.tasks).map(\.taskID.value)
             if tasks.isEmpty { return }
             let names = tasks.prefix(8).joined(separator: " ")
             visitor.noteChange("task.launch", "\(framework): \(tasks.count) tasks: \(names)", work: true)

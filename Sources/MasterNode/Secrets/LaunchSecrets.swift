@@ -39,9 +39,7 @@ struct SecretResolver {
 
     /// Whether there is anything to do.
     static func concerns(_ operations: [OfferOperation]) -> Bool {
-        operations.contains { operation in
-            if case .launch(let tasks) = operation { tasks.contains(where: Self.concerns) } else { false }
-        }
+        operations.contains { operation in operation.tasks.contains(where: Self.concerns) }
     }
 
     private static func concerns(_ task: TaskInfo) -> Bool {
@@ -59,12 +57,8 @@ struct SecretResolver {
         var values: LaunchSecrets = [:]
         var resolved: [OfferOperation] = []
         for operation in operations {
-            guard case .launch(let tasks) = operation else {
-                resolved.append(operation)
-                continue
-            }
             var launched: [TaskInfo] = []
-            for task in tasks {
+            for task in operation.tasks {
                 var plain = task.withoutSecretValues
                 let key = TaskKey(framework: framework, task: task.taskID)
                 do {
@@ -82,7 +76,7 @@ struct SecretResolver {
                 } catch let problem as Problem { plain.defect = problem.message }
                 launched.append(plain)
             }
-            resolved.append(.launch(launched))
+            resolved.append(operation.with(launched))
         }
         return (resolved, values)
     }

@@ -85,7 +85,7 @@ extension OfferOperation {
             guard wire.hasLaunchGroup else { throw .missingField(path: "launch_group") }
             if wire.hasID { throw .invalidField(path: "id", problem: "must not be set for LAUNCH_GROUP") }
             self = .launchGroup(
-                executorID: wire.launchGroup.executor.executorID.unchecked(),
+                TaskGroup(wire.launchGroup.executor),
                 tasks: wire.launchGroup.taskGroup.tasks.map { TaskInfo($0) })
         case .reserve: self = .unsupported(kind: "RESERVE", id: id)
         case .unreserve: self = .unsupported(kind: "UNRESERVE", id: id)

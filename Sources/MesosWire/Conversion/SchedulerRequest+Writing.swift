@@ -2,8 +2,8 @@ public import ClusterModel
 import FoundationEssentials
 
 extension WireSchedulerCall {
-    /// Makes the message for a call, as a framework of our own sends it. What the model has no words for (operations
-    /// that are not supported, the executor of a group) cannot be written and is left out.
+    /// Makes the message for a call, as a framework of our own sends it. Operations that are not supported cannot be
+    /// written and are left out.
     /// - Parameters:
     ///   - request: the call.
     ///   - form: how resources of tasks are written.
@@ -107,9 +107,16 @@ extension WireSchedulerCall {
 extension WireOffer.Operation {
     /// Makes the message for launching tasks; nil for what cannot be written.
     public init?(_ operation: OfferOperation, _ form: ResourceForm) {
-        guard case .launch(let tasks) = operation else { return nil }
         self.init()
-        type = .launch
-        launch.taskInfos = tasks.map { WireTaskInfo($0, form) }
+        switch operation {
+        case .launch(let tasks):
+            type = .launch
+            launch.taskInfos = tasks.map { WireTaskInfo($0, form) }
+        case .launchGroup(let group, let tasks):
+            type = .launchGroup
+            launchGroup.executor = WireExecutorInfo(group, form)
+            launchGroup.taskGroup.tasks = tasks.map { WireTaskInfo($0, form) }
+        case .unsupported: return nil
+        }
     }
 }

@@ -61,6 +61,8 @@ struct TaskUsage: Sendable {
     struct Sample: Decodable, Sendable {
         var container_id: String
         var executor_id: String
+        /// The task; its executor may have others.
+        var source: String?
         var framework_id: String
         var statistics: Statistics
         struct Statistics: Decodable, Sendable {
@@ -144,7 +146,7 @@ extension TaskUsage.Row {
     init(_ now: TaskUsage.Samples.Element, since before: TaskUsage.Samples.Value?) {
         let (sample, statistics) = (now.value.sample, now.value.sample.statistics)
         self.init(
-            task: sample.executor_id, framework: sample.framework_id, node: now.value.node, cpu: nil,
+            task: sample.source ?? sample.executor_id, framework: sample.framework_id, node: now.value.node, cpu: nil,
             cpuLimit: statistics.cpus_limit, memory: statistics.mem_total_bytes,
             memoryLimit: statistics.mem_limit_bytes, processes: statistics.processes)
         guard let used = statistics.cpus_user_time_secs, let earlier = before?.sample.statistics,

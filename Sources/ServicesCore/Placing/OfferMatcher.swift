@@ -21,6 +21,8 @@ struct Placement {
 
     var id: InstanceID
     var tasks: [Task]
+    /// What a pod's executor takes beside its tasks.
+    var executor: Resources
 }
 
 /// Decides whether one more instance fits on an offer, and what it takes of it.
@@ -57,7 +59,8 @@ struct OfferMatcher {
         for constraint in goal.workload.constraints { check(constraint, table.offer, &misfit) }
         var purse = ResourcePurse(table.left, allowed: Set(goal.workload.acceptedResourceRoles))
         let needs = needs
-        checkAmounts(needs, purse, table, &misfit)
+        let executor = executorNeed
+        checkAmounts(needs + [executor], purse, table, &misfit)
         guard misfit.reasons.isEmpty else { return nil }
         let id = generator.instance(of: goal.workload.id)
         var tasks: [Placement.Task] = []
@@ -68,11 +71,13 @@ struct OfferMatcher {
             }
             tasks.append(task)
         }
-        guard let used = sum(tasks), table.take(used) else {
+        guard let own = task(executor, of: id, &purse, &generator)?.resources,
+            let used = sum(tasks).flatMap({ try? $0.adding(own) }), table.take(used)
+        else {
             misfit.add(.insufficientCpus, "the resources do not add up")
             return nil
         }
-        return Placement(id: id, tasks: tasks)
+        return Placement(id: id, tasks: tasks, executor: own)
     }
 
     private func sum(_ tasks: [Placement.Task]) -> Resources? {
@@ -91,17 +96,17 @@ struct OfferMatcher {
                 Need(nil, (service.cpus, service.mem, service.disk, service.gpus), service.portWishes)
             ]
         case .pod(let pod):
-            return pod.containers.enumerated().map { index, container in
-                // What the executor takes is counted with the first container.
-                let extra = index == 0 ? pod.executorResources : ExecutorResources(cpus: 0, mem: 0, disk: 0)
-                return Need(
-                    container.name,
-                    (
-                        container.cpus + extra.cpus, container.mem + extra.mem, container.disk + extra.disk,
-                        container.gpus
-                    ), container.endpoints.map { $0.hostPort.map { $0 == 0 ? .any : .fixed($0) } ?? .none })
+            return pod.containers.map { container in
+                Need(
+                    container.name, (container.cpus, container.mem, container.disk, container.gpus),
+                    container.endpoints.map { $0.hostPort.map { $0 == 0 ? .any : .fixed($0) } ?? .none })
             }
         }
+    }
+
+    private var executorNeed: Need {
+        let own = goal.workload.pod?.executorResources ?? ExecutorResources(cpus: 0, mem: 0, disk: 0)
+        return Need(nil, (own.cpus, own.mem, own.disk, 0), [])
     }
 
     private func task(

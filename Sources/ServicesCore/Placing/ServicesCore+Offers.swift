@@ -76,7 +76,7 @@ extension ServicesCore {
         publish(.instanceChanged(record, .provisioned))
         return Launch(
             instance: record, workload: goal.workload,
-            operation: TaskDescription(record, goal.workload).operation(placement.tasks))
+            operation: TaskDescription(record, goal.workload).operation(placement))
     }
 
     // MARK: asking for offers

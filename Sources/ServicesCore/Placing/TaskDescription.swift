@@ -12,13 +12,15 @@ struct TaskDescription {
     }
 
     /// What the master is told.
-    func operation(_ tasks: [Placement.Task]) -> OfferOperation {
+    func operation(_ placement: Placement) -> OfferOperation {
         switch workload {
-        case .service(let service): .launch(tasks.map { task($0, of: service) })
+        case .service(let service): .launch(placement.tasks.map { task($0, of: service) })
         case .pod(let pod):
             .launchGroup(
-                executorID: ExecutorID(instance.id.value),
-                tasks: zip(tasks, pod.containers).map { task($0, $1, of: pod) })
+                TaskGroup(
+                    executorID: ExecutorID(instance.id.value), resources: placement.executor,
+                    container: pod.groupContainer(placement.tasks.map(\.record.hostPorts))),
+                tasks: zip(placement.tasks, pod.containers).map { task($0, $1, of: pod) })
         }
     }
 
@@ -65,19 +67,25 @@ struct TaskDescription {
         let value: String?
         switch container.command {
         case .shell(let line): (isShell, arguments, value) = (true, [], line)
-        case .arguments(let list): (isShell, arguments, value) = (false, list, list.first)
+        case .arguments(let list):
+            // Without a program of their own, arguments are those of the image's entry point.
+            let isOwn = container.image == nil || container.overridesEntrypoint != false
+            (isShell, arguments, value) = (false, list, isOwn ? list.first : nil)
         case nil: (isShell, arguments, value) = (false, [], nil)
         }
-        return TaskInfo(
+        let variables = variables(environment, pod.environment.merging(container.environment) { $1 }, pod.secrets)
+        var info = TaskInfo(
             name: container.name, taskID: task.record.id, agentID: instance.agentID, resources: task.resources,
             command: CommandInfo(
-                isShell: isShell, value: value, arguments: arguments,
-                environment: variables(
-                    environment, pod.environment.merging(container.environment) { $1 }, pod.secrets),
+                isShell: isShell, value: value, arguments: arguments, environment: variables,
                 uris: container.artifacts.map(CommandURI.init), user: container.user ?? pod.user),
             killGracePeriod: container.killGracePeriodSeconds.map { .clamped(seconds: $0) },
             labels: Self.labels(pod.labels.merging(container.labels) { $1 }),
             discovery: discovery(pod.id.hostname, ports, task.record.hostPorts))
+        info.container = container.taskContainer(in: pod)
+        info.secretFiles = container.secretFiles(in: pod)
+        info.healthCheck = container.taskHealthCheck(task.record.hostPorts, variables)
+        return info
     }
 
     // MARK: environment

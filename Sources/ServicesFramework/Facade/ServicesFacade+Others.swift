@@ -6,7 +6,7 @@ internal import HTTPGateway
 internal import HTTPTypes
 internal import ServicesCore
 
-/// What the framework says of itself, its events, and pods.
+/// What the framework says of itself, and its events.
 extension ServicesFacade {
     func info() async throws -> GatewayResponse {
         let core = try await snapshot()
@@ -76,23 +76,4 @@ extension ServicesFacade {
         }
         return .events(stream, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"])
     }
-
-    // MARK: pods
-
-    func pods(_ route: ServicesRoute, isRead: Bool) async throws -> GatewayResponse {
-        switch route {
-        case .pods, .podStatuses:
-            if isRead { return Self.list { _ in } }
-            try visitor.require(.registerFramework(framework.settings.role))
-            return Self.invalid([FieldDefect("/", Self.noPods)])
-        case .pod(let id) where request.method == .put:
-            try visitor.require(.registerFramework(framework.settings.role))
-            visitor.note("pod.change", id.path)
-            return Self.invalid([FieldDefect("/", Self.noPods)])
-        case .pod(let id), .podPart(let id, _, _): return Self.message(.notFound, "Pod '\(id)' does not exist")
-        default: return Self.message(.notFound, "there is nothing here")
-        }
-    }
-
-    private static let noPods = "pods are not supported by this cluster; use apps that depend on each other"
 }

@@ -19,7 +19,7 @@ struct AppReading {
         checks(&reader, &app)
         strategies(&reader, &app)
         contents(&reader, &app)
-        version(&reader, &app)
+        version(&reader, &app.versionInfo)
         // Clients send back what they were shown.
         reader.ignore(
             "tasks", "tasksRunning", "tasksStaged", "tasksHealthy", "tasksUnhealthy", "deployments", "lastTaskFailure",
@@ -101,8 +101,8 @@ struct AppReading {
     }
 
     /// Only what is read from the store keeps it; whoever takes it from outside sets it anew.
-    private static func version(_ reader: inout FieldReader, _ app: inout ServiceDefinition) {
-        var info = app.versionInfo
+    static func version(_ reader: inout FieldReader, _ own: inout VersionInfo) {
+        var info = own
         if let time = PartReading.time("version", &reader) { info.version = time }
         let more = reader.one("versionInfo") { reader -> VersionInfo? in
             var more = info
@@ -110,7 +110,7 @@ struct AppReading {
             if let time = PartReading.time("lastConfigChangeAt", &reader) { more.lastConfigChangeAt = time }
             return more
         }
-        app.versionInfo = more ?? info
+        own = more ?? info
     }
 }
 

@@ -104,7 +104,7 @@ extension ClusterSimulation {
             answer(agent, random.milliseconds(0...400)) {
                 isBroken ? .fetchFailed(stored.containerID, reason: "no such file") : .fetched(stored.containerID)
             }
-        case .cancelFetch, .removeWorkDirectory, .openStream, .probe: break
+        case .cancelFetch, .removeWorkDirectory, .openStream, .probe, .releaseGroup: break
         case .launch(let stored): launch(stored, agent)
         case .kill(let id, let grace): kill(id, grace, agent)
         case .destroy(let id):
