@@ -144,7 +144,7 @@ extension MasterCore {
             if isBack, !report.told.isTerminal { tellReregistered(key, report) }
             if report.status.state.isTerminal { release(key, on: agent) }
             if let kill = task.killRequested, !report.status.state.isTerminal {
-                tell(agent, .kill(key, gracePeriod: kill.gracePeriod))
+                tell(agent, .kill(key, gracePeriod: kill.gracePeriod, drain: kill.drain))
             }
             return
         }
@@ -167,6 +167,12 @@ extension MasterCore {
         task.told = report.told
         task.holdsResources = !report.status.state.isTerminal
         task.addresses = report.status.addresses
+        if !report.status.state.isTerminal {
+            // What it said last is known again. If its framework has yet to hear of it, it comes once more by its uuid.
+            var status = report.status
+            status.uuid = nil
+            task.record(status, keeping: settings.statusesKept)
+        }
         frameworks[key.framework]?.tasks[key.task] = task
         agents[agent]?.tasks.insert(key)
         say(.publish(.taskAdded(task)))
