@@ -16,7 +16,7 @@ PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev zlib1g-dev libzstd-dev fil
 V2_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs busybox-static python3
 TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static uidmap podman conmon catatonit \
 	containerd netavark shellcheck ansible-core python3-yaml curl openssl docker-registry skopeo umoci \
-	buildah containernetworking-plugins
+	buildah containernetworking-plugins wrk
 # The other container runtimes, what counts instructions, and what the benchmarks share with the tests.
 BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static docker-registry skopeo umoci
 KEEP ?= 0

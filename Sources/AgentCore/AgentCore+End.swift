@@ -3,9 +3,26 @@ internal import TaskLifecycle
 
 // From a kill or an end to the last update.
 extension AgentCore {
-    mutating func kill(_ key: TaskKey, grace: Duration?, _ turn: inout Turn<some RandomNumberGenerator>) {
+    mutating func kill(
+        _ key: TaskKey, grace: Duration?, drain: Duration? = nil, _ turn: inout Turn<some RandomNumberGenerator>
+    ) {
         guard let id = containers[key], let task = tasks[id] else { return }
-        killTask(id, cause: .requested, grace: task.gracePeriod(settings, asked: grace), &turn)
+        let grace = task.gracePeriod(settings, asked: grace)
+        guard let drain, drain > .zero, task.stage == .running, task.stored.launch.wantsKillingState else {
+            return killTask(id, cause: .requested, grace: grace, &turn)
+        }
+        // It is on its way to its end; the second wish is no shorter one.
+        if task.kill != nil { return }
+        tasks[id]?.kill = (.requested, grace)
+        tasks[id]?.drainDeadline = turn.now.elapsed + min(drain, settings.longestGracePeriod)
+        report(id, [.killing], &turn)
+        schedule(id)
+    }
+
+    /// Whoever wanted to know that the task is being ended knows it by now.
+    mutating func endDrain(_ id: ContainerID, _ turn: inout Turn<some RandomNumberGenerator>) {
+        guard let task = tasks[id], task.stage == .running, let grace = task.kill?.grace else { return }
+        sendKill(id, grace, &turn)
     }
 
     mutating func shutDown(_ framework: FrameworkID, _ turn: inout Turn<some RandomNumberGenerator>) {
@@ -37,6 +54,7 @@ extension AgentCore {
         let deadline = turn.now.elapsed + grace + settings.killSlack
         tasks[id]?.killDeadline = min(task.killDeadline ?? deadline, deadline)
         tasks[id]?.completionDeadline = nil
+        tasks[id]?.drainDeadline = nil
         turn.effects.append(.kill(id, gracePeriod: grace))
         schedule(id)
     }
@@ -59,6 +77,7 @@ extension AgentCore {
         guard var task = tasks[id] else { return }
         task.stage = .destroying(end)
         task.killDeadline = nil
+        task.drainDeadline = nil
         task.launchDeadline = nil
         task.completionDeadline = nil
         tasks[id] = task
@@ -76,6 +95,7 @@ extension AgentCore {
         if task.refusal == nil { use.remove(task.stored.launch.task.resources) }
         task.stage = .ended
         task.killDeadline = nil
+        task.drainDeadline = nil
         task.launchDeadline = nil
         task.completionDeadline = nil
         tasks[id] = task

@@ -94,7 +94,7 @@ extension AgentCore {
         switch event {
         case .run(let launch): run(launch, &turn)
         case .runGroup(let launches): runGroup(launches, &turn)
-        case .kill(let key, let grace): kill(key, grace: grace, &turn)
+        case .kill(let key, let grace, let drain): kill(key, grace: grace, drain: drain, &turn)
         case .acknowledge(let key, let uuid): acknowledge(key, uuid, &turn)
         case .shutdownFramework(let id): shutDown(id, &turn)
         case .openStream(let request): turn.effects.append(.openStream(request, session: session))

@@ -150,6 +150,7 @@ extension AgentCore {
         if let due = task.completionDeadline, due <= now {
             killTask(id, cause: .maxCompletionTime, grace: task.gracePeriod(settings), &turn)
         }
+        if let due = task.drainDeadline, due <= now { endDrain(id, &turn) }
         if let due = task.killDeadline, due <= now {
             let words = "it did not end within its grace period, its processes were killed"
             destroy(id, then: Self.killedEnd(task, words, now: turn.now), &turn)

@@ -65,6 +65,8 @@ struct AgentTask: Sendable {
     /// Set when the task is to be killed, and by when it must be gone.
     var kill: (cause: KillCause, grace: Duration)?
     var killDeadline: Duration?
+    /// When a task of which others know that it is to be killed is told so itself.
+    var drainDeadline: Duration?
     var launchDeadline: Duration?
     var completionDeadline: Duration?
     /// Health checks, check and readiness check, from the start of the command.
@@ -80,8 +82,10 @@ struct AgentTask: Sendable {
 
     var nextDeadline: Duration? {
         let probing = stage == .running && kill == nil ? probes?.nextDeadline : nil
-        return [stream.nextDeadline, storeAgain, killDeadline, launchDeadline, completionDeadline, probing]
-            .compactMap { $0 }.min()
+        return [
+            stream.nextDeadline, storeAgain, killDeadline, drainDeadline, launchDeadline, completionDeadline, probing,
+        ]
+        .compactMap { $0 }.min()
     }
 
     init(stored: StoredTask, stage: Stage, agentID: AgentID?, settings: AgentSettings, now: Moment) {

@@ -117,6 +117,7 @@ public final class AgentNode: Sendable {
         settings.adjust(&coreSettings)
         let core = AgentCore(settings: coreSettings)
         let watching = watchAddress()
+        let repairing = repair(networks)
         let naming = Task { await names.run() }
         let listening = Task { await parts.listen() }
         let working = Task { [settings] in
@@ -129,6 +130,7 @@ public final class AgentNode: Sendable {
             inbox.stop()
         }
         watching.cancel()
+        repairing.cancel()
         naming.cancel()
         await naming.value
         await sessions.close()
@@ -209,6 +211,13 @@ public final class AgentNode: Sendable {
                 return last
             }
             if before != nil, before != now { inbox.moved() }
+        }
+    }
+
+    /// Looks every now and then whether others have changed what containers have of networks.
+    private func repair(_ networks: AgentNetworks) -> RepeatedTask {
+        transport.eventLoops.any().scheduleRepeatedTask(initialDelay: .seconds(2), delay: .seconds(2)) { _ in
+            DispatchQueue.global().async { networks.repair() }
         }
     }
 

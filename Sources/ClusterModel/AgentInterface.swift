@@ -137,8 +137,9 @@ public enum AgentEvent: Hashable, Sendable, Codable {
     case run(TaskLaunch)
     /// Start the tasks of a group, all or none.
     case runGroup([TaskLaunch])
-    /// End a task; `gracePeriod` overrides the task's own.
-    case kill(TaskKey, gracePeriod: Duration?)
+    /// End a task; `gracePeriod` overrides the task's own. With a `drain` it is said at once that the task is being ended,
+    /// so that nobody finds it any more, and the task hears of it only then.
+    case kill(TaskKey, gracePeriod: Duration?, drain: Duration? = nil)
     /// The framework has the update with this uuid.
     case acknowledge(TaskKey, StatusUUID)
     /// End all tasks of a framework.

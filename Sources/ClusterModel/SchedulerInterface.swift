@@ -12,8 +12,8 @@ public enum SchedulerCall: Hashable, Sendable {
     case revive(roles: [RoleName])
     /// Stops offers, for these roles or, when empty, for all.
     case suppress(roles: [RoleName])
-    /// Ends a task.
-    case kill(task: TaskID, agent: AgentID?, gracePeriod: Duration?)
+    /// Ends a task; see ``AgentEvent/kill(_:gracePeriod:drain:)``. Only the master's own frameworks can ask for a drain.
+    case kill(task: TaskID, agent: AgentID?, gracePeriod: Duration?, drain: Duration? = nil)
     /// Ends an executor.
     case shutdown(executor: ExecutorID, agent: AgentID)
     /// Says that an update arrived.

@@ -152,7 +152,7 @@ extension MasterCore {
             if isBack, !report.told.isTerminal { tellReregistered(key, report) }
             if report.status.state.isTerminal { release(key, on: agent) }
             if let kill = task.killRequested, !report.status.state.isTerminal {
-                tell(agent, .kill(key, gracePeriod: kill.gracePeriod))
+                tell(agent, .kill(key, gracePeriod: kill.gracePeriod, drain: kill.drain))
             }
             return
         }

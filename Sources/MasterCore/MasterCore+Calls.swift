@@ -34,8 +34,8 @@ extension MasterCore {
         case .acceptInverseOffers, .declineInverseOffers: break
         case .revive(let roles): revive(id, roles)
         case .suppress(let roles): suppress(id, roles)
-        case .kill(let task, let agent, let grace):
-            kill(TaskKey(framework: id, task: task), agent: agent, gracePeriod: grace)
+        case .kill(let task, let agent, let grace, let drain):
+            kill(TaskKey(framework: id, task: task), agent: agent, gracePeriod: grace, drain: drain)
         case .acknowledge(let agent, let task, let uuid): acknowledge(id, agent, task, uuid)
         case .reconcile(let queries): reconcile(id, queries)
         case .reconcileOperations(let operations): reconcile(operations, of: id)

@@ -148,16 +148,17 @@ extension MasterCore {
         if pending.state.isTerminal { retire(key) }
     }
 
-    mutating func kill(_ key: TaskKey, agent: AgentID?, gracePeriod: Duration?) {
+    mutating func kill(_ key: TaskKey, agent: AgentID?, gracePeriod: Duration?, drain: Duration? = nil) {
         guard let task = frameworks[key.framework]?.tasks[key.task] else {
             answer(SchedulerCall.TaskQuery(task: key.task, agent: agent), for: key.framework)
             return
         }
         // As in Mesos: a framework that names another agent means another task, and gets nothing.
         if task.state.isTerminal || agent.map({ $0 != task.agentID }) == true { return }
-        frameworks[key.framework]?.tasks[key.task]?.killRequested = TaskRecord.KillRequest(gracePeriod: gracePeriod)
+        frameworks[key.framework]?.tasks[key.task]?.killRequested = TaskRecord.KillRequest(
+            gracePeriod: gracePeriod, drain: drain)
         if agents[task.agentID]?.isActive == true {
-            tell(task.agentID, .kill(key, gracePeriod: gracePeriod))
+            tell(task.agentID, .kill(key, gracePeriod: gracePeriod, drain: drain))
         } else {
             answer(SchedulerCall.TaskQuery(task: key.task), for: key.framework)
         }

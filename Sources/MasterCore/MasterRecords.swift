@@ -22,11 +22,15 @@ public struct TaskRecord: Hashable, Sendable {
     public var holdsResources: Bool
     /// The addresses that its agent told last.
     public var addresses: [String] = []
+    /// What its health check has found, as its agent told last; nil for nothing yet.
+    public var isHealthy: Bool?
 
     /// A wish to end a task.
     public struct KillRequest: Hashable, Sendable {
         /// Overrides the task's own grace period.
         public var gracePeriod: Duration?
+        /// How long it is told to others only.
+        public var drain: Duration?
     }
 
     /// The task among all tasks.
@@ -48,6 +52,7 @@ public struct TaskRecord: Hashable, Sendable {
 
     mutating func record(_ status: TaskStatus, keeping limit: Int) {
         if !status.addresses.isEmpty { addresses = status.addresses }
+        isHealthy = status.isHealthy
         if statuses.last?.uuid != nil, statuses.last?.uuid == status.uuid { return }
         if isKnown(status) { statuses.removeLast() }
         // What came before the last one is told late: its agent says when it registers how its tasks are by now.

@@ -52,7 +52,7 @@ public struct NameTable: Equatable, Sendable {
     ///   - serial: the number of this table; a later one has a larger one.
     public init(
         _ source: NameSource = NameSource(), domain: String = "mesos", serviceDomain: String = "rondo",
-        lifetime: UInt32 = 5, serial: UInt32 = 1
+        lifetime: UInt32 = 2, serial: UInt32 = 1
     ) {
         self.domain = domain
         self.serviceDomain = serviceDomain

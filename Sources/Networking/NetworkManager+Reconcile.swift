@@ -1,6 +1,7 @@
 internal import ClusterModel
 internal import Glibc
 internal import LinuxSystem
+internal import Synchronization
 
 /// The bridge as a whole: made, compared, repaired, removed.
 extension NetworkManager {
@@ -139,6 +140,30 @@ extension NetworkManager {
         } catch {
             report.problems.append(error.description)
         }
+    }
+
+    /// Puts right what others did to the bridge and the packet filter since it was looked at last, such as a firewall
+    /// that was loaded anew. Some messages to the kernel; nothing while no container is on the bridge.
+    ///
+    /// - Returns: what was done, and what could not be.
+    public func repair() -> Report {
+        var report = Report()
+        state.withLock { state in
+            guard let identity = state.identity, !state.bridged.isEmpty else { return }
+            do throws(NetworkError) {
+                let links = try LinkSocket()
+                let plan = plan(identity, state)
+                let steps = plan.repairs(of: try actual(identity, links))
+                if steps.isEmpty { return }
+                report.repairs = steps.map { $0.words ?? "a container had no port on the bridge" }
+                state.isPrepared = false
+                _ = try prepare(&state)
+                for step in plan.repairs(of: try actual(identity, links)) { try perform(step, plan, links) }
+            } catch {
+                report.problems.append(error.description)
+            }
+        }
+        return report
     }
 
     private func perform(_ step: NetworkPlan.Step, _ plan: NetworkPlan, _ links: LinkSocket) throws(NetworkError) {

@@ -41,6 +41,8 @@ public struct ServicesCore: Sendable {
     var locks: [ServiceID: DeploymentID] = [:]
     /// Tasks of ours that nobody here knows, with where they run.
     var strangers: [TaskID: AgentID?] = [:]
+    /// Tasks that were given up early in this life of the process: the wait of a restarted one is not for them.
+    var abandoned: Set<TaskID> = []
     /// Services that wait for offers or for the end of their delay.
     var waiting: Set<ServiceID> = []
     /// Services to look at before the turn ends.

@@ -21,6 +21,9 @@ public struct ServicesSettings: Hashable, Sendable {
     public var auditInterval: Duration = .seconds(600)
     /// How long a kill may go unanswered before it is repeated; doubles up to eight times it.
     public var killRetry: Duration = .seconds(10)
+    /// How long an instance that serves is only said to be on its way to its end, before it hears of it: longer than
+    /// names are kept by those who asked for them. For services with health checks, which say when an instance serves.
+    public var drain: Duration = .seconds(4)
     /// How long an instance may take until it runs; it is ended then. Covers fetching images. Marathon has 300 s.
     public var stagingTimeout: Duration = .seconds(600)
     /// An instance that ran that long has not failed at its start: the wait after its end is the shortest again.

@@ -28,6 +28,27 @@ import Testing
         #expect(bench.say(.kill(key, gracePeriod: .zero)) == [.kill(id, gracePeriod: .zero)])
     }
 
+    @Test func `a drain is told at once, and the task hears of it afterwards`() {
+        var bench = Bench()
+        let id = bench.run(Bench.launch("t", wantsKilling: true))
+        let first = bench.say(.kill(key, gracePeriod: nil, drain: .seconds(4)))
+        #expect(first.storedStates == [.killing])
+        #expect(!first.contains(.kill(id, gracePeriod: .seconds(3))))
+        #expect(bench.say(.kill(key, gracePeriod: nil, drain: .seconds(4))).isEmpty)
+        #expect(!bench.advance(.milliseconds(3_900)).contains(.kill(id, gracePeriod: .seconds(3))))
+        #expect(bench.advance(.milliseconds(100)).contains(.kill(id, gracePeriod: .seconds(3))))
+        #expect(!bench.advance(.milliseconds(100)).contains(.kill(id, gracePeriod: .seconds(3))))
+
+        let other = bench.run(Bench.launch("u", wantsKilling: true))
+        let second = Bench.launch("u").key
+        _ = bench.say(.kill(second, gracePeriod: nil, drain: .seconds(4)))
+        #expect(bench.say(.kill(second, gracePeriod: .zero)) == [.kill(other, gracePeriod: .zero)])
+        // Who does not want to know gets no time for it.
+        let third = bench.run(Bench.launch("v"))
+        let asked = bench.say(.kill(Bench.launch("v").key, gracePeriod: nil, drain: .seconds(4)))
+        #expect(asked == [.kill(third, gracePeriod: .seconds(3))])
+    }
+
     @Test func `a task that ended by itself meanwhile is not called killed`() {
         var bench = Bench()
         let id = bench.run(Bench.launch("t"))

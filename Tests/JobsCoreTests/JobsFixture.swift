@@ -161,7 +161,7 @@ extension [SchedulerCall] {
         }
     }
 
-    var killed: [TaskID] { compactMap { if case .kill(let task, _, _) = $0 { task } else { nil } } }
+    var killed: [TaskID] { compactMap { if case .kill(let task, _, _, _) = $0 { task } else { nil } } }
     var asked: [TaskID] {
         flatMap { call -> [TaskID] in
             if case .reconcile(let queries) = call { queries.map(\.task) } else { [] }

@@ -137,7 +137,7 @@ struct JobsSimulation {
                 guard let index = offers.removeValue(forKey: id) else { continue }
                 agents[index].refusedUntil = second + Int(filters.refuse.components.seconds)
             }
-        case .kill(let task, let agent, _): kill(task, agent)
+        case .kill(let task, let agent, _, _): kill(task, agent)
         case .acknowledge(let agent, let task, let uuid):
             guard let index = agents.firstIndex(where: { $0.id == agent && $0.isConnected }),
                 agents[index].tasks[task]?.updates.first?.1 == uuid

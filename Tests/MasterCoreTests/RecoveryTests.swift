@@ -93,6 +93,20 @@ struct RecoveryTests {
         #expect(scenario.take(agent).isEmpty)
     }
 
+    @Test func `it knows again what tasks said last, and answers with it`() throws {
+        var (scenario, framework, agent) = try MasterScenario.running()
+        var task = scenario.reported("t", .running, of: framework, on: agent)
+        task.status.isHealthy = true
+        scenario.restartMaster()
+        framework = try scenario.resubscribe(framework)
+        agent = try scenario.reregister(agent, tasks: [task])
+        #expect(scenario.task("t", of: framework)?.isHealthy == true)
+        #expect(scenario.task("t", of: framework)?.statuses.map(\.state) == [.running])
+        _ = scenario.updates(framework)
+        scenario.call(framework, .reconcile([.init(task: "t", agent: agent.id)]))
+        #expect(scenario.updates(framework).map(\.isHealthy) == [true])
+    }
+
     @Test func `it ends tasks that come back after it had given their agent up when their framework calls that lost`()
         throws
     {

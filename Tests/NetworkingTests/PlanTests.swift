@@ -156,6 +156,26 @@ import Testing
                 == [.removePort(attachment("b", 3).port(bridge: "rondo0")), .connect(container: "a")])
     }
 
+    @Test func `while the agent runs only what others have changed is put right`() {
+        let plan = NetworkPlan(identity: identity, attachments: [attachment("a", 2), attachment("b", 3)])
+        #expect(plan.repairs(of: settled(plan)).isEmpty)
+        var actual = settled(plan)
+        actual.filter = nil
+        #expect(plan.repairs(of: actual) == [.replaceFilter])
+        actual = settled(plan)
+        actual.bridge = nil
+        actual.ports = [port(plan.attachments[0], master: nil)]
+        #expect(
+            plan.repairs(of: actual) == [
+                .addBridge, .addBridgeAddress(identity.gateways[0]), .addBridgeAddress(identity.gateways[1]),
+                .bringPortBack(plan.attachments[0].port(bridge: "rondo0")), .connect(container: "b"),
+            ])
+        // What a container that is going has left is not looked at.
+        actual = settled(plan)
+        actual.ports.append(port(attachment("c", 4)))
+        #expect(plan.repairs(of: actual).isEmpty)
+    }
+
     @Test func `a published port is in the maps of both families`() {
         let mappings = [
             PortMapping(hostPort: 80, containerPort: 8080),

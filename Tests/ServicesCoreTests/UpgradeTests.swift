@@ -75,9 +75,30 @@ struct UpgradeTests {
         #expect(bench.kills.isEmpty)
         bench.update(new[0], .running, isHealthy: true)
         #expect(bench.kills.count == 1)
+        #expect(bench.drains == [bench.core.settings.drain])
         bench.update(new[1], .running, isHealthy: false)
         #expect(bench.kills.count == 1)
         #expect(bench.core.counts(of: id).unhealthy == 1)
+    }
+
+    @Test func `only who serves is drained, and only when nobody asked for its end`() {
+        var bench = Bench()
+        bench.send(
+            .put(
+                .sample("/web", 3) {
+                    $0.healthChecks = [Deployments.HealthCheck(kind: .command)]
+                    $0.healthChecks[0].command = .shell("true")
+                }, .sample("/plain", 2)))
+        let tasks = bench.offer().map { ($0.instance.service, $0.tasks[0].taskID) }
+        for (service, task) in tasks { bench.update(task, .running, isHealthy: service == ServiceID("/web") ? true : nil) }
+        let web = tasks.filter { $0.0 == ServiceID("/web") }.map(\.1)
+        bench.send(.scale(ServiceID("/plain"), instances: 1, force: true))
+        #expect(bench.drains == [nil])
+        bench.send(.scale(ServiceID("/web"), instances: 2, force: true))
+        #expect(bench.drains == [nil, bench.core.settings.drain])
+        let left = web.first { !bench.kills.contains($0) }.flatMap { bench.core.instance(ofTask: $0)?.record.id }
+        bench.send(.kill(left.map { [$0] } ?? [], scale: false, force: true))
+        #expect(bench.drains == [nil, bench.core.settings.drain, nil])
     }
 
     @Test func `a service with a readiness check waits for it during a deployment`() {

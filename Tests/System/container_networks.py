@@ -246,6 +246,25 @@ def from_inside():
 
 
 @test
+def others_interfere():
+    """rules that others flush and a bridge that they remove while the agent runs are there again after seconds"""
+    own = node.addresses("web")
+    for what, destroy in (
+        ("rules", lambda: node.nft("flush ruleset")),
+        ("bridge", lambda: ip("-n", node.network.names[0], "link", "delete", "rondo0")),
+    ):
+        began = time.monotonic()
+        destroy()
+        eventually(lambda: fetch(2, node.address + ":8080"), 30, "the page again without the " + what)
+        print("      the %s are there again after %.1f s" % (what, time.monotonic() - began))
+        everyone(8080)
+    equal(node.addresses("web"), own, "the container's addresses")
+    check("is put right" in node.log(), "the log does not speak of it:", node.log()[-800:])
+    out = node.rondo_run("afterwards", ["--network", "bridge"], ["wget", "-qO-", "http://web.rondo/"])
+    equal(out, PAGE, "what a new container finds by name")
+
+
+@test
 def the_agent_dies():
     """a killed agent takes nothing from containers, and what was removed meanwhile is there again when it is back"""
     own = node.addresses("web")

@@ -4,21 +4,21 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge
-#   provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker; default all but the
-#   last two
+#   suites: pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets hold faults
+#   addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker;
+#   default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|commands|jobs|nodes|secured|reach|names|containernets|" >&2
-    echo "       addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|commands|jobs|nodes|secured|reach|names|containernets|hold|" >&2
+    echo "       faults|addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
     echo "       systemd|docker ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets hold faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -116,7 +116,10 @@ namespaces nodes 150 three_nodes.py
 namespaces secured 180 secured.py
 namespaces reach 200 reach.py
 namespaces names 90 names.py
-namespaces containernets 90 container_networks.py
+namespaces containernets 120 container_networks.py
+# What must hold while parts of a cluster are lost, and while things go wrong on a node.
+namespaces hold 400 hold.py
+namespaces faults 400 faults.py
 # All of it takes a minute and a half; every day the one case that all others stand on.
 namespaces addresses 90 addresses.py 'both versions'
 

@@ -27,6 +27,9 @@ final class AgentNetworks: Sendable {
     private let logger: Logger
     /// Containers that have something.
     private let connected = Mutex<Set<ContainerID>>([])
+    private let isRepairing = Atomic(false)
+    /// What the last repair could not do.
+    private let problems = Mutex<[String]>([])
 
     /// Reads what is written down in the agent's directory. Addresses and the bridge's hardware address are made from its
     /// id.
@@ -113,6 +116,22 @@ final class AgentNetworks: Sendable {
         let problems = report.problems + manager.removeNamespaces(except: Set(running.map(\.value)))
         for problem in problems { logger.error("networks of containers: \(problem)") }
         if !manager.gateways.isEmpty { _ = names.serve(bridge: manager.gateways) }
+    }
+
+    /// Puts right what others did to it since. To be called every now and then; blocks.
+    func repair() {
+        guard let manager, isRepairing.exchange(true, ordering: .acquiring) == false else { return }
+        defer { isRepairing.store(false, ordering: .releasing) }
+        let report = manager.repair()
+        for repair in report.repairs { logger.notice("networks of containers: \(repair), and is put right") }
+        // What cannot be put right is said once.
+        let known = problems.withLock { known in
+            defer { known = report.problems }
+            return known
+        }
+        for problem in report.problems where !known.contains(problem) {
+            logger.error("networks of containers: \(problem)")
+        }
     }
 
     /// Removes what an agent whose process is gone has made.

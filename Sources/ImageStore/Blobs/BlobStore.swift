@@ -132,7 +132,13 @@ final class BlobWriter {
 
     /// Appends.
     func write(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
-        try writeFully(file.raw, bytes, path)
+        do throws(ImageError) {
+            try writeFully(file.raw, bytes, path)
+        } catch {
+            // What does not fit must not keep the disk full for everybody else until a later try.
+            if error.code == .diskFull { try? restart() }
+            throw error
+        }
         hash.update(bufferPointer: bytes)
         size += Int64(bytes.count)
     }

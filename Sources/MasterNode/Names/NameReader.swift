@@ -46,10 +46,11 @@ enum NameReader {
         return .framework(NameSource.Framework(name: cut(info.name), addresses: addresses([info.hostname])))
     }
 
-    /// Nil for a task that does not run.
+    /// Nil for a task that does not run, is being ended, or has a health check that it has not passed: whoever asks for
+    /// a name wants an answer from who has it.
     static func item(_ task: TaskRecord) -> NameItem? {
-        guard task.state == .running else { return nil }
         let info = task.launch.task
+        guard task.state == .running, info.healthCheck == nil || task.isHealthy == true else { return nil }
         return .task(
             NameSource.Task(
                 id: cut(task.id.value), name: cut(info.discovery?.name ?? info.name),

@@ -163,7 +163,7 @@ struct SchedulerFacade: Sendable {
             if tasks.isEmpty { return }
             let names = tasks.prefix(8).joined(separator: " ")
             visitor.noteChange("task.launch", "\(framework): \(tasks.count) tasks: \(names)", work: true)
-        case .kill(let task, _, _): visitor.noteChange("task.kill", "\(framework)/\(task)", work: true)
+        case .kill(let task, _, _, _): visitor.noteChange("task.kill", "\(framework)/\(task)", work: true)
         case .teardown, .updateFramework, .shutdown:
             visitor.noteChange("framework.\(call.name.lowercased())", framework.value, work: true)
         default: break

@@ -59,7 +59,7 @@ extension WireSchedulerCall {
 
     private mutating func writeAboutTasks(_ call: SchedulerCall) {
         switch call {
-        case .kill(let task, let agent, let gracePeriod):
+        case .kill(let task, let agent, let gracePeriod, _):
             type = .kill
             kill.taskID = WireTaskID(task)
             if let agent { kill.agentID = WireAgentID(agent) }

@@ -104,4 +104,18 @@ struct NetworkPlan: Equatable {
         steps += attachments.filter { running.contains($0.container) }.map { .connect(container: $0.container) }
         return steps
     }
+
+    /// What others have taken away or changed while the agent runs. Containers that are going are taken for running: to
+    /// remove what they have is the work of whoever ends them. Looks into containers only whose port is missing.
+    func repairs(of actual: Actual) -> [Step] {
+        let there = Set(actual.ports.map(\.name))
+        let missing = portNames().filter { !there.contains($0.key) }.values
+        return steps(from: actual, running: Set(attachments.map(\.container))).filter { step in
+            switch step {
+            case .removePort: false
+            case .connect(let container): missing.contains(container)
+            default: true
+            }
+        }
+    }
 }

@@ -22,6 +22,9 @@ extension ServicesCore {
     mutating func kill(_ id: InstanceID, because reason: KillReason) {
         guard var instance = instances[id], !instance.record.isStopping else { return }
         if instance.unreachableSince != nil { return giveUp(id) }
+        // What was asked for by name, and what serves nobody, ends at once.
+        let isDrained =
+            (reason == .scaled || reason == .replaced) && instance.standing == .good && instance.checksNeeded > 0
         instance.record.isStopping = true
         instance.killedAt = now.elapsed
         instance.killPause = settings.killRetry
@@ -30,16 +33,18 @@ extension ServicesCore {
         if reason == .unhealthy || reason == .overdue { noteFailure(of: instance) }
         if instance.readiness == .waiting { instances[id]?.readiness = .notNeeded }
         recount(id)
-        sendKill(id)
+        sendKill(id, drain: isDrained ? settings.drain : nil)
     }
 
     /// Tells the master, and tells it again later if nothing comes of it.
-    mutating func sendKill(_ id: InstanceID) {
+    mutating func sendKill(_ id: InstanceID, drain: Duration? = nil) {
         guard let instance = instances[id] else { return }
         let workload = services[instance.record.service]?.definitions[instance.record.version]
         let grace = workload?.killGracePeriodSeconds.map { Duration.clamped(seconds: $0) }
         for task in instance.tasks where task.state?.isTerminal != true {
-            call(.kill(task: task.record.id, agent: instance.record.agentID, gracePeriod: grace))
+            call(
+                .kill(
+                    task: task.record.id, agent: instance.record.agentID, gracePeriod: grace, drain: drain))
         }
         instances[id]?.killedAt = now.elapsed
         timers.add(.instance(id), at: now.elapsed + instance.killPause)
@@ -49,6 +54,7 @@ extension ServicesCore {
     mutating func giveUp(_ id: InstanceID) {
         guard let instance = instances[id] else { return }
         remove(id)
+        if now.elapsed < recoveryEnd { abandoned.formUnion(instance.tasks.map(\.record.id)) }
         publish(.instanceChanged(instance.record, .unreachableInactive))
     }
 

@@ -169,7 +169,9 @@ extension ServicesCore {
         switch status.state {
         case .staging, .starting, .running, .killing:
             // Once, and then by the timer: a master that cannot reach the agent answers a kill with such a status.
-            if strangers.updateValue(status.agentID, forKey: status.taskID) == nil, now.elapsed >= recoveryEnd {
+            if strangers.updateValue(status.agentID, forKey: status.taskID) == nil,
+                now.elapsed >= recoveryEnd || abandoned.contains(status.taskID)
+            {
                 call(.kill(task: status.taskID, agent: status.agentID, gracePeriod: nil))
                 timers.add(.strangers, at: now.elapsed + settings.killRetry)
             }

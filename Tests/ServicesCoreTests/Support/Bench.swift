@@ -105,7 +105,9 @@ struct Bench {
     var calls: [SchedulerCall] {
         effects.compactMap { if case .call(let call) = $0 { call } else { nil } }
     }
-    var kills: [TaskID] { calls.compactMap { if case .kill(let task, _, _) = $0 { task } else { nil } } }
+    var kills: [TaskID] { calls.compactMap { if case .kill(let task, _, _, _) = $0 { task } else { nil } } }
+    /// How long each of these is only said to be ended.
+    var drains: [Duration?] { calls.compactMap { if case .kill(_, _, _, let drain) = $0 { drain } else { nil } } }
 }
 
 extension ServiceDefinition {

@@ -91,7 +91,7 @@ struct PlayedCluster {
             isSuppressed = false
             filters = [:]
         case .suppress: isSuppressed = true
-        case .kill(let task, let agent, _): kill(task, agent, now)
+        case .kill(let task, let agent, _, _): kill(task, agent, now)
         case .acknowledge(let agent, let task, let uuid): acknowledge(agent, task, uuid)
         case .reconcile(let queries): reconcile(queries, now)
         default: problems.append("an unexpected call: \(call)")
