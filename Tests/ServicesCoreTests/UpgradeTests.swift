@@ -90,7 +90,9 @@ struct UpgradeTests {
                     $0.healthChecks[0].command = .shell("true")
                 }, .sample("/plain", 2)))
         let tasks = bench.offer().map { ($0.instance.service, $0.tasks[0].taskID) }
-        for (service, task) in tasks { bench.update(task, .running, isHealthy: service == ServiceID("/web") ? true : nil) }
+        for (service, task) in tasks {
+            bench.update(task, .running, isHealthy: service == ServiceID("/web") ? true : nil)
+        }
         let web = tasks.filter { $0.0 == ServiceID("/web") }.map(\.1)
         bench.send(.scale(ServiceID("/plain"), instances: 1, force: true))
         #expect(bench.drains == [nil])
