@@ -76,9 +76,10 @@ test-v2: appliance ## Run containers, podman and an agent in a virtual machine w
 
 .PHONY: images
 images: program ## Make the container images of Images/ from Debian's packages, and try them (as root).
-	@Provisioning/install-packages $(TEST_PACKAGES)
+	@Provisioning/install-packages $(TEST_PACKAGES) redis-tools postgresql-client
 	Images/build $(RONDO)
 	python3 Tests/System/recipes.py $(RONDO)
+	python3 Tests/System/real_services.py $(RONDO)
 
 .PHONY: fuzz
 fuzz: setup ## Feed the parsers of what comes from outside with libFuzzer: make fuzz FUZZ_SECONDS=60

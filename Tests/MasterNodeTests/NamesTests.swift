@@ -79,6 +79,26 @@ struct NamesTests {
         }
     }
 
+    @Test func `a task with a health check has a name while it passes`() async throws {
+        try await MasterFixture.with(change: { $0.servesServices = true }) { fixture in
+            var agent = try await FakeAgent.register(with: fixture)
+            let app = #"""
+                {"id":"/web","cmd":"serve","cpus":0.5,"mem":64,
+                 "healthChecks":[{"protocol":"COMMAND","command":{"value":"true"}}]}
+                """#
+            try #require(try await fixture.post("/service/marathon/v2/apps", app).status == .created)
+            let launch = try await agent.launch()
+            var known = try await changes(nil, fixture)
+            for (isHealthy, wanted) in [(nil, [""]), (true, ["127.0.0.1"]), (false, [""])] as [(Bool?, [String])] {
+                _ = try await agent.report(launch, .running, isHealthy: isHealthy)
+                while isHealthy != nil, try await hosts("web.rondo", fixture) != wanted {
+                    known = try await changes(known["mark"], fixture)
+                }
+                #expect(try await hosts("web.rondo", fixture) == wanted)
+            }
+        }
+    }
+
     @Test func `a restarted master says which agents it still waits for`() async throws {
         let store = MemoryStore()
         let first = try await MasterFixture.with(store: store) { fixture in

@@ -80,13 +80,15 @@ struct FakeAgent {
     }
 
     /// Reports a state, as an agent that ran the task would.
-    func report(_ launch: TaskLaunch, _ state: TaskState) async throws -> StatusUUID {
+    func report(
+        _ launch: TaskLaunch, _ state: TaskState, isHealthy: Bool? = nil
+    ) async throws -> StatusUUID {
         var generator = SystemRandomNumberGenerator()
         let uuid = StatusUUID(using: &generator)
         let status = TaskStatus(
             taskID: launch.task.taskID, state: state, source: .executor, agentID: id,
             executorID: ExecutorID(launch.task.taskID.value), timestamp: UnixTime(seconds: 1_700_000_000), uuid: uuid,
-            containerID: ContainerID("c-" + launch.task.taskID.value), addresses: ["127.0.0.1"])
+            isHealthy: isHealthy, containerID: ContainerID("c-" + launch.task.taskID.value), addresses: ["127.0.0.1"])
         let response = try await post(.status(launch.key, status, directory: "/work/" + launch.task.taskID.value))
         #expect(response.status == .accepted)
         return uuid
