@@ -268,8 +268,6 @@ def books():
     check(all(each in listed.stdout for each in ids), "rondo task list:", listed.stdout + listed.stderr)
     log = run(world.rondo, "task", "log", ids[0], "--data", bench.node.data)
     check("up" in log.stdout, "rondo task log:", log.stdout + log.stderr)
-    said = run(world.rondo, "task", "exec", ids[1], "--data", bench.node.data, "--", "cat", "/etc/image")
-    check("two" in said.stdout, "rondo task exec:", said.stdout + said.stderr)
     bench.go(ids[0])
     bench.ended(ids[0], "TASK_FINISHED")
     bench.uses(0.15, 64)
