@@ -53,21 +53,25 @@ def duplicate_id():
 
 @test
 def task_group():
-    """a task group gets the status Mesos gives, naming what is not supported"""
+    """a task group runs, and one that is not as Mesos has them gets the status Mesos gives"""
     with Framework("task-group") as one:
-        offer = one.big_offer()
-        task = command_task("in-group", offer["agent_id"]["value"], "true")
-        executor = {
-            "type": "DEFAULT",
-            "executor_id": {"value": "pod"},
-            "framework_id": {"value": one.id},
-            "resources": task["resources"],
-        }
-        group = {"type": "LAUNCH_GROUP", "launch_group": {"executor": executor, "task_group": {"tasks": [task]}}}
-        one.driver.acceptOffers(one.take(offer), [group], {"refuse_seconds": 0})
-        status = one.wait_state("in-group", "TASK_ERROR")
+        for names, more in ((("in-group", "beside"), {}), (("refused",), {"command": {"value": "true"}})):
+            offer = one.big_offer()
+            tasks = [command_task(name, offer["agent_id"]["value"], "true") for name in names]
+            executor = {
+                "type": "DEFAULT",
+                "executor_id": {"value": "pod-of-" + names[0]},
+                "framework_id": {"value": one.id},
+                "resources": tasks[0]["resources"],
+                **more,
+            }
+            group = {"type": "LAUNCH_GROUP", "launch_group": {"executor": executor, "task_group": {"tasks": tasks}}}
+            one.driver.acceptOffers(one.take(offer), [group], {"refuse_seconds": 0})
+            for name in names if not more else ():
+                one.wait_state(name, "TASK_FINISHED")
+        status = one.wait_state("refused", "TASK_ERROR")
         check(status["reason"] in ("REASON_TASK_GROUP_INVALID", "REASON_TASK_INVALID"), "reason", status["reason"])
-        check("group" in status.get("message", ""), "message", status.get("message"))
+        check("command" in status.get("message", ""), "message", status.get("message"))
         one.big_offer()
 
 
