@@ -66,6 +66,7 @@ public struct TaskRecord: Hashable, Sendable {
     /// the update itself, should it come again, is news for the framework.
     mutating func record(reported status: TaskStatus) {
         guard statuses.isEmpty, status.state != .staging else { return }
+        isHealthy = status.isHealthy
         var status = status
         status.uuid = nil
         statuses = [status]

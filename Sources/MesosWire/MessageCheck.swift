@@ -89,6 +89,8 @@ struct MessageCheck: Visitor {
         fieldType: _ProtobufMessageMap<KeyType, ValueType>.Type,
         value: _ProtobufMessageMap<KeyType, ValueType>.BaseType, fieldNumber: Int
     ) throws {
+        // The one place where infinity means something, no limit; who reads limits refuses the rest.
+        if !looksForMissing, type == "mesos.v1.TaskInfo", name(fieldNumber) == "limits" { return }
         for (key, element) in value {
             do { try Self.run(element, looksForMissing: looksForMissing) } catch {
                 throw error.inside("\(name(fieldNumber))[\(key)]")
