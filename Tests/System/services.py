@@ -360,7 +360,11 @@ def pods():
 
     check("Created deployment" in dcos("marathon", "pod", "add", stdin=json.dumps(definition(1))), "pod add")
     first = stable(1)
-    check("already exists" in dcos("marathon", "pod", "add", stdin=json.dumps(definition(1)), fails=True), "add twice")
+    # The client has one sentence for everything that is answered with 409.
+    again = dcos("marathon", "pod", "add", stdin=json.dumps(definition(1)), fails=True)
+    check("Changes blocked" in again, "add twice:", again)
+    status, answer = call("POST", "/v2/pods", definition(1))
+    equal((status, "already exists" in answer["message"]), (409, True), "add twice")
     listed = dcos("marathon", "pod", "list")
     check("/cli/pod" in listed and "|-one" in listed and "STABLE" in listed, "pod list:", listed)
     shown = json.loads(dcos("marathon", "pod", "show", "/cli/pod"))
