@@ -120,7 +120,8 @@ class Cluster:
                 process.kill()
                 process.wait()
         for number in (1, 2, 3):
-            for pid in self.network.processes(number):
+            # A suite may have entered a machine's network itself.
+            for pid in self.network.processes(number) - {os.getpid()}:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except OSError:
