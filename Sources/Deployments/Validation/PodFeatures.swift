@@ -41,16 +41,17 @@ extension PodContainer {
         need(
             .images, image != nil, "/image",
             "containers from images are not supported by this cluster; leave out the image and run a command")
-        need(
-            .pullSecrets, image?.pullSecret != nil, "/image/pullConfig",
-            "credentials for registries belong to the cluster; leave it out")
+        // Apps have these two; in tasks of groups nothing hands them on yet.
+        found.check(
+            image?.pullSecret == nil, "/image/pullConfig",
+            "credentials of a pod's own are not supported by this cluster; use rondo image login, or leave it out")
+        found.check(
+            resourceLimits == nil, "/resourceLimits",
+            "resource limits of pods are not supported by this cluster; leave them out")
         need(
             .healthChecks, healthCheck != nil, "/healthCheck",
             "health checks are not supported by this cluster; leave it out")
         need(.statusChecks, check != nil, "/check", "checks are not supported by this cluster; leave it out")
-        need(
-            .resourceLimits, resourceLimits != nil, "/resourceLimits",
-            "resource limits are not supported by this cluster; leave them out")
         need(
             .linuxSettings, linux != nil, "/linuxInfo",
             "seccomp profiles and shared memory are not supported by this cluster; leave them out")

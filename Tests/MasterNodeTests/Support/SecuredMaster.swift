@@ -72,7 +72,8 @@ struct SecuredMaster {
     }
 
     func put(_ path: String, _ value: String, as credential: HTTPFields? = nil) async throws -> Int {
-        try await secret(.put, path, Array("{\"value\":\"\(value)\"}".utf8), as: credential).status.code
+        let body = try JSONEncoder().encode(["value": value])
+        return try await secret(.put, path, [UInt8](body), as: credential).status.code
     }
 
     /// Everything that the store and the audit log hold, as text.
