@@ -111,7 +111,8 @@ import Transport
             #expect(stream.backlog <= limit)
             #expect(stream.send(record) == .closed)
             let rest = try #require(await client.readToEnd())
-            #expect(rest.hasSuffix("\r\n5\r\nERROR\r\n0\r\n\r\n"))
+            // On a busy machine the limit may be reached before any record has left.
+            #expect(("\r\n" + rest).hasSuffix("\r\n5\r\nERROR\r\n0\r\n\r\n"))
             #expect(await closed.wait() == .overflow)
         }
     }
