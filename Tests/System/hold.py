@@ -115,18 +115,24 @@ def a_monitor_is_killed():
         heals("killed monitor", [victim], began)
 
 
+def goes_on(what, machine, before):
+    """Kills a machine's process and starts it again: most instances live on."""
+    check(before, "nothing runs there")
+    with Load():
+        began = time.monotonic()
+        machine.kill()
+        machine.start(machine.command)
+        hold.await_agents()
+        same = before & set(heals(what, [], began))
+    print("      %d of %d instances are the same" % (len(same), len(before)))
+    check(len(same) > len(before) / 2, "only", len(same), "of", len(before), "instances went on")
+
+
 @test
 def an_agent_is_killed():
     """instances go on while their agent is killed and started again"""
-    second = hold.machines[1]
-    before = set(hold.well(APP, COUNT))
-    with Load():
-        began = time.monotonic()
-        second.kill()
-        second.start(second.command)
-        hold.await_agents()
-        after = heals("killed agent", [], began)
-    print("      %d instances are the same" % len(before & set(after)))
+    before = {key for key, each in hold.well(APP, COUNT).items() if each["host"] == "node2"}
+    goes_on("killed agent", hold.machines[1], before)
 
 
 @test
@@ -150,16 +156,7 @@ def an_agent_stays_away():
 @test
 def the_master_is_killed():
     """instances go on while the master is killed and started again"""
-    first = hold.machines[0]
-    before = set(hold.well(APP, COUNT))
-    with Load():
-        began = time.monotonic()
-        first.kill()
-        first.start(first.command)
-        hold.await_agents()
-        after = heals("killed master", [], began)
-    print("      %d instances are the same" % len(before & set(after)))
-    check(before & set(after), "no instance has outlived its master")
+    goes_on("killed master", hold.machines[0], set(hold.well(APP, COUNT)))
 
 
 @test

@@ -152,7 +152,11 @@ class Hold(Cluster):
         """Takes away what the kernel of a real machine would have lost with it."""
         for place in mounts_below(machine.data):
             subprocess.run(["umount", "-l", place], stderr=subprocess.DEVNULL)
-        ids = {os.path.basename(each) for each in glob.glob(machine.data + "/agent/run/*")}
+        self.remove_cgroups(machine.data + "/agent/run/*")
+
+    def remove_cgroups(self, pattern):
+        """Those of the containers whose directories fit."""
+        ids = {os.path.basename(each) for each in glob.glob(pattern)}
         for each in sorted(cgroups() - self.before, key=len, reverse=True):
             if any(id in each for id in ids):
                 try:
@@ -261,7 +265,9 @@ class Hold(Cluster):
             if not any(id in each for id in ids):
                 lines.append("mount " + each)
         name = self.network.names[machine.number - 1]
-        links = [each["ifname"] for each in json.loads(ip("-j", "-n", name, "link", "show"))]
+        # Not as JSON, which is cut off when a link goes while they are listed; the next look sees them all.
+        listed = ip("-o", "-n", name, "link", "show", check=False).splitlines()
+        links = [each.split(": ")[1].partition("@")[0] for each in listed if each.count(": ") > 1]
         ports = [each for each in links if each not in ("lo", "eth0", "rondo0")]
         if len(ports) != len(ids):
             lines.append("%d ports on the bridge for %d containers" % (len(ports), len(ids)))
@@ -295,13 +301,7 @@ class Hold(Cluster):
                 process.wait()
         for place in mounts_below(self.directory):
             subprocess.run(["umount", "-l", place], stderr=subprocess.DEVNULL)
-        ids = {os.path.basename(each) for each in glob.glob(self.directory + "/node*/agent/run/*")}
-        for each in sorted(cgroups() - self.before, key=len, reverse=True):
-            if any(id in each for id in ids):
-                try:
-                    os.rmdir(each)
-                except OSError:
-                    pass
+        self.remove_cgroups(self.directory + "/node*/agent/run/*")
         super().end()
 
 
