@@ -89,7 +89,7 @@ struct ServiceCommandTests {
             "id: /shop\napps: [{id: web}, {id: /shop/db}]\ngroups: [{id: inner, apps: [{id: deep}]}]")
         #expect(group.path == "/v2/groups/shop")
         #expect(group.names == ["/shop/web", "/shop/db", "/shop/inner/deep"])
-        for wrong in ["cmd: x", "[{cmd: x}]", "just text"] {
+        for wrong in ["cmd: x", "[{cmd: x}]", "just text", "apps: [{id: a, cmd: x}]"] {
             #expect(throws: ApplianceError.self) { try order(wrong) }
         }
     }

@@ -157,6 +157,29 @@ struct ServicesAPITests {
         }
     }
 
+    @Test func `a change of a group may name a group below the path, and the others stay`() async throws {
+        try await ServicesAPIFixture.with { api in
+            _ = try await api.call(.post, "/v2/apps", #"{"id":"/keep","cmd":"x","instances":0}"#)
+            let body = #"{"id":"/shop","apps":[{"id":"db","cmd":"x","instances":0}]}"#
+            #expect(try await api.call(.put, "/v2/groups?force=true", body).status == 201)
+            #expect(try await api.call(.get, "/v2/apps/keep").status == 200)
+            #expect(try await api.call(.get, "/v2/apps/shop/db").status == 200)
+            // Its own name, whole or as its last part, is the group of the path.
+            for id in ["/shop", "shop"] {
+                let body = #"{"id":"\#(id)","apps":[{"id":"web","cmd":"x","instances":0}]}"#
+                #expect(try await api.call(.put, "/v2/groups/shop?force=true", body).status == 200)
+                #expect(try await api.call(.get, "/v2/apps/shop/web").status == 200)
+            }
+            #expect(try await api.call(.get, "/v2/apps/shop/db").status == 404)
+            let below = #"{"id":"front","apps":[{"id":"web","cmd":"x","instances":0}]}"#
+            #expect(try await api.call(.put, "/v2/groups/shop?force=true", below).status == 201)
+            #expect(try await api.call(.get, "/v2/apps/shop/front/web").status == 200)
+            #expect(try await api.call(.get, "/v2/apps/shop/web").status == 200)
+            let elsewhere = try await api.call(.put, "/v2/groups/shop", #"{"id":"/other","apps":[]}"#)
+            #expect(elsewhere.status == 422 && elsewhere.body["details"]?[0]?["path"] == .text("/id"))
+        }
+    }
+
     @Test func `a deployment is shown, undone and ended`() async throws {
         try await ServicesAPIFixture.with { api in
             _ = try await api.call(.post, "/v2/apps", Self.minimal)

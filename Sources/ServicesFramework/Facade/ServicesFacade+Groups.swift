@@ -79,7 +79,7 @@ extension ServicesFacade {
     // MARK: changing
 
     private func createGroup(_ id: ServiceID) async throws -> GatewayResponse {
-        let wish = try await wish(id: nil, in: id)
+        let wish = try await wish { GroupReading.read(&$0, newIn: id) }
         let place = wish.update.id
         visitor.note("group.create", place.path)
         try mayRun(wish.update)
@@ -92,9 +92,9 @@ extension ServicesFacade {
             at: "/v2/groups" + place.path)
     }
 
-    private func wish(id: ServiceID?, in base: ServiceID) async throws -> GroupReading.Wish {
+    private func wish(_ read: (inout FieldReader) -> GroupReading.Wish) async throws -> GroupReading.Wish {
         var reader = FieldReader(try await body(), at: "")
-        let wish = GroupReading.read(&reader, id: id, in: base)
+        let wish = read(&reader)
         try Self.check(reader.finished())
         return wish
     }
@@ -106,9 +106,10 @@ extension ServicesFacade {
         for group in update.groups ?? [] { try mayRun(group) }
     }
 
-    private func putGroup(_ id: ServiceID) async throws -> GatewayResponse {
+    private func putGroup(_ path: ServiceID) async throws -> GatewayResponse {
+        let wish = try await wish { GroupReading.read(&$0, changing: path) }
+        let id = wish.update.id
         visitor.note("group.change", id.path)
-        let wish = try await wish(id: id, in: id.parent)
         let core = try await snapshot()
         if let version = wish.version {
             try mayRunAll(of: id, core) { workload in

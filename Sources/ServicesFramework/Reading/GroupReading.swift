@@ -13,8 +13,25 @@ enum GroupReading {
     /// Groups in groups; deeper ones are refused.
     private static let depthMax = 32
 
-    /// Reads a body; `id` is the group of the path, and the body's own counts where there is none.
-    static func read(_ reader: inout FieldReader, id: ServiceID?, in base: ServiceID) -> Wish {
+    /// Reads the body of a new group below `base`, which the body must name.
+    static func read(_ reader: inout FieldReader, newIn base: ServiceID) -> Wish {
+        read(&reader, id: nil, in: base)
+    }
+
+    /// Reads the body of a change of the group at `path`. As in Marathon it may name a group below, which then is the
+    /// one that changes: `PUT /v2/groups` with the id `/shop` leaves the rest of the root alone.
+    static func read(_ reader: inout FieldReader, changing path: ServiceID) -> Wish {
+        var place = path
+        if let text = reader.text("id"), text != path.components.last {
+            place = ServiceID(text, in: path)
+            if place != path, path != .root, !place.path.hasPrefix(path.path + "/") {
+                reader.note("id", "must be \(path), or a group in it")
+            }
+        }
+        return read(&reader, id: place, in: path)
+    }
+
+    private static func read(_ reader: inout FieldReader, id: ServiceID?, in base: ServiceID) -> Wish {
         let factor = reader.number("scaleBy")
         let version = PartReading.time("version", &reader)
         return Wish(update: group(&reader, id: id, in: base, depth: depthMax), factor: factor, version: version)

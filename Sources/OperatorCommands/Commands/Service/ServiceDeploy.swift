@@ -56,7 +56,10 @@ struct ServiceDeploy: AsyncParsableCommand {
             let names = try apps.map { try name($0, file) }
             return Order(path: "/v2/apps", query: ["partialUpdate=false"], body: value, names: names)
         case .object(let fields) where fields["apps"] != nil || fields["groups"] != nil || fields["pods"] != nil:
-            let id = fields["id"]?.text ?? "/"
+            // Without a name it would be the root, and all other services would end.
+            guard let id = fields["id"]?.text, !id.isEmpty else {
+                throw ApplianceError(.usage, "\(file) has a group without an 'id'; name it, or make it a list of apps")
+            }
             let path = "/v2/groups" + id.split(separator: "/").map { "/" + PathText.escaped(String($0)) }.joined()
             return Order(path: path, query: [], body: value, names: members(value, in: "/"))
         case .object:
