@@ -96,7 +96,7 @@ appliance: program ## Make dist/rondo, the one file, and check what it promises.
 .PHONY: bench
 bench: ## Run the benchmarks (each prints ratios against a floor or a peer of the same run).
 	@Provisioning/install-packages $(BENCH_PACKAGES)
-	for name in allocation-benchmark store-commits launch-benchmark; do swift build $(SWIFT_FLAGS) --product $$name; done
+	for name in allocation-benchmark catalog-benchmark store-commits launch-benchmark; do swift build $(SWIFT_FLAGS) --product $$name; done
 	Benchmarks/run $(BUILD) $(RONDO)
 
 .PHONY: format

@@ -34,6 +34,7 @@ let decisions: [Target] = [
     .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Deployments", dependencies: ["ClusterModel"], swiftSettings: swift + small),
     .target(name: "Membership", swiftSettings: swift),
+    .target(name: "Packages", swiftSettings: swift + testable + small),
     .target(name: "Schedules", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
     .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
@@ -243,6 +244,9 @@ let benchmarks: [Target] = [
         ],
         path: "Benchmarks/Launches", swiftSettings: swift,
         linkerSettings: linkedAsShipped),
+    .executableTarget(
+        name: "catalog-benchmark", dependencies: ["Packages"], path: "Benchmarks/Catalog", swiftSettings: swift,
+        linkerSettings: linkedAsShipped),
 ]
 
 let tests: [Target] = [
@@ -277,6 +281,10 @@ let tests: [Target] = [
     .testTarget(
         name: "MembershipTests", dependencies: ["Membership", "MembershipSimulation"], swiftSettings: swift),
     .testTarget(name: "DeploymentsTests", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
+    .testTarget(name: "PackagesTests", dependencies: ["Packages"], exclude: ["Fixtures"], swiftSettings: swift),
+    .executableTarget(
+        name: "universe-report", dependencies: ["Deployments", "FrameworkRuntime", "Packages", "ServicesFramework"],
+        path: "Tests/Support/Universe", swiftSettings: swift),
     .testTarget(
         name: "ServicesCoreTests", dependencies: ["ClusterModel", "Deployments", "ServicesCore"], swiftSettings: swift),
     .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),

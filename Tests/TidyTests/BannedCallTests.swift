@@ -9,8 +9,8 @@ private struct Ban: Sendable {
 
 private let decisions: Set<String> = [
     "Access",
-    "ClusterModel", "Deployments", "Membership", "Schedules", "Scheduling", "TaskLifecycle", "MasterCore", "AgentCore",
-    "JobsCore", "ServicesCore",
+    "ClusterModel", "Deployments", "Membership", "Packages", "Schedules", "Scheduling", "TaskLifecycle", "MasterCore",
+    "AgentCore", "JobsCore", "ServicesCore",
 ]
 
 private let bans: [Ban] = [

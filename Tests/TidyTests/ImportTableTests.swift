@@ -4,7 +4,8 @@ import Testing
 private let rows: [String: Double] = [
     "CLinux": 0, "CSQLite": 0, "CSeccomp": 0, "CYAML": 0, "CZlib": 0, "CZones": 0, "CZstd": 0,
     "ClusterModel": 1,
-    "Access": 2, "Deployments": 2, "Membership": 2, "Schedules": 2, "Scheduling": 2, "TaskLifecycle": 2,
+    "Access": 2, "Deployments": 2, "Membership": 2, "Packages": 2, "Schedules": 2, "Scheduling": 2,
+    "TaskLifecycle": 2,
     "MasterCore": 2.5, "AgentCore": 2.5, "JobsCore": 2.5, "ServicesCore": 2.5,
     "Identity": 3, "LinuxSystem": 3, "StateStore": 3, "Transport": 2.9, "HTTPGateway": 3, "MesosWire": 3,
     "ImageStore": 3.2,
