@@ -108,7 +108,7 @@ public struct PackageRepository: Sendable {
             reader.skipSpace()
             let start = reader.index
             try reader.skip()
-            guard builder.entries.count + builder.refusals.count < PackageLimits.packages else {
+            guard builder.seen < PackageLimits.packages else {
                 throw reader.fault("has more than \(PackageLimits.packages) packages")
             }
             builder.add(json: UnsafeBufferPointer(rebasing: bytes[start..<reader.index]), at: start)
@@ -145,12 +145,15 @@ private struct Builder {
     var entries: [PackageRepository.Entry] = []
     var storage: [UInt8] = []
     var refusals: [PackageRefusal] = []
+    /// How many there were, whatever became of them.
+    var seen = 0
 
     mutating func refuse(_ refusal: PackageRefusal) {
         if refusals.count < PackageLimits.refusals { refusals.append(refusal) }
     }
 
     mutating func add(json bytes: UnsafeBufferPointer<UInt8>, at offset: Int) {
+        seen += 1
         do throws(JSONFault) {
             guard bytes.count <= PackageLimits.package.bytes else {
                 throw JSONFault(offset: 0, reason: "has \(bytes.count) bytes, which is too large")

@@ -32,7 +32,7 @@ extension SchemaValidation {
             // Equal values are written alike but for numbers and the order of fields.
             let key = element.isPlain ? String(decoding: element.bytes, as: UTF8.self) : element.kind
             stepsLeft -= seen[key]?.count ?? 0
-            guard stepsLeft > 0 else { return }
+            guard stepsLeft > 0 else { return exhaust(at: scope.path, scope.place) }
             if seen[key]?.contains(element) == true {
                 note(scope.violation("uniqueItems", "has an element twice"))
                 return

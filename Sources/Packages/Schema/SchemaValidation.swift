@@ -22,6 +22,14 @@ struct SchemaValidation {
         return result
     }
 
+    /// Gives up, and says so once.
+    mutating func exhaust(at path: String, _ place: String) {
+        guard !isExhausted else { return }
+        isExhausted = true
+        let reason = stepsLeft > 0 ? "is nested too deeply or refers to itself" : "takes too long to follow"
+        note(SchemaViolation(path: path, keyword: "$ref", schemaPath: place, message: "the schema \(reason)"))
+    }
+
     mutating func note(_ violation: SchemaViolation) {
         if violations.count < SchemaLimits.violations { violations.append(violation) }
     }
@@ -30,12 +38,7 @@ struct SchemaValidation {
     mutating func check(_ value: JSON, at path: String, against schema: JSON, at place: String, depth: Int) {
         guard let schema = schema.object, !isExhausted else { return }
         stepsLeft -= 1
-        guard stepsLeft > 0, depth <= SchemaLimits.depth else {
-            isExhausted = true
-            let reason = stepsLeft > 0 ? "is nested too deeply or refers to itself" : "takes too long to follow"
-            note(SchemaViolation(path: path, keyword: "$ref", schemaPath: place, message: "the schema \(reason)"))
-            return
-        }
+        guard stepsLeft > 0, depth <= SchemaLimits.depth else { return exhaust(at: path, place) }
         if let reference = schema["$ref"]?.text {
             // What stands beside a reference does not count.
             if let (target, place) = resolve(reference) {
