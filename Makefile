@@ -74,6 +74,10 @@ test-v2: appliance ## Run containers, podman and an agent in a virtual machine w
 	@Provisioning/install-packages $(V2_PACKAGES)
 	Tests/System/v2/run_all.sh dist/rondo $(SUITES)
 
+.PHONY: catalog
+catalog: program ## Put the packages of Catalog/ into the program, after they have changed.
+	$(RONDO) catalog build Catalog --to Sources/CCatalog/catalog.json
+
 .PHONY: images
 images: program ## Make the container images of Images/ from Debian's packages, and try them (as root).
 	@Provisioning/install-packages $(TEST_PACKAGES) redis-tools postgresql-client

@@ -26,6 +26,7 @@ let c: [Target] = [
     .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
     // #embed is of C23.
     .target(name: "CZones", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
+    .target(name: "CCatalog", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 ]
 
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
@@ -143,13 +144,28 @@ let facades: [Target] = [
         swiftSettings: swift + testable + small),
 ]
 
+/// Row 4b: what stands on services.
+let catalog: [Target] = [
+    .target(
+        name: "CatalogService",
+        dependencies: [
+            "Access", "CZlib", "ClusterModel", "Deployments", "FrameworkRuntime", "HTTPGateway", "Identity",
+            "ImageStore", "LinuxSystem", "Packages", "ServicesFramework", "StateStore", "Transport",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+        ],
+        swiftSettings: swift + testable + small)
+]
+
 /// Rows 5 to 8: roles, the whole, the door, the program.
 let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "ImageStore", "JobsFramework",
-            "MasterCore", "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework", "StateStore",
+            "Access", "CatalogService", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "ImageStore",
+            "JobsFramework", "MasterCore", "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework", "StateStore",
             "TaskLifecycle",
             "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
@@ -171,7 +187,7 @@ let programs: [Target] = [
     .target(
         name: "Appliance",
         dependencies: [
-            "AgentCore", "AgentNode", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "ImageStore",
+            "AgentCore", "AgentNode", "CCatalog", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "ImageStore",
             "LinuxSystem", "MasterCore", "MasterNode", "Membership", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -181,8 +197,8 @@ let programs: [Target] = [
     .target(
         name: "OperatorCommands",
         dependencies: [
-            "Appliance", "ClusterModel", "HTTPGateway", "Identity", "ImageStore", "LinuxSystem", "MasterNode",
-            "MesosWire", "Transport",
+            "Appliance", "CatalogService", "ClusterModel", "HTTPGateway", "Identity", "ImageStore", "LinuxSystem",
+            "MasterNode", "MesosWire", "Transport",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -285,6 +301,13 @@ let tests: [Target] = [
     .executableTarget(
         name: "universe-report", dependencies: ["Deployments", "FrameworkRuntime", "Packages", "ServicesFramework"],
         path: "Tests/Support/Universe", swiftSettings: swift),
+    .testTarget(
+        name: "CatalogServiceTests",
+        dependencies: [
+            "CZlib", "CatalogService", "ClusterModel", "Identity", "ImageStore", "LinuxSystem", "Packages", "StateStore",
+            .product(name: "Logging", package: "swift-log"),
+        ],
+        swiftSettings: swift),
     .testTarget(
         name: "ServicesCoreTests", dependencies: ["ClusterModel", "Deployments", "ServicesCore"], swiftSettings: swift),
     .testTarget(name: "SchedulingTests", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
@@ -431,7 +454,7 @@ let tests: [Target] = [
 let fuzzer = Context.environment["RONDO_FUZZ"]
 let targets =
     if let fuzzer { fuzzing(with: fuzzer) } else {
-        c + decisions + mechanisms + facades + programs + benchmarks + tests
+        c + decisions + mechanisms + facades + catalog + programs + benchmarks + tests
     }
 
 let package = Package(

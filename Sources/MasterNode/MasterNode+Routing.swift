@@ -1,3 +1,4 @@
+internal import CatalogService
 internal import ClusterModel
 public import HTTPGateway
 internal import HTTPTypes
@@ -25,6 +26,7 @@ extension MasterNode {
         case "rondo", "secrets": return RondoFacade.failure(refusal)
         case "acs": return DCOSUserFacade.failure(refusal)
         case "service", "marathon", "v2": return JobsFramework.failure(refusal)
+        case "package", "cosmos": return CatalogService.failure(refusal)
         default: throw refusal
         }
     }
@@ -152,6 +154,7 @@ extension MasterNode {
         case .names(let path): return try NameFacade(node: self).document(path)
         case .jobs(let path): return try await jobs(path, request, visitor)
         case .services(let path): return try await services(path, request, visitor)
+        case .cosmos(let path): return try await catalog().respond(to: request, path: path, visitor: visitor)
         case .rondo(let path):
             guard let route = RondoRoute(path) else { throw Self.nothing(at: request.path) }
             return try await RondoFacade(node: self, visitor: visitor).respond(route, request)

@@ -48,6 +48,10 @@ extension MasterNode {
         public var servesJobs = false
         /// Whether services are served, by a framework on this master.
         public var servesServices = false
+        /// Where the documents of package repositories are kept; nil where no packages are served. It takes services.
+        public var catalogDirectory: String?
+        /// The repository of packages that comes with this program, `{"packages": […]}`.
+        public var builtInCatalog: @Sendable () -> [UInt8] = { Array(#"{"packages":[]}"#.utf8) }
         /// The account of tasks of the frameworks on this master that name none.
         public var builtInUser = "root"
         /// What `/flags` shows; no secrets.

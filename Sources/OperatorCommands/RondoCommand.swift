@@ -30,9 +30,9 @@ struct RondoCommand: AsyncParsableCommand {
         version: Program.version,
         subcommands: [
             DevCommand.self, ClusterCommand.self, RunCommand.self, ServiceCommand.self, JobCommand.self,
-            TaskCommand.self, NodeCommand.self,
-            FrameworkCommand.self, RoleCommand.self, SecretCommand.self, WhyCommand.self, LoginCommand.self,
-            ContextCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, ConfigCommand.self,
+            PackageCommand.self, CatalogCommand.self, TaskCommand.self, NodeCommand.self, FrameworkCommand.self,
+            RoleCommand.self, SecretCommand.self, WhyCommand.self, LoginCommand.self, ContextCommand.self,
+            UserCommand.self, AuditCommand.self, KeysCommand.self, ConfigCommand.self,
             DoctorCommand.self, ImageCommand.self, CompletionsCommand.self,
         ])
 }

@@ -4,13 +4,13 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets hold faults
+#   suites: pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold faults
 #   addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker;
 #   default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|commands|jobs|nodes|secured|reach|names|containernets|hold|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|packages|commands|jobs|nodes|secured|reach|names|containernets|hold|" >&2
     echo "       faults|addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
     echo "       systemd|docker ...]" >&2
     exit 64
@@ -18,7 +18,7 @@ usage() {
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services apps commands jobs nodes secured reach names containernets hold faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -28,7 +28,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 python=
-if wanted pymesos || wanted mesoshttp || wanted services || wanted secured || wanted jobs; then
+if wanted pymesos || wanted mesoshttp || wanted services || wanted secured || wanted jobs || wanted packages; then
     python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
 fi
 : "${python:=python3}"
@@ -91,6 +91,16 @@ if wanted apps; then
     code=$?
     cat "$logs/apps.log"
     verdict apps "$code" 240
+fi
+
+# Packages: by the command line of DC/OS and by the program's own, and what ill repositories do.
+if wanted packages; then
+    echo
+    echo "== packages"
+    timeout -k 15 200 "$python" "$here/packages.py" "$rondo" >"$logs/packages.log" 2>"$logs/packages-errors.log"
+    code=$?
+    cat "$logs/packages.log"
+    verdict packages "$code" 200
 fi
 
 # Services by the program's own commands.

@@ -2,7 +2,7 @@ import Testing
 
 /// The module graph of Documentation/architecture.md as a table: the row of each of our targets.
 private let rows: [String: Double] = [
-    "CLinux": 0, "CSQLite": 0, "CSeccomp": 0, "CYAML": 0, "CZlib": 0, "CZones": 0, "CZstd": 0,
+    "CCatalog": 0, "CLinux": 0, "CSQLite": 0, "CSeccomp": 0, "CYAML": 0, "CZlib": 0, "CZones": 0, "CZstd": 0,
     "ClusterModel": 1,
     "Access": 2, "Deployments": 2, "Membership": 2, "Packages": 2, "Schedules": 2, "Scheduling": 2,
     "TaskLifecycle": 2,
@@ -11,6 +11,7 @@ private let rows: [String: Double] = [
     "ImageStore": 3.2,
     "TaskMonitor": 3.5, "ContainerRuntime": 3.5, "FrameworkRuntime": 3.5, "Networking": 3.5, "NameService": 3.5,
     "Gossip": 4, "JobsFramework": 4, "ServicesFramework": 4,
+    "CatalogService": 4.5,
     "MasterNode": 5, "AgentNode": 5,
     "Appliance": 6,
     "OperatorCommands": 7,
@@ -30,6 +31,9 @@ private let foreign: [String: Set<String>] = [
     "FrameworkRuntime": ["Logging", "Synchronization"],
     "JobsFramework": ["FoundationEssentials", "HTTPTypes", "Logging", "NIOCore", "Synchronization"],
     "ServicesFramework": ["FoundationEssentials", "HTTPTypes", "Logging", "NIOCore", "Synchronization"],
+    "CatalogService": [
+        "Crypto", "FoundationEssentials", "Glibc", "HTTPTypes", "Logging", "NIOCore", "Synchronization",
+    ],
     "Gossip": ["Crypto", "FoundationEssentials", "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization"],
     "ImageStore": [
         "Crypto", "Dispatch", "FoundationEssentials", "Glibc", "HTTPTypes", "NIOCore", "Synchronization",

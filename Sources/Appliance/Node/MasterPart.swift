@@ -1,3 +1,4 @@
+internal import CCatalog
 internal import ClusterModel
 internal import Glibc
 internal import HTTPGateway
@@ -24,6 +25,12 @@ struct MasterPart: Sendable {
         _ settings: MasterNode.Settings, store path: String, administrator: String, listeningOn endpoints: [Endpoint],
         transport: Transport, logger: Logger, events: NodeEvents
     ) async throws -> MasterPart {
+        var settings = settings
+        settings.catalogDirectory = path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/catalog"
+        settings.builtInCatalog = {
+            guard let bytes = rondo_catalog_bytes() else { return [] }
+            return Array(UnsafeBufferPointer(start: bytes, count: rondo_catalog_length()))
+        }
         let store = try SQLiteStore(path: path)
         let credentials = StoredCredentials(store: store, administrator: administrator)
         let node: MasterNode

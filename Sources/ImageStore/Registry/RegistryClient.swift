@@ -132,6 +132,29 @@ final class RegistryClient: Sendable {
         }
     }
 
+    /// A small blob, verified; the caller has looked at its size.
+    func bytes(_ repository: String, _ blob: Descriptor) async throws(ImageError) -> [UInt8] {
+        let target = "\(base.target)\(repository)/blobs/\(blob.digest)"
+        return try await retrying { () async throws(ImageError) in
+            let answer = try await self.request(.get, target, repository, HTTPFields())
+            guard answer.response.status == .ok else {
+                throw await self.refusal(answer, repository, blob.digest.description)
+            }
+            let bytes: [UInt8]
+            do {
+                bytes = try await WebClient.collect(answer.response.body, limit: Int(blob.size))
+            } catch let error as ImageError {
+                throw error
+            } catch {
+                throw WebClient.translate(error, answer.address)
+            }
+            guard Digest(of: bytes) == blob.digest else {
+                throw ImageError(.digestMismatch, "\(self.registry) sent something else than \(blob.digest)")
+            }
+            return bytes
+        }
+    }
+
     private static func rangeStart(_ headers: HTTPFields) -> Int64? {
         guard let text = headers[.contentRange], text.hasPrefix("bytes ") else { return nil }
         return Int64(text.dropFirst("bytes ".count).prefix { $0 != "-" })

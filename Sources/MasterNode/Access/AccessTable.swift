@@ -1,4 +1,5 @@
 internal import Access
+internal import CatalogService
 internal import ClusterModel
 internal import HTTPTypes
 
@@ -35,6 +36,7 @@ extension Route {
         case .secret(_, _, lists: true): return .known
         case .secret(_, let path, lists: false): return .right(.secret(reads ? .read : .write, path: path))
         // What a change takes depends on the job or the app.
+        case .cosmos(let path): return CatalogService.isChange(path) ? .known : .right(.view(.state, of: nil))
         case .jobs, .services: return reads ? .right(.view(.state, of: nil)) : .known
         case .rondo(let path): return RondoRoute(path)?.requirement(method) ?? .known
         }
@@ -44,6 +46,7 @@ extension Route {
     func isChange(_ method: HTTPRequest.Method) -> Bool {
         switch self {
         case .scheduler, .agent, .agentStream, .operatorCalls, .redirect, .login: false
+        case .cosmos(let path): CatalogService.isChange(path)
         default: method != .get && method != .head
         }
     }
@@ -60,13 +63,14 @@ extension RondoRoute {
         switch self {
         // Its token is its credential.
         case .join: return .open
-        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why:
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .catalog:
             return .right(.view(.state, of: nil))
         // What it takes depends on the task's or framework's role, or on the body.
         case .killTask, .teardown, .tokens, .token: return .known
         case .certificate, .keys, .leave, .names: return .right(.takePart(.agent))
         case .members: return .right(.view(.state, of: nil))
         case .rotateKeys: return .right(.manageKeys)
+        case .refreshCatalog: return .right(.changeCatalog)
         case .evict(let id): return .right(.changeNode(.evict, id))
         case .users: return .right(.manageUsers)
         // Users may change their own password; the facade tells that from other changes.

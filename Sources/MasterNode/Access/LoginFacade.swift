@@ -112,6 +112,9 @@ struct LoginFacade: Sendable {
         var response = GatewayResponse.json { json in
             json.listField("capabilities") { json in
                 if node.settings.servesJobs { json.object { $0.field("name", "METRONOME" as StaticString) } }
+                if node.builtIns?.catalog != nil {
+                    json.object { $0.field("name", "PACKAGE_MANAGEMENT" as StaticString) }
+                }
             }
         }
         // Letter by letter: clients look for the type that they asked for in the one that comes.

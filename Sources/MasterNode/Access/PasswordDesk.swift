@@ -1,5 +1,6 @@
 internal import Access
 internal import ClusterModel
+internal import FrameworkRuntime
 internal import Glibc
 internal import HTTPGateway
 internal import HTTPTypes

@@ -1,16 +1,19 @@
 internal import Access
+internal import CatalogService
 internal import ClusterModel
 internal import FrameworkRuntime
 internal import HTTPGateway
 internal import HTTPTypes
 internal import JobsFramework
 internal import Logging
+internal import MasterCore
 internal import ServicesFramework
 
 /// The frameworks of this program that live on a master, from the master's start to its end.
 struct BuiltInFrameworks: Sendable {
     let jobs: JobsFramework?
     let services: ServicesFramework?
+    let catalog: CatalogService?
     private let work: [Task<Void, any Error>]
 
     /// Starts them. `failed` is called when the process must end because a commit may or may not be on disk.
@@ -20,6 +23,8 @@ struct BuiltInFrameworks: Sendable {
         var work: [Task<Void, any Error>] = []
         if let jobs { work.append(Self.work(failed) { () throws(FrameworkFailure) in try await jobs.run() }) }
         if let services { work.append(Self.work(failed) { () throws(FrameworkFailure) in try await services.run() }) }
+        catalog = services.flatMap { Self.catalog(on: node, $0) }
+        if let catalog { work.append(Task.detached { try await catalog.run() }) }
         self.work = work
     }
 
@@ -65,9 +70,30 @@ struct BuiltInFrameworks: Sendable {
             logger: node.logger)
     }
 
+    /// Packages become services, and what they were as frameworks ends with them.
+    private static func catalog(on node: MasterNode, _ services: ServicesFramework) -> CatalogService? {
+        guard let directory = node.settings.catalogDirectory else { return nil }
+        let settings = CatalogService.Settings(
+            directory: directory, release: LoginFacade.dcosVersion, builtIn: node.settings.builtInCatalog)
+        let frameworks = CatalogService.Frameworks(
+            named: { [unowned node] name in
+                try await node.snapshot().frameworks.values.filter { $0.info.name == name }.map(\.id.value).sorted()
+            },
+            end: { [unowned node] id, visitor in
+                guard let visitor = visitor as? Visitor else { return }
+                try await FrameworkAccess(node: node, visitor: visitor).mayTearDown(FrameworkID(id))
+                _ = try await node.ask { .command($0, .teardown(FrameworkID(id))) }
+            })
+        let clock = node.clock
+        return CatalogService(
+            settings, store: node.store, services: services, frameworks: frameworks, now: { clock.now().wall },
+            logger: node.logger)
+    }
+
     func stop() async {
         jobs?.stop()
         services?.stop()
+        work.last?.cancel()
         for task in work { _ = await task.result }
     }
 }
@@ -92,6 +118,17 @@ extension MasterNode {
                 .notFound, "this master has no services; they are served where `frameworks.services` is on")
         }
         return try await services.respond(to: request, path: path, visitor: visitor)
+    }
+}
+
+extension MasterNode {
+    /// The catalog of packages.
+    func catalog() throws -> CatalogService {
+        guard let catalog = builtIns?.catalog else {
+            throw GatewayError(
+                .notFound, "this master has no catalog; packages are served where `frameworks.services` is on")
+        }
+        return catalog
     }
 }
 

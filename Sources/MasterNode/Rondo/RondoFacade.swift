@@ -1,3 +1,4 @@
+internal import CatalogService
 internal import ClusterModel
 internal import FoundationEssentials
 internal import HTTPGateway
@@ -27,6 +28,8 @@ struct RondoFacade: Sendable {
         case .users, .user, .userTokens, .userToken:
             return try await UserFacade(node: node, visitor: visitor).respond(route, request)
         case .names: return try await NameFacade(node: node).changes(request.query)
+        case .catalog: return try node.catalog().document()
+        case .refreshCatalog: return try await node.catalog().refreshed()
         case .audit: return try AuditFacade(trail: node.trail).respond(request.query)
         default: break
         }

@@ -1,5 +1,6 @@
 internal import ClusterModel
 internal import FoundationEssentials
+internal import FrameworkRuntime
 internal import HTTPGateway
 internal import HTTPTypes
 internal import Identity

@@ -1,3 +1,4 @@
+internal import CatalogService
 internal import ClusterModel
 internal import HTTPGateway
 internal import HTTPTypes
@@ -48,6 +49,8 @@ enum Route: Hashable, Sendable {
     case names([String])
     /// Marathon's interface.
     case services([String])
+    /// Cosmos' interface.
+    case cosmos([String])
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -79,6 +82,10 @@ enum Route: Hashable, Sendable {
         }
         if let path = Self.marathon(target.segments) {
             self = .services(path)
+            return
+        }
+        if CatalogService.serves(target.segments) {
+            self = .cosmos(target.segments)
             return
         }
         if let route = Self.secrets(target) ?? Self.dcos(target.segments) {
@@ -186,7 +193,7 @@ enum Route: Hashable, Sendable {
     /// The methods that it answers; HEAD goes with GET.
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .scheduler, .agent, .agentStream, .operatorCalls, .teardown: [.post]
+        case .scheduler, .agent, .agentStream, .operatorCalls, .teardown, .cosmos: [.post]
         case .document, .file, .prometheus, .statusPage, .ping, .dcosVersion, .buildInfo, .loginProviders, .loginPage,
             .clusterCertificate, .names, .metadata, .capabilities:
             [.get, .head]
@@ -232,6 +239,8 @@ enum RondoRoute: Hashable, Sendable {
     case userToken(String, id: String)
     case audit
     case names
+    case catalog
+    case refreshCatalog
 
     init?(_ path: [String]) {
         switch (path.first, path.count) {
@@ -264,6 +273,8 @@ enum RondoRoute: Hashable, Sendable {
         case ("users", 4) where path[2] == "tokens": self = .userToken(path[1], id: path[3])
         case ("audit", 1): self = .audit
         case ("names", 1): self = .names
+        case ("catalog", 1): self = .catalog
+        case ("catalog", 2) where path[1] == "refresh": self = .refreshCatalog
         default: return nil
         }
     }
@@ -271,9 +282,9 @@ enum RondoRoute: Hashable, Sendable {
     var methods: [HTTPRequest.Method] {
         switch self {
         case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .audit, .keys,
-            .members, .names:
+            .members, .names, .catalog:
             [.get, .head]
-        case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict: [.post]
+        case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict, .refreshCatalog: [.post]
         case .tokens, .users, .userTokens: [.get, .head, .post]
         case .token, .userToken: [.delete]
         case .user: [.get, .head, .patch, .delete]

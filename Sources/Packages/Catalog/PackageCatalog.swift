@@ -24,6 +24,12 @@ public struct PackageCatalog: Sendable {
         public var package: PackageDefinition
         /// Where its repository comes from.
         public var source: String
+
+        /// A package and where its repository comes from.
+        public init(package: PackageDefinition, source: String) {
+            self.package = package
+            self.source = source
+        }
     }
 
     /// Makes a catalog.

@@ -22,10 +22,12 @@ public struct PackageRepository: Sendable {
 
     /// How many packages there are, each version counted.
     public var count: Int { entries.count }
+    /// The names of the packages.
+    public var names: Set<String> { Set(entries.map(\.name)) }
     /// The bytes that the packages take.
     public var storedBytes: Int { storage.count }
 
-    private init(source: String, builder: Builder) {
+    fileprivate init(source: String, builder: Builder) {
         self.source = source
         refusals = builder.refusals
         entries = builder.entries
@@ -138,6 +140,68 @@ public struct PackageRepository: Sendable {
 
     /// A package's definition as JSON, as it is kept.
     func text(of entry: Entry) -> ArraySlice<UInt8> { storage[entry.range] }
+}
+
+/// Keeping and choosing.
+extension PackageRepository {
+    /// All of it as one document `{"packages": […]}`, from which the same repository is read.
+    public var document: [UInt8] {
+        var bytes = Array(#"{"packages":["#.utf8)
+        bytes.reserveCapacity(storage.count + entries.count + 16)
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            bytes += text(of: entry)
+        }
+        return bytes + Array("]}".utf8)
+    }
+
+    /// All packages in the order in which they came, read one after the other.
+    public var packages: some Sequence<PackageDefinition> { entries.lazy.compactMap { try? definition(of: $0) } }
+
+    /// The packages that nothing is against; the others are left out, with the reason.
+    ///
+    /// - Parameter objection: what is against a package, given its whole definition; nil when nothing is.
+    public func filtered(_ objection: (JSONObject) -> String?) -> PackageRepository {
+        var builder = Builder()
+        for refusal in refusals { builder.refuse(refusal) }
+        for entry in entries {
+            do throws(PackageRefusal) {
+                let package = try definition(of: entry)
+                guard let reason = objection(package.json) else {
+                    builder.add(package)
+                    continue
+                }
+                builder.refuse(
+                    PackageRefusal(name: entry.name, version: entry.version, defects: [.init("", reason)]))
+            } catch { builder.refuse(error) }
+        }
+        return PackageRepository(source: source, builder: builder)
+    }
+
+    /// The same with every version that was there before as it was then: what is published does not change.
+    ///
+    /// - Parameter before: what the repository had.
+    /// - Returns: the repository, and the versions that had changed, as `name version`.
+    public func keeping(_ before: PackageRepository) -> (repository: PackageRepository, changed: [String]) {
+        var old: [[String]: Entry] = [:]
+        for entry in before.entries { old[[entry.name, entry.version]] = entry }
+        var builder = Builder()
+        for refusal in refusals { builder.refuse(refusal) }
+        var changed: [String] = []
+        for entry in entries {
+            let past = old[[entry.name, entry.version]]
+            let isSame = past.map { before.text(of: $0) == text(of: entry) } ?? true
+            if !isSame { changed.append("\(entry.name) \(entry.version)") }
+            do throws(PackageRefusal) {
+                guard !isSame, let past else {
+                    builder.add(try definition(of: entry))
+                    continue
+                }
+                builder.add(try before.definition(of: past))
+            } catch { builder.refuse(error) }
+        }
+        return (PackageRepository(source: source, builder: builder), changed)
+    }
 }
 
 /// Gathers packages.

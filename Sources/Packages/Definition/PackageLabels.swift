@@ -59,9 +59,17 @@ public enum PackageLabels {
     }
 
     private static func shortened(_ package: PackageDefinition) -> JSONObject {
+        var fields = summary(of: package)
+        if let images = package.images { fields["images"] = images }
+        return fields
+    }
+
+    /// What lists of installed packages say of one.
+    ///
+    /// - Parameter package: the package.
+    public static func summary(of package: PackageDefinition) -> JSONObject {
         var fields = JSONObject()
         for field in metadataFields { fields[field] = package.json[field] }
-        if let images = package.images { fields["images"] = images }
         return fields
     }
 

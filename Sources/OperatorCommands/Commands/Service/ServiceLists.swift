@@ -80,8 +80,13 @@ struct ServiceInspect: AsyncParsableCommand {
             "\((mapping.hostPort ?? 0) == 0 ? "any" : "\(mapping.hostPort ?? 0)"):\(mapping.containerPort)"
         }
         facts.add("ports", ports.joined(separator: ", "))
-        for (key, value) in (service.labels ?? [:]).sorted(by: { $0.key < $1.key }) {
-            facts.add("label", "\(key)=\(value)")
+        let labels = service.labels ?? [:]
+        if let package = labels["DCOS_PACKAGE_NAME"] {
+            facts.add("package", "\(package) \(labels["DCOS_PACKAGE_VERSION"] ?? "")")
+        }
+        // The other labels of packages hold whole documents.
+        for (key, value) in labels.sorted(by: { $0.key < $1.key }) where !key.hasPrefix("DCOS_PACKAGE_") {
+            facts.add("label", "\(key)=\(value.count > 200 ? value.prefix(199) + "…" : value)")
         }
         if let failure = service.lastTaskFailure {
             let words = [

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// Lets one task in after the other, in the order in which they came.
-final class OneAtATime: Sendable {
+public final class OneAtATime: Sendable {
     private struct State {
         var isBusy = false
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -9,10 +9,14 @@ final class OneAtATime: Sendable {
 
     private let state = Mutex(State())
 
+    /// Nobody is in.
+    public init() {}
+
     /// Waits for the turn, which ends with ``leave()``.
     ///
+    /// - Parameter limit: how many may wait.
     /// - Returns: false when that many wait already; then it is not the turn.
-    func enter(limit: Int = .max) async -> Bool {
+    public func enter(limit: Int = .max) async -> Bool {
         if state.withLock({ $0.waiting.count >= limit }) { return false }
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
@@ -28,7 +32,7 @@ final class OneAtATime: Sendable {
         return true
     }
 
-    func leave() {
+    public func leave() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
             if state.waiting.isEmpty {
                 state.isBusy = false

@@ -1,0 +1,54 @@
+internal import Deployments
+internal import FrameworkRuntime
+public import HTTPGateway
+internal import HTTPTypes
+internal import NIOCore
+internal import Packages
+
+/// `/rondo/v1/catalog`: the repositories with what Cosmos' list has no room for.
+extension CatalogService {
+    /// The repositories, what is in them, and what is wrong with them.
+    public func document() -> GatewayResponse {
+        var text = JSONText()
+        text.object { json in
+            json.list("repositories") { json in
+                for repository in desk.repositories {
+                    json.object { json in
+                        json.field("name", repository.record.name)
+                        json.field("uri", repository.record.address.text)
+                        json.field("packages", repository.content?.names.count ?? 0)
+                        json.field("versions", repository.content?.count ?? 0)
+                        json.field("key", repository.record.key?.text)
+                        json.field("fetchedAt", repository.record.fetchedAt.map(TimeText.iso8601))
+                        json.field("problem", repository.problem)
+                    }
+                }
+            }
+        }
+        return .complete(
+            .ok, headers: [.contentType: "application/json"], bytes: ByteBuffer(bytes: text.bytes))
+    }
+
+    /// Fetches all repositories again.
+    ///
+    /// - Returns: ``document()`` after that.
+    public func refreshed() async -> GatewayResponse {
+        await desk.refresh()
+        return document()
+    }
+
+    /// A refusal that came before the call was looked at, in the form of Cosmos' interface.
+    public static func failure(_ error: GatewayError) -> GatewayResponse {
+        let type =
+            switch error.status.code {
+            case 401: "Unauthorized"
+            case 403: "Forbidden"
+            case 404: "NotFound"
+            case 503: "ServiceUnavailable"
+            default: "RequestRefused"
+            }
+        var response = CosmosFacade.answer(CatalogProblem(type, error.message, status: error.status))
+        for field in error.headers { response.headers.append(field) }
+        return response
+    }
+}

@@ -1,0 +1,54 @@
+internal import ImageStore
+internal import Packages
+internal import Transport
+
+/// Brings the document of a repository here, from wherever it is.
+struct RepositoryFetcher: Sendable {
+    /// What this program brings along.
+    var builtIn: @Sendable () -> [UInt8]
+    /// How registries and web servers are spoken to.
+    var settings: RegistrySettings
+    var transport: Transport?
+
+    /// The longest document. All of Universe is 30 MB.
+    static let limit = 128 << 20
+    /// The media type of the layer of an artifact that is a repository document.
+    static let artifactType = "application/vnd.rondo.catalog.repository.v1+json"
+    /// What web servers are asked for, as Cosmos asks: some choose by it what they send.
+    private static let accept =
+        [5, 4, 3].map {
+            "application/vnd.dcos.universe.repo+json;charset=utf-8;version=v\($0)"
+        }.joined(separator: ", ") + ", application/json, application/zip, */*;q=0.1"
+
+    /// What the repository has.
+    func fetch(_ address: RepositoryAddress) async throws(RepositoryFailure) -> PackageRepository {
+        switch address {
+        case .builtIn: return try Self.repository(builtIn(), address)
+        case .folder(let path): return PackageRepository(try RepositoryFolder(path).tree(), source: address.text)
+        case .web, .registry:
+            let bytes = try await download(address)
+            guard ZipArchive.isArchive(bytes) else { return try Self.repository(bytes, address) }
+            return PackageRepository(try ZipArchive(bytes).tree(), source: address.text)
+        }
+    }
+
+    /// Reads a document `{"packages": […]}`.
+    static func repository(
+        _ bytes: [UInt8], _ address: RepositoryAddress
+    ) throws(RepositoryFailure) -> PackageRepository {
+        do throws(JSONFault) {
+            return try PackageRepository(json: bytes, source: address.text)
+        } catch { throw RepositoryFailure("what it sends is no repository: \(error)") }
+    }
+
+    private func download(_ address: RepositoryAddress) async throws(RepositoryFailure) -> [UInt8] {
+        let documents = WebDocument(settings: settings, transport: transport)
+        do throws(ImageError) {
+            guard case .registry(let name) = address else {
+                return try await documents.get(address.text, accept: Self.accept, limit: Self.limit)
+            }
+            return try await documents.artifact(
+                try ImageReference(parsing: name), types: [Self.artifactType], limit: Self.limit)
+        } catch { throw RepositoryFailure(error.message) }
+    }
+}

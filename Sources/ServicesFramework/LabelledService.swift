@@ -1,0 +1,23 @@
+internal import Deployments
+internal import FrameworkRuntime
+internal import ServicesCore
+
+/// A service as those see it who find services by their labels.
+public struct LabelledService: Hashable, Sendable {
+    /// Its path, such as `/shop/db`.
+    public var id: String
+    /// All its labels.
+    public var labels: [String: String]
+}
+
+extension ServicesFramework {
+    /// The services that have a label, in the order of their paths.
+    ///
+    /// - Parameter label: its name.
+    /// - Returns: what is there now.
+    public func services(labelled label: String) async throws -> [LabelledService] {
+        let core = try await driver.snapshot().core
+        return core.root.allWorkloads.compactMap(\.service).filter { $0.labels[label] != nil }
+            .sorted { $0.id < $1.id }.map { LabelledService(id: $0.id.path, labels: $0.labels) }
+    }
+}
