@@ -165,7 +165,8 @@ let programs: [Target] = [
         name: "MasterNode",
         dependencies: [
             "Access", "CatalogService", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "ImageStore",
-            "JobsFramework", "MasterCore", "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework", "StateStore",
+            "JobsFramework", "MasterCore", "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework",
+            "StateStore",
             "TaskLifecycle",
             "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
@@ -187,7 +188,8 @@ let programs: [Target] = [
     .target(
         name: "Appliance",
         dependencies: [
-            "AgentCore", "AgentNode", "CCatalog", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity", "ImageStore",
+            "AgentCore", "AgentNode", "CCatalog", "CYAML", "ClusterModel", "Gossip", "HTTPGateway", "Identity",
+            "ImageStore",
             "LinuxSystem", "MasterCore", "MasterNode", "Membership", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -304,7 +306,8 @@ let tests: [Target] = [
     .testTarget(
         name: "CatalogServiceTests",
         dependencies: [
-            "CZlib", "CatalogService", "ClusterModel", "Identity", "ImageStore", "LinuxSystem", "Packages", "StateStore",
+            "CZlib", "CatalogService", "ClusterModel", "Identity", "ImageStore", "LinuxSystem", "Packages",
+            "StateStore",
             .product(name: "Logging", package: "swift-log"),
         ],
         swiftSettings: swift),

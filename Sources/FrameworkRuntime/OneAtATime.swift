@@ -32,6 +32,7 @@ public final class OneAtATime: Sendable {
         return true
     }
 
+    /// Ends the turn; the next who waits has it.
     public func leave() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
             if state.waiting.isEmpty {

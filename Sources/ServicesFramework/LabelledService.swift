@@ -15,6 +15,7 @@ extension ServicesFramework {
     ///
     /// - Parameter label: its name.
     /// - Returns: what is there now.
+    /// - Throws: when the framework has ended.
     public func services(labelled label: String) async throws -> [LabelledService] {
         let core = try await driver.snapshot().core
         return core.root.allWorkloads.compactMap(\.service).filter { $0.labels[label] != nil }

@@ -6,14 +6,10 @@ internal import Packages
 public import ServicesFramework
 
 extension CatalogService {
-    /// Whether a path is one of Cosmos' interface.
-    ///
-    /// - Parameter path: the segments from the root.
+    /// Whether a path, given by its segments from the root, is one of Cosmos' interface.
     public static func serves(_ path: [String]) -> Bool { CosmosRoute(path) != nil }
 
-    /// Whether a call changes something.
-    ///
-    /// - Parameter path: the segments from the root.
+    /// Whether a call, given by its path's segments from the root, changes something.
     public static func isChange(_ path: [String]) -> Bool { CosmosRoute(path)?.isChange == true }
 
     /// Answers one call of Cosmos' interface.

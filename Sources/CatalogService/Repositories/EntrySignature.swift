@@ -20,9 +20,7 @@ public struct EntryKey: Hashable, Sendable {
     /// The public half of a key for signing.
     public init(_ key: NodeKey) { self.key = key.publicKey }
 
-    /// Whether an entry is signed with this key.
-    ///
-    /// - Parameter entry: an entry of a repository document, with its `signature`.
+    /// Whether an entry of a repository document is signed with this key in its `signature`.
     func verifies(_ entry: JSONObject) -> Bool {
         guard let text = entry[EntrySignature.field]?.text, text.utf8.count <= 128,
             let signature = Data(base64Encoded: text)
@@ -43,6 +41,7 @@ public enum EntrySignature {
     ///   - entry: the entry; a signature that it has is left out.
     ///   - key: who signs.
     /// - Returns: what goes into the field `signature`.
+    /// - Throws: what the library of the key says.
     public static func sign(_ entry: JSONObject, with key: NodeKey) throws -> String {
         Data(try key.sign(signed(entry))).base64EncodedString()
     }

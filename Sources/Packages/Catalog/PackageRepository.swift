@@ -158,9 +158,8 @@ extension PackageRepository {
     /// All packages in the order in which they came, read one after the other.
     public var packages: some Sequence<PackageDefinition> { entries.lazy.compactMap { try? definition(of: $0) } }
 
-    /// The packages that nothing is against; the others are left out, with the reason.
-    ///
-    /// - Parameter objection: what is against a package, given its whole definition; nil when nothing is.
+    /// The packages that nothing is against; the others are left out, with the reason that the closure gives for a
+    /// package's whole definition.
     public func filtered(_ objection: (JSONObject) -> String?) -> PackageRepository {
         var builder = Builder()
         for refusal in refusals { builder.refuse(refusal) }

@@ -64,9 +64,7 @@ public enum PackageLabels {
         return fields
     }
 
-    /// What lists of installed packages say of one.
-    ///
-    /// - Parameter package: the package.
+    /// What lists of installed packages say of a package.
     public static func summary(of package: PackageDefinition) -> JSONObject {
         var fields = JSONObject()
         for field in metadataFields { fields[field] = package.json[field] }
