@@ -22,7 +22,7 @@ struct AgentRecovery {
             tasks.append(
                 RecoveredTask(
                     stored: stored, updates: log.updates, acknowledged: log.acknowledged,
-                    container: container(found.disposition)))
+                    container: container(found)))
         }
         let live = Set(tasks.map { $0.stored.groupDirectory ?? $0.stored.directory })
         let ended = workDirectories().filter { !live.contains($0.path) }
@@ -61,14 +61,20 @@ struct AgentRecovery {
         return nil
     }
 
-    private func container(_ disposition: MonitorRecovery.Disposition) -> RecoveredTask.Container {
-        switch disposition {
+    private func container(_ found: MonitorRecovery.Found) -> RecoveredTask.Container {
+        switch found.disposition {
         case .monitored: .running
         case .ended(let exit): exit.asRecovered
         case .neverStarted: .notLaunched
+        case .lost where isOfEarlierBoot(found.directory): .lost(reason: "the machine was started anew meanwhile")
         case .lost: .lost(reason: "its monitor is gone without an exit file")
         case .unreadable(let reason): .lost(reason: reason)
         }
+    }
+
+    /// Whether a monitor was there, and its number is that of an earlier boot.
+    private func isOfEarlierBoot(_ directory: MonitorDirectory) -> Bool {
+        access(directory.pidPath, F_OK) == 0 && directory.readMonitor() == nil
     }
 
     /// All `work/FRAMEWORK/TASK/CONTAINER` with the time they were last changed.

@@ -1,5 +1,6 @@
 import HTTPGateway
 import HTTPTypes
+import LinuxSystem
 import NIOCore
 import Synchronization
 import Testing
@@ -167,6 +168,7 @@ struct RegistryTests {
                 await Self.code { _ = try await store.pull(registry.reference(), options: registry.options()) }
                     == .digestMismatch)
             #expect(try store.list().isEmpty)
+            #expect(registry.count(Digest(of: blob).hex) == 1)
         }
     }
 
@@ -220,6 +222,72 @@ struct RegistryTests {
             options.registry.timeout = .milliseconds(150)
             let reference = try registry.reference()
             #expect(await Self.code { _ = try await store.pull(reference, options: options) } == .unreachable)
+        }
+    }
+
+    @Test func `a registry that falls silent in the middle of a blob is asked for the rest`() async throws {
+        try await FakeRegistry.with { registry, store, _ in
+            try registry.put("1", layers: [Self.one])
+            let blob = gzip(Self.one)
+            registry.misbehave { path, count, _ in
+                guard path.contains(Digest(of: blob).hex), count == 1 else { return nil }
+                return .stream(.ok) { writer in
+                    try await writer.write(ByteBuffer(bytes: blob[..<200]))
+                    try await Task.sleep(for: .seconds(60))
+                }
+            }
+            var options = registry.options()
+            options.registry.timeout = .milliseconds(500)
+            let image = try await store.pull(registry.reference(), options: options)
+            #expect(try await store.layers(of: image).count == 1)
+            #expect(registry.seen.last?.range == "bytes=200-")
+        }
+    }
+
+    @Test func `nobody waits for another registry, and who has waited long has it too`() async throws {
+        try await FakeRegistry.with { registry, store, scratch in
+            let slow = FakeRegistry(registry.transport)
+            try await slow.start()
+            try registry.put("1", layers: [Self.one])
+            try slow.put("1", layers: [Self.one])
+            let blob = gzip(Self.one)
+            let (opened, opening) = AsyncStream.makeStream(of: Void.self)
+            let (begun, beginning) = AsyncStream.makeStream(of: Void.self)
+            slow.misbehave { path, _, _ in
+                guard path.contains(Digest(of: blob).hex) else { return nil }
+                return .stream(.ok) { writer in
+                    try await writer.write(ByteBuffer(bytes: blob[..<200]))
+                    beginning.finish()
+                    for await _ in opened {}
+                    try await writer.write(ByteBuffer(bytes: blob[200..<300]))
+                    try await Task.sleep(for: .seconds(60))
+                }
+            }
+            let (reference, options) = (try slow.reference(), registry.options())
+            async let other = store.pull(reference, options: options)
+            for await _ in begun {}
+            let image = try await store.pull(registry.reference(), options: options)
+            #expect(try await store.layers(of: image).count == 1)
+            opening.finish()
+            let late = try await other
+            #expect(late.digest == image.digest)
+            #expect(try store.list().count == 2)
+            #expect(try listDirectory(scratch.path + "/images/partial").isEmpty)
+            await slow.stop()
+        }
+    }
+
+    @Test(arguments: [HTTPResponse.Status.unauthorized, .forbidden, .notFound, .badRequest, .gone])
+    func `a definite answer is not asked for again`(status: HTTPResponse.Status) async throws {
+        try await FakeRegistry.with { registry, store, _ in
+            try registry.put("1", layers: [Self.one])
+            registry.misbehave { path, _, _ in path.contains("/blobs/") ? .text(status, "{}") : nil }
+            let reference = try registry.reference()
+            #expect(await Self.code { _ = try await store.pull(reference, options: registry.options()) } != nil)
+            #expect(registry.seen.count == 2)
+            registry.misbehave { _, _, _ in .text(status, "{}") }
+            #expect(await Self.code { _ = try await store.pull(reference, options: registry.options()) } != nil)
+            #expect(registry.seen.count == 3)
         }
     }
 

@@ -6,7 +6,6 @@ busybox, published ports, names; the agent killed in the middle, everything gone
 Needs root, iproute2, nft and busybox-static: the machines are network namespaces.
 """
 
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 from footprint import Footprint  # noqa: E402
 from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 from machines import PORT, init_command, leave_command  # noqa: E402
-from netns import Network, ip  # noqa: E402
+from netns import Network, ip, links  # noqa: E402
 from resolver import SRV, World, ask  # noqa: E402
 from wire import get_json, secure  # noqa: E402
 
@@ -129,8 +128,8 @@ class Node:
 
     def left(self):
         """What of networks is on the machine beyond the bridge."""
-        links = [each["ifname"] for each in json.loads(ip("-j", "-n", self.network.names[0], "link", "show"))]
-        lines = ["link " + each for each in links if each not in ("lo", "eth0", "rondo0")]
+        found = links(self.network.names[0])
+        lines = ["link " + each for each in found if each not in ("lo", "eth0", "rondo0")]
         table = self.nft("list table inet rondo0", None)
         lines += ["map element " + each for each in re.findall(r"elements = \{[^}]*\}", table)]
         for place in ("network/attachments", "netns"):
@@ -350,8 +349,7 @@ def the_end():
     words = node.network.inside(1, leave_command(node.rondo, node.data))
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=40)
     equal(done.returncode, 0, "rondo cluster leave --purge (%s)" % done.stdout)
-    links = [each["ifname"] for each in json.loads(ip("-j", "-n", node.network.names[0], "link", "show"))]
-    equal(sorted(links), ["eth0", "lo"], "interfaces")
+    equal(sorted(links(node.network.names[0])), ["eth0", "lo"], "interfaces")
     check("rondo" not in node.nft("list ruleset"), "rules are left:", node.nft("list ruleset"))
     equal(sysctls(), node.settings, "settings of the kernel")
     equal(os.listdir(node.data) if os.path.isdir(node.data) else [], [], "files of the node")

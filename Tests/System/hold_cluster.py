@@ -22,7 +22,7 @@ sys.path.insert(0, HERE)
 from footprint import cgroups  # noqa: E402
 from harness import check, equal, eventually  # noqa: E402
 from machines import JOIN_LINE, Cluster, init_command, join_command  # noqa: E402
-from netns import enter, ip  # noqa: E402
+from netns import enter, ip, links  # noqa: E402
 from resolver import A, SRV, parse, question  # noqa: E402
 from wire import request  # noqa: E402
 
@@ -64,12 +64,16 @@ class Hold(Cluster):
     def begin(self):
         """Makes the cluster."""
         first = self.machines[0]
-        first.start(self.first_command())
+        self.launch(first, self.first_command())
         line = eventually(lambda: first.alive() and JOIN_LINE.search(first.output()), 30, "the line to join with")
         for each in self.machines[1:]:
             joins = join_command(self.rondo, line.group(1), line.group(2), each.address, each.data)
-            each.start(joins + self.settings(each.number))
+            self.launch(each, joins + self.settings(each.number))
         self.await_agents()
+
+    def launch(self, machine, command):
+        """Starts a machine's node."""
+        machine.start(command)
 
     def await_agents(self, count=3):
         eventually(lambda: len(self.agents()) == count, 60, "%d active agents" % count)
@@ -120,16 +124,26 @@ class Hold(Cluster):
         return done.stdout
 
     def tear_down(self, machine):
-        """A machine is gone: all that runs on it is killed at once, and then its network."""
+        """A machine is gone: all that runs on it ends at once, and then its network."""
+        # Nobody sees another one end: all stand still before the first is killed.
+        self.signal_all(machine, signal.SIGSTOP)
         for _ in range(50):
-            pids = self.inhabitants(machine.number)
-            for pid in pids:
-                kill(pid)
-            if not pids:
+            if not self.signal_all(machine, signal.SIGKILL):
                 break
             time.sleep(0.02)
         machine.process.wait()
         ip("netns", "delete", self.network.names[machine.number - 1])
+
+    def signal_all(self, machine, number):
+        """Sends all that runs on a machine a signal, also what was begun meanwhile; returns whether there was any."""
+        sent = set()
+        while True:
+            more = self.inhabitants(machine.number) - sent
+            for pid in more:
+                kill(pid, number)
+            sent |= more
+            if not more:
+                return bool(sent)
 
     def set_up(self, machine):
         """The machine is there again, as after a loss of power: with its disk, and without all else."""
@@ -146,7 +160,7 @@ class Hold(Cluster):
         ip("-n", name, "address", "add", machine.address + "/24", "dev", "eth0")
         ip("-n", name, "link", "set", "eth0", "up")
         self.start_registry(number)
-        machine.start(machine.command)
+        self.launch(machine, machine.command)
 
     def forget(self, machine):
         """Takes away what the kernel of a real machine would have lost with it."""
@@ -257,18 +271,16 @@ class Hold(Cluster):
     def remains_of(self, machine, tasks, ids):
         lines = []
         for place in ("run", "network/attachments", "netns"):
-            have = os.listdir(machine.data + "/agent/" + place)
+            path = machine.data + "/agent/" + place
+            have = os.listdir(path) if os.path.isdir(path) else []
             have = {each.rsplit(".json", 1)[0] for each in have}
             lines += ["%s %s is missing" % (place, each) for each in sorted(ids - have)]
             lines += ["%s %s" % (place, each) for each in sorted(have - ids)]
-        for each in mounts_below(machine.data):
+        for each in self.mounts(machine):
             if not any(id in each for id in ids):
                 lines.append("mount " + each)
         name = self.network.names[machine.number - 1]
-        # Not as JSON, which is cut off when a link goes while they are listed; the next look sees them all.
-        listed = ip("-o", "-n", name, "link", "show", check=False).splitlines()
-        links = [each.split(": ")[1].partition("@")[0] for each in listed if each.count(": ") > 1]
-        ports = [each for each in links if each not in ("lo", "eth0", "rondo0")]
+        ports = [each for each in links(name) if each not in ("lo", "eth0", "rondo0")]
         if len(ports) != len(ids):
             lines.append("%d ports on the bridge for %d containers" % (len(ports), len(ids)))
         table = subprocess.run(
@@ -284,6 +296,10 @@ class Hold(Cluster):
                 if not any(id in " ".join(words) for id in ids):
                     lines.append("process %d %s" % (pid, " ".join(words)[:200]))
         return lines
+
+    def mounts(self, machine):
+        """What is mounted below a machine's directory."""
+        return mounts_below(machine.data)
 
     def end(self):
         for number in (1, 2, 3):
@@ -312,9 +328,9 @@ def pids():
     return [int(each) for each in os.listdir("/proc") if each.isdigit()]
 
 
-def kill(pid):
+def kill(pid, number=signal.SIGKILL):
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except OSError:
         pass
 
@@ -355,8 +371,8 @@ def command_line(pid):
         return []
 
 
-def mounts_below(directory):
-    with open("/proc/self/mountinfo") as file:
+def mounts_below(directory, pid="self"):
+    with open("/proc/%s/mountinfo" % pid) as file:
         found = [line.split()[4].replace("\\040", " ") for line in file]
     return sorted((each for each in found if each.startswith(directory + "/")), key=len, reverse=True)
 

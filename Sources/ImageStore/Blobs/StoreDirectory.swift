@@ -17,6 +17,11 @@ struct StoreDirectory: Sendable {
     var temporary: String { root + "/tmp" }
     var index: String { root + "/images.json" }
 
+    /// Where a registry's download of a blob is until it is whole.
+    func partial(_ digest: Digest, from registry: String) -> String {
+        "\(partial)/\(digest.hex).\(Digest(of: Array(registry.utf8)).hex.prefix(16))"
+    }
+
     /// Makes what is missing. Only root may look into it: layers have files that run with the rights of their owner.
     func make() throws(ImageError) {
         for path in [root, blobs, partial, layers, temporary] {
@@ -56,6 +61,25 @@ struct StoreDirectory: Sendable {
         return Lock(file: file)
     }
 
+    /// A download that has not begun yet goes on with what another registry's has left of the same blob, if nobody works
+    /// on that.
+    func adopt(_ digest: Digest, by taken: consuming LockedFile) throws(ImageError) -> LockedFile {
+        guard taken.size == 0 else { return taken }
+        let folder = partial
+        let names = try system { () throws(SystemError) in try listDirectory(folder) }
+        for name in names where name.hasPrefix(digest.hex) && "\(folder)/\(name)" != taken.path {
+            guard let other = try LockedFile.take("\(folder)/\(name)") else { continue }
+            // Taking one that has gone meanwhile has made it anew.
+            guard other.size > 0 else {
+                unlink(other.path)
+                continue
+            }
+            guard rename(other.path, taken.path) == 0 else { throw failure("rename", other.path) }
+            return LockedFile(file: other.file, path: taken.path)
+        }
+        return taken
+    }
+
     private func openLock(_ name: String) throws(ImageError) -> LinuxSystem.FileDescriptor {
         let path = "\(root)/\(name)"
         return try system { () throws(SystemError) in
@@ -74,6 +98,12 @@ struct StoreDirectory: Sendable {
 struct LockedFile: ~Copyable, Sendable {
     let file: LinuxSystem.FileDescriptor
     let path: String
+
+    /// How many bytes it has.
+    var size: Int64 {
+        var facts = stat()
+        return fstat(file.raw, &facts) == 0 ? Int64(facts.st_size) : 0
+    }
 
     /// Opens and locks a file that may be renamed or removed by who holds its lock; `nil` when it is locked.
     static func take(_ path: String) throws(ImageError) -> LockedFile? {

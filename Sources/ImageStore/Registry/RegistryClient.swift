@@ -12,7 +12,8 @@ internal import Synchronization
 final class RegistryClient: Sendable {
     private let web: WebClient
     private let settings: RegistrySettings
-    private let registry: String
+    /// Its host, perhaps with a port.
+    let registry: String
     private let base: WebAddress
     private let credential: @Sendable (_ repository: String) -> RegistryCredential?
     /// What was shown last with success, by repository.
@@ -61,19 +62,21 @@ final class RegistryClient: Sendable {
         }
     }
 
-    /// Downloads a blob into its writer and goes on where it broke off. Progress is told of every piece that has arrived,
-    /// and with a negative number of bytes that have to come again.
+    /// Downloads a blob into its writer and goes on where it broke off, until it is whole or `isThere` says that it has
+    /// come from elsewhere. Progress is told of every piece that has arrived, and with a negative number of bytes that
+    /// have to come again.
     func blob(
-        _ repository: String, _ blob: Descriptor, into writer: BlobWriter, progress: @Sendable (Int64) -> Void
+        _ repository: String, _ blob: Descriptor, into writer: BlobWriter, unless isThere: () -> Bool,
+        progress: @Sendable (Int64) -> Void
     ) async throws(ImageError) {
         let target = "\(base.target)\(repository)/blobs/\(blob.digest)"
         progress(writer.size)
         var pause = settings.firstPause
         var failures = 0
-        while writer.size < blob.size {
+        while writer.size < blob.size, !isThere() {
             let before = writer.size
             do throws(ImageError) {
-                try await download(target, repository, blob, writer, progress)
+                try await download(target, repository, blob, writer, isThere, progress)
             } catch {
                 // What brings something on its way is not stuck.
                 failures = writer.size > before ? 1 : failures + 1
@@ -85,7 +88,7 @@ final class RegistryClient: Sendable {
     }
 
     private func download(
-        _ target: String, _ repository: String, _ blob: Descriptor, _ writer: BlobWriter,
+        _ target: String, _ repository: String, _ blob: Descriptor, _ writer: BlobWriter, _ isThere: () -> Bool,
         _ progress: @Sendable (Int64) -> Void
     ) async throws(ImageError) {
         var headers = HTTPFields()
@@ -119,6 +122,7 @@ final class RegistryClient: Sendable {
                 }
                 try result.get()
                 progress(Int64(piece.readableBytes))
+                if writer.size < blob.size, isThere() { return }
             }
         } catch let error as ImageError {
             throw error

@@ -1,3 +1,4 @@
+internal import Glibc
 public import Transport
 
 /// What to pull, and how.
@@ -139,20 +140,28 @@ extension ImageStore {
         progress(.unpacked(layer.diffID))
     }
 
-    /// Makes sure that a blob is here; several that want the same one wait for one of them.
+    /// Makes sure that a blob is here; several that want the same one from the same registry wait for one of them.
+    /// Nobody waits for another registry, which may be slow: whoever is first gives it to all.
     private func fetch(
         _ blob: Descriptor, _ repository: String, _ registry: RegistryClient, _ progress: @Sendable (Int64) -> Void
     ) async throws(ImageError) {
-        let path = "\(directory.partial)/\(blob.digest.hex)"
+        let path = directory.partial(blob.digest, from: registry.registry)
         let blobs = self.blobs
         // What was begun earlier may be damaged; then it comes once more from the start.
         for attempt in 0..<2 {
             let taken = try await LockedFile.wait(path) { () throws(ImageError) in try blobs.has(blob) }
             guard let taken else { return }
-            let writer = try BlobWriter(blobs, resuming: taken, limit: blob.size)
+            let begun = try directory.adopt(blob.digest, by: taken)
+            let writer = try BlobWriter(blobs, resuming: begun, limit: blob.size)
             let wasBegun = writer.size > 0
             do throws(ImageError) {
-                try await registry.blob(repository, blob, into: writer, progress: progress)
+                try await registry.blob(
+                    repository, blob, into: writer, unless: { blobs.size(blob.digest) == blob.size }, progress: progress)
+                guard writer.size == blob.size else {
+                    // It has come from elsewhere meanwhile.
+                    unlink(path)
+                    return
+                }
                 _ = try writer.finish(expecting: blob.digest)
                 return
             } catch {
