@@ -153,8 +153,8 @@ class Hold(Cluster):
         ip("netns", "add", name)
         ip("-n", name, "link", "set", "lo", "up")
         hub = self.network.hub
-        if "port%d" % number in ip("-n", hub, "link", "show"):
-            ip("-n", hub, "link", "delete", "port%d" % number)
+        # It goes with the other end, some time after that machine's network.
+        ip("-n", hub, "link", "delete", "port%d" % number, check=False)
         ip("-n", hub, "link", "add", "port%d" % number, "type", "veth", "peer", "name", "eth0", "netns", name)
         ip("-n", hub, "link", "set", "port%d" % number, "master", "bridge", "up")
         ip("-n", name, "address", "add", machine.address + "/24", "dev", "eth0")

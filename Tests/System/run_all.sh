@@ -4,13 +4,13 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold faults
-#   addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker;
+#   suites: pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold reboot
+#   faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker;
 #   default all but the last two
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|packages|commands|jobs|nodes|secured|reach|names|containernets|hold|" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|packages|commands|jobs|nodes|secured|reach|names|containernets|hold|reboot|" >&2
     echo "       faults|addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
     echo "       systemd|docker ...]" >&2
     exit 64
@@ -18,7 +18,7 @@ usage() {
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold reboot faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -129,6 +129,7 @@ namespaces names 90 names.py
 namespaces containernets 120 container_networks.py
 # What must hold while parts of a cluster are lost, and while things go wrong on a node.
 namespaces hold 400 hold.py
+namespaces reboot 300 reboot.py
 namespaces faults 400 faults.py
 # All of it takes a minute and a half; every day the one case that all others stand on.
 namespaces addresses 90 addresses.py 'both versions'

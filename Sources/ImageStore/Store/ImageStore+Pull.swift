@@ -156,7 +156,8 @@ extension ImageStore {
             let wasBegun = writer.size > 0
             do throws(ImageError) {
                 try await registry.blob(
-                    repository, blob, into: writer, unless: { blobs.size(blob.digest) == blob.size }, progress: progress)
+                    repository, blob, into: writer, unless: { blobs.size(blob.digest) == blob.size }, progress: progress
+                )
                 guard writer.size == blob.size else {
                     // It has come from elsewhere meanwhile.
                     unlink(path)
