@@ -169,6 +169,63 @@ def registries():
 
 
 @test
+def slowness():
+    """registries that are slow do not keep others waiting, not even for the same layer, and are gone on with"""
+    for name in ("heads", "trickle", "stall", "quick"):
+        other_image(name, 300000)
+    before = set(downloads())
+    with Proxy(REGISTRY) as heads, Proxy(REGISTRY) as trickle, Proxy(REGISTRY) as stall, Beside("slow registries"):
+        heads.delay = 2
+        trickle.pace, trickle.piece = 1000, 100
+        stall.cuts, stall.cut_after, stall.stall = 2, 100000, 3
+        slow = {"heads": heads, "trickle": trickle, "stall": stall}
+        for name, proxy in slow.items():
+            hold.deploy("POST", "/v2/apps", simple("slow-" + name, "%s/%s:1" % (proxy.name, name)))
+        eventually(lambda: [each for each in trickle.seen if "/blobs/" in each[1]][1:], 60, "a layer that trickles")
+        began = time.monotonic()
+        hold.deploy("POST", "/v2/apps", simple("quick", REGISTRY + "/quick:1"))
+        hold.deploy("POST", "/v2/apps", simple("same", REGISTRY + "/trickle:1"))
+        hold.well("/quick", 1)
+        hold.well("/same", 1)
+        print("      beside them two images were pulled in %.1f s, one of them with the layer that trickles" % (
+            time.monotonic() - began))
+        # At a thousand bytes a second it takes five minutes; but the layer is there now.
+        check(trickle.pace == 1000, "the registry is not slow any more")
+        for name in slow:
+            hold.well("/slow-" + name, 1)
+        spans = [each[2] for each in stall.seen if each[2]]
+        check("bytes=100000-" in spans, "it was not gone on with where it stood still:", spans)
+        equal(launches("slow-stall"), 1, "launches of the one whose registry stands still")
+        for name in ("quick", "same", *("slow-" + each for each in slow)):
+            ends(name)
+    eventually(lambda: not set(downloads()) - before, 30, "no downloads: %s" % downloads())
+
+
+@test
+def definite():
+    """what a registry says for good is said of the task at once, without asking again"""
+    other_image("lies", 300000)
+    with Proxy(REGISTRY) as proxy:
+        proxy.basic = ("nobody", "knows")
+        cases = [("gone", "nothing-there:1", "has no"), ("closed", "other0:1", "wants a user|does not allow")]
+        for name, image, words in cases:
+            proxy.basic = ("nobody", "knows") if name == "closed" else None
+            proxy.seen.clear()
+            hold.deploy("POST", "/v2/apps", simple(name, "%s/%s" % (proxy.name, image), backoffSeconds=60))
+            said = eventually(lambda: failure(name), 60, "a failure of " + name)
+            check(any(word in said for word in words.split("|")), "the reason is not in:", said)
+            equal(len(proxy.seen), 1, "questions for " + name)
+            ends(name)
+        proxy.basic, proxy.lie = None, True
+        proxy.seen.clear()
+        hold.deploy("POST", "/v2/apps", simple("lies", proxy.name + "/lies:1", backoffSeconds=60))
+        eventually(lambda: failure("lies"), 60, "a failure of lies")
+        asked = [each[1] for each in proxy.seen]
+        equal(len(asked), len(set(asked)), "questions that were asked twice in %s" % asked)
+        ends("lies")
+
+
+@test
 def silence():
     """a pull from a registry that falls silent goes with its app, and leaves nothing"""
     before = downloads()

@@ -3,6 +3,8 @@
 import base64
 import http.client
 import http.server
+import socket
+import struct
 import threading
 import time
 
@@ -14,16 +16,18 @@ class Proxy:
         self.registry = registry
         self.seen = []
         self.lock = threading.Lock()
-        # Seconds before each answer; bytes a second of blobs.
+        # Seconds before each answer; bytes a second of blobs, and in pieces of how many.
         self.delay = 0
         self.pace = None
+        self.piece = 64 << 10
         # Every how many requests for blobs and manifests are answered 500.
         self.fail_every = None
         # Blobs stop after their head and nothing more comes.
         self.silence = False
-        # How many answers break off, and after how many bytes.
+        # How many answers break off, after how many bytes, and how many seconds they stand still before that.
         self.cuts = 0
         self.cut_after = 0
+        self.stall = 0
         # Whether ranges are known.
         self.ranges = True
         # Whether blobs have other bytes.
@@ -119,12 +123,19 @@ class Proxy:
             if cut:
                 handler.wfile.write(body[: self.cut_after])
                 handler.close_connection = True
+                if self.stall:
+                    self.stopping.wait(self.stall)
+                    # The connection is reset when it is closed, not ended.
+                    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
-        step = 64 << 10
-        for start in range(0, len(body), step):
+        start = 0
+        while start < len(body):
+            # Slow until the test has it be quick.
+            step = self.piece if is_blob and self.pace else 64 << 10
             handler.wfile.write(body[start : start + step])
+            start += step
             if is_blob and self.pace:
-                time.sleep(step / self.pace)
+                self.stopping.wait(step / self.pace)
 
     @staticmethod
     def short(handler, status, headers):
