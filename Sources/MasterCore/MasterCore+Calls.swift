@@ -39,9 +39,10 @@ extension MasterCore {
         case .acknowledge(let agent, let task, let uuid): acknowledge(id, agent, task, uuid)
         case .reconcile(let queries): reconcile(id, queries)
         case .reconcileOperations(let operations): reconcile(operations, of: id)
-        // Without executors and operations these have nobody to go to; they are received, as an executor that has
-        // ended would have it.
-        case .shutdown, .message, .acknowledgeOperation, .request: break
+        case .shutdown(let executor, let agent): shutDown(executor, on: agent, of: id)
+        // Without executors and operations of frameworks these have nobody to go to; they are received, as an executor
+        // that has ended would have it.
+        case .message, .acknowledgeOperation, .request: break
         case .teardown: remove(id)
         case .updateFramework(let info, let suppressed):
             if let problem = update(id, to: info, suppressed: suppressed) {

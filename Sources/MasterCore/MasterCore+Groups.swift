@@ -60,6 +60,15 @@ extension MasterCore {
         return group.executorID == executor
     }
 
+    /// Ends all tasks of an executor, each within its own grace period: those of a group, or the one task that an executor
+    /// was made for.
+    mutating func shutDown(_ executor: ExecutorID, on agent: AgentID, of id: FrameworkID) {
+        let keys = (agents[agent]?.tasks ?? []).filter { $0.framework == id }.sorted()
+        for key in keys where frameworks[id]?.tasks[key.task]?.launch.executorID == executor {
+            kill(key, agent: agent, gracePeriod: nil)
+        }
+    }
+
     /// What goes back with a task that has just given up its own: with the last of a group all that the group took.
     func returned(with task: TaskRecord) -> Resources {
         guard let group = task.launch.group else { return task.resources }

@@ -143,4 +143,23 @@ struct GroupTests {
         scenario.call(framework, accept(last, group, [.test("c", on: last)]))
         #expect(scenario.take(agent).contains { if case .runGroup = $0 { true } else { false } })
     }
+
+    @Test func `an executor that is shut down ends the tasks that are its own`() throws {
+        var (scenario, framework, agent, offer) = try offered()
+        let other = TaskGroup(executorID: "other", resources: group.resources)
+        let operations: [OfferOperation] = [
+            .launchGroup(group, tasks: [.test("a", on: offer), .test("b", on: offer)]),
+            .launchGroup(other, tasks: [.test("c", on: offer)]),
+        ]
+        scenario.call(framework, .accept(offers: [offer.id], operations: operations, filters: .standard))
+        _ = scenario.take(agent)
+        scenario.call(framework, .shutdown(executor: "none", agent: agent.id))
+        scenario.call(framework, .shutdown(executor: "e", agent: "elsewhere"))
+        #expect(scenario.take(agent).isEmpty)
+        scenario.call(framework, .shutdown(executor: "e", agent: agent.id))
+        let keys = ["a", "b"].map { TaskKey(framework: framework.id, task: TaskID($0)) }
+        #expect(scenario.take(agent) == keys.map { .kill($0, gracePeriod: nil) })
+        scenario.call(framework, .shutdown(executor: "other", agent: agent.id))
+        #expect(scenario.take(agent) == [.kill(TaskKey(framework: framework.id, task: "c"), gracePeriod: nil)])
+    }
 }
