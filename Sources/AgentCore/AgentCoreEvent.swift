@@ -120,8 +120,7 @@ public struct StoredTask: Hashable, Sendable, Codable {
     /// What the container of a group is called, whose tasks' containers have its name and a number: it holds the group's
     /// network. Nil for a task on its own.
     public var groupContainer: ContainerID? {
-        guard launch.group != nil, let dot = containerID.value.lastIndex(of: ".") else { return nil }
-        return ContainerID(String(containerID.value[..<dot]))
+        launch.group == nil ? nil : containerID.parent
     }
 
     /// The directory that the tasks of a group have together; nil for a task on its own.

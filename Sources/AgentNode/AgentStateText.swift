@@ -59,7 +59,7 @@ struct AgentStateText {
                             ("timestamp", .number(AgentClock.now().wall.seconds)),
                         ])
                     ),
-                    ("status", .object([("container_id", .object([("value", .text(task.stored.containerID.value))]))])),
+                    ("status", .object([("container_id", Self.container(task.stored.containerID))])),
                 ])
             })
     }
@@ -100,6 +100,13 @@ struct AgentStateText {
             guard let container = task.stored.groupContainer, seen.insert(container).inserted else { return nil }
             return task.stored.launch.group
         }
+    }
+
+    /// A container with the one that it is in.
+    private static func container(_ id: ContainerID) -> JSONText {
+        .object([
+            ("value", .text(id.value)), ("parent", id.parent.map { .object([("value", .text($0.value))]) }),
+        ])
     }
 
     private static func domain(_ domain: Domain) -> JSONText {
@@ -175,7 +182,7 @@ struct AgentStateText {
     }
 
     private func status(_ status: TaskStatus) -> JSONText {
-        let container: JSONText? = status.containerID.map { .object([("value", .text($0.value))]) }
+        let container = status.containerID.map(Self.container)
         return .object([
             ("state", .text(status.state.wireName)), ("timestamp", .number(status.timestamp.seconds)),
             ("source", .text(status.source.rawValue)), ("reason", status.reason.map { .text($0.rawValue) }),

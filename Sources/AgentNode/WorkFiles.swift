@@ -24,9 +24,11 @@ struct WorkFiles: Sendable {
     /// The parts of a path below the root: framework, task, container, then those inside of the work directory.
     private func parts(_ path: String) throws(GatewayError) -> [String] {
         guard path.hasPrefix(root + "/"), !path.utf8.contains(0) else { throw Self.notFound(path) }
+        // `dcos task ls` asks for `DIRECTORY/.`.
         let parts = path.dropFirst(root.count + 1).split(separator: "/", omittingEmptySubsequences: true).map(
-            String.init)
-        guard parts.count >= 3, parts.count < 256, !parts.contains("."), !parts.contains("..") else {
+            String.init
+        ).filter { $0 != "." }
+        guard parts.count >= 3, parts.count < 256, !parts.contains("..") else {
             throw Self.notFound(path)
         }
         return parts

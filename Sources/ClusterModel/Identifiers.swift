@@ -144,3 +144,11 @@ public struct RoleName: Hashable, Comparable, Sendable, Codable, CustomStringCon
         return nil
     }
 }
+
+extension ContainerID {
+    /// The container that this one is in, as tasks of a group are in their group's: what stands before the number behind
+    /// a dot. Nil for the container of a task on its own.
+    public var parent: ContainerID? {
+        value.lastIndex(of: ".").map { ContainerID(String(value[..<$0])) }
+    }
+}

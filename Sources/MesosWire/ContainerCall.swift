@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// A container as the agent interface names it: a task's container, and what was started inside of it.
 public struct ContainerPath: Hashable, Sendable {
-    /// The task's container.
+    /// The task's container. For a task of a group it names its group's container, too, which so can be left out.
     public let root: String
     /// What was started in it, outermost first; empty for the task's container itself.
     public let nested: [String]
@@ -320,6 +320,11 @@ private final class WireContainer: Decodable {
             names.append(each.value)
             next = each.parent
         }
-        return ContainerPath(root: names.removeLast(), nested: names.reversed())
+        let root = names.removeLast()
+        // The container of a task of a group is named together with its group's, as statuses show it.
+        if let task = names.last, task.hasPrefix(root + ".") {
+            return ContainerPath(root: task, nested: names.dropLast().reversed())
+        }
+        return ContainerPath(root: root, nested: names.reversed())
     }
 }

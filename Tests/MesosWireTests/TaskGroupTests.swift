@@ -66,4 +66,28 @@ struct TaskGroupTests {
                 filters: OfferFilters(refuse: .seconds(1))))
         #expect(try SchedulerRequest(WireSchedulerCall(request)) == request)
     }
+
+    @Test func `the container of a task of a group is told with the one that it is in, and read with it`() throws {
+        let status = TaskStatus(
+            taskID: TaskID("t"), state: .running, source: .executor, timestamp: UnixTime(nanoseconds: 0),
+            containerID: ContainerID("g-1.0"))
+        let wire = WireTaskStatus(status)
+        #expect(wire.containerStatus.containerID.value == "g-1.0")
+        #expect(wire.containerStatus.containerID.parent.value == "g-1")
+        #expect(try TaskStatus(wire).containerID == status.containerID)
+        #expect(!WireContainerID(ContainerID("g-1")).hasParent)
+    }
+
+    @Test(arguments: [
+        (#"{"value":"g.1","parent":{"value":"g"}}"#, "g.1", []), (#"{"value":"g.1"}"#, "g.1", []),
+        (#"{"value":"s","parent":{"value":"g.1","parent":{"value":"g"}}}"#, "g.1", ["s"]),
+        (#"{"value":"s","parent":{"value":"g.1"}}"#, "g.1", ["s"]),
+        (#"{"value":"1","parent":{"value":"g"}}"#, "g", ["1"]),
+        (#"{"value":"s","parent":{"value":"h.1","parent":{"value":"g"}}}"#, "g", ["h.1", "s"]),
+    ])
+    func `a chain of containers leads to the task's own`(id: String, root: String, nested: [String]) throws {
+        let call = try ContainerCall(
+            json: Array(#"{"type":"WAIT_CONTAINER","wait_container":{"container_id":\#(id)}}"#.utf8))
+        #expect(call.container == ContainerPath(root: root, nested: nested))
+    }
 }

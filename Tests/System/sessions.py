@@ -543,6 +543,8 @@ def dcos_cli():
         start("told", "echo a line; exec sleep 1000")
         done = eventually(lambda: dcos("task", "log", "told"), 5, "the log")
         equal((done.returncode, done.stdout), (0, b"a line\n"), "code and output; %r" % done.stderr)
+        done = dcos("task", "ls", "told")
+        check({b"stdout", b"stderr"} <= set(done.stdout.split()), "dcos task ls:", done)
         scheduler.kill("told")
 
 

@@ -94,6 +94,13 @@ struct ContainerCalls: Sendable {
         guard container.defect == nil, await inbox.isLive(container) else {
             throw GatewayError(.notFound, "no task runs in container '\(path.root)'")
         }
+        let isGroup = await inbox.snapshot()?.current.contains { $0.stored.groupContainer == container }
+        guard isGroup != true else {
+            throw GatewayError(
+                .badRequest,
+                "container '\(path.root)' is a group's, in which nothing runs; name the container of one of its tasks, "
+                    + "'\(path.root).0' for the first")
+        }
         if let user = command.user {
             throw GatewayError(.badRequest, "commands run as their task does; leave out the user '\(user.prefix(64))'")
         }

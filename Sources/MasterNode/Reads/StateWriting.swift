@@ -88,7 +88,12 @@ extension JSONWriter {
         if status.containerID == nil, status.addresses.isEmpty { return }
         objectField("container_status") { json in
             if let container = status.containerID {
-                json.objectField("container_id") { $0.field("value", container.value) }
+                json.objectField("container_id") { json in
+                    json.field("value", container.value)
+                    if let parent = container.parent {
+                        json.objectField("parent") { $0.field("value", parent.value) }
+                    }
+                }
             }
             if status.addresses.isEmpty { return }
             json.listField("network_infos") { json in

@@ -18,6 +18,7 @@ extension JSONWriter {
         field("user", info.command?.user ?? task.launch.user)
         resources("resources", info.resources)
         field("directory", task.directory)
+        field("container", task.statuses.last { $0.containerID != nil }?.containerID?.value)
         field("firstStatusAt", task.statuses.first?.timestamp.text)
         field("lastStatusAt", task.statuses.last?.timestamp.text)
         field("reason", task.statuses.last?.reason?.rawValue)

@@ -35,10 +35,11 @@ extension WireIdentifier {
 }
 
 extension WireContainerID {
-    /// Makes the message for a container that is not nested.
+    /// Makes the message for a task's container, with the container of its group.
     public init(_ identifier: ContainerID) {
         self.init()
         value = identifier.value
+        if let parent = identifier.parent { self.parent.value = parent.value }
     }
 }
 

@@ -14,6 +14,7 @@ struct TaskDocument: Decodable {
     var user: String?
     var resources: Amounts
     var directory: String?
+    var container: String?
     var firstStatusAt: String?
     var lastStatusAt: String?
     var reason: String?

@@ -124,12 +124,11 @@ extension TaskCommand {
         if found.ended {
             throw ApplianceError(.failure, "task '\(found.id)' has ended: \(Words.state(found.state))")
         }
-        // The container's id is the name of its directory.
-        guard let directory = found.directory, let container = directory.split(separator: "/").last else {
+        guard let directory = found.directory, let container = found.container else {
             throw ApplianceError(
                 .failure, "task '\(found.id)' has not started yet: \(Words.state(found.state)); try again when it runs")
         }
-        return Place(node: found.node, container: String(container), directory: directory)
+        return Place(node: found.node, container: container, directory: directory)
     }
 
     static func keys(_ text: String?) throws -> DetachKeys {
