@@ -13,7 +13,8 @@ private let seeds: [UInt64] = {
 @Suite("Simulation of a whole cluster under faults")
 struct ClusterSimulationTests {
     /// Goal: lost, repeated and delayed messages, broken streams and killed processes never book a resource twice,
-    /// start a task twice, change an end, or leave an update unacknowledged.
+    /// start a task twice, change an end, or leave an update unacknowledged; a group begins as a whole, and when one of
+    /// its tasks ends badly none of the others goes on.
     @Test(arguments: stride(from: 0, to: seeds.count, by: 50).map { Array(seeds[$0..<min($0 + 50, seeds.count)]) })
     func `nothing is booked twice, started twice or lost`(batch: [UInt64]) {
         if seeds.count == 1 { ClusterSimulation.isTracing = true }
@@ -25,18 +26,21 @@ struct ClusterSimulationTests {
     }
 
     /// Goal: the runs above are not empty.
-    @Test func `rough runs do end tasks and kill processes`() {
+    @Test func `rough runs do end tasks, groups among them, and kill processes`() {
         var ended = 0
+        var fates = 0
         var crashes = 0
         var steps = 0
         for seed in 0..<20 as Range<UInt64> {
             let simulation = ClusterSimulation(seed: seed)
             _ = simulation.run()
             ended += simulation.endedTasks
+            fates += simulation.sharedFates
             crashes += simulation.crashes
             steps += simulation.steps
         }
         #expect(ended > 200)
+        #expect(fates > 20)
         #expect(crashes > 20)
         #expect(steps > 20_000)
     }

@@ -152,14 +152,22 @@ extension ClusterSimulation {
     private func launch(_ stored: StoredTask, _ agent: SimulatedAgent) {
         let id = stored.containerID
         agent.disk[id]?.wasLaunched = true
+        checkWhole(stored, agent)
         if random.chance(30) {
             answer(agent, random.milliseconds(0...50)) { .launchFailed(id, reason: "cannot execute") }
             return
         }
-        agent.containers[id] = SimulatedAgent.Container(key: stored.launch.key, resources: stored.launch.task.resources)
+        var container = SimulatedAgent.Container(key: stored.launch.key, resources: stored.launch.task.resources)
+        if let group = stored.launch.group, let own = stored.groupContainer { container.group = (own, group.resources) }
+        agent.containers[id] = container
         checkContainers(agent)
         answer(agent, random.milliseconds(0...50)) { agent.containers[id] == nil ? nil : .started(id) }
-        let status: Int32 = random.chance(700) ? 0 : random.chance(500) ? 256 : 9
+        var status: Int32 = random.chance(700) ? 0 : random.chance(500) ? 256 : 9
+        if let group = stored.launch.group, Self.isDoomed(group) {
+            // The first ends badly; the others never end by themselves.
+            guard group.tasks.first == stored.launch.task.taskID else { return }
+            if status == 0 { status = 256 }
+        }
         let end = ContainerEnd(waitStatus: status, isOutOfMemory: status == 9)
         plan(after: random.milliseconds(60...40_000)) { [self] in finish(id, end, agent) }
     }

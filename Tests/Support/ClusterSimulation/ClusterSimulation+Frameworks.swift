@@ -50,6 +50,11 @@ extension ClusterSimulation {
             if !isQuiet, random.chance(300), let victim = open.randomElement(using: &random) {
                 call(framework, .kill(task: victim, agent: nil, gracePeriod: random.chance(500) ? .seconds(1) : nil))
             }
+            if !isQuiet, random.chance(100), let group = framework.groups.keys.sorted().randomElement(using: &random),
+                let agent = framework.groups[group]
+            {
+                call(framework, .shutdown(executor: group, agent: agent))
+            }
             if random.chance(200) { call(framework, .suppress(roles: [])) }
             if isQuiet || random.chance(400) { call(framework, .revive(roles: [])) }
             if !isQuiet, random.chance(4) { call(framework, .teardown) }
@@ -115,6 +120,7 @@ extension ClusterSimulation {
         }
         var infos: [TaskInfo] = []
         var left = offer.resources
+        let group = random.chance(350) ? group(of: framework, in: &left) : nil
         for _ in 0...(random.next() % 3) where framework.launchesLeft > 0 {
             let over = random.chance(30) ? 100.0 : 0.0
             let wanted = [Resource.scalar("cpus", 0.5 + over), .scalar("mem", 64)]
@@ -124,16 +130,34 @@ extension ClusterSimulation {
             framework.nextTask += 1
             framework.launchesLeft -= 1
             framework.tasks[id] = SimulatedFramework.TaskView(agent: offer.agentID)
+            let uris = random.chance(300) ? [CommandURI(value: "http://files/one")] : []
             infos.append(
                 TaskInfo(
                     name: "task", taskID: id, agentID: offer.agentID, resources: resources,
-                    command: CommandInfo(value: "true")))
+                    command: CommandInfo(value: "true", uris: uris)))
         }
+        if let group, !infos.isEmpty { framework.groups[group.executorID] = offer.agentID }
         let accept = SchedulerCall.accept(
-            offers: [offer.id], operations: [.launch(infos)], filters: OfferFilters(refuse: .seconds(1)))
+            offers: [offer.id], operations: [group.map { .launchGroup($0, tasks: infos) } ?? .launch(infos)],
+            filters: OfferFilters(refuse: .seconds(1)))
         call(framework, accept)
         if random.chance(50) { call(framework, accept) }  // a client that does not trust its first answer
     }
+
+    /// A group that takes something for itself, if that is there. Now and then it has the executor of an earlier one.
+    private func group(of framework: SimulatedFramework, in left: inout Resources) -> TaskGroup? {
+        guard let own = try? Resources([.scalar("cpus", 0.1), .scalar("mem", 32)]), left.contains(own) else {
+            return nil
+        }
+        left = (try? left.subtracting(own)) ?? left
+        let earlier = random.chance(100) ? framework.groups.keys.sorted().randomElement(using: &random) : nil
+        let kind = random.chance(400) ? "doomed" : "well"
+        return TaskGroup(
+            executorID: earlier ?? ExecutorID("f\(framework.index)-e\(framework.nextTask)-\(kind)"), resources: own)
+    }
+
+    /// Whether the first task of a group is to end badly.
+    static func isDoomed(_ group: TaskGroup) -> Bool { group.executorID.value.hasSuffix("doomed") }
 
     private func take(_ status: TaskStatus, _ framework: SimulatedFramework) {
         guard var view = framework.tasks[status.taskID] else {
@@ -148,6 +172,7 @@ extension ClusterSimulation {
         } else if status.state.isTerminal {
             view.end = status.state
             view.endUUID = status.uuid
+            if status.message?.contains("of its group") == true { sharedFates += 1 }
         }
         view.state = status.state
         framework.tasks[status.taskID] = view

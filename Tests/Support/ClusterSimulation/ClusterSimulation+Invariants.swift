@@ -10,7 +10,15 @@ extension ClusterSimulation {
         for id in master.agents.keys where master.allocator.hasAgent(id) {
             guard let total = master.allocator.total(of: id), let free = master.allocator.free(on: id) else { continue }
             var booked: [Resources] = master.offers.offers(on: id).map(\.resources)
-            for task in tasks(of: master, on: id) where task.holdsResources { booked.append(task.resources) }
+            var groups: Set<Pair> = []
+            for task in tasks(of: master, on: id) where task.holdsResources {
+                booked.append(task.resources)
+                guard let group = task.launch.group else { continue }
+                // Once for all of its tasks, until the last of them has ended.
+                if groups.insert(Pair(framework: task.launch.frameworkID, group: group)).inserted {
+                    booked.append(group.resources)
+                }
+            }
             var sum = free
             for part in booked {
                 guard let next = try? sum.adding(part) else { return fail("agent \(id) has something booked twice") }
@@ -28,6 +36,19 @@ extension ClusterSimulation {
         }
     }
 
+    private struct Pair: Hashable {
+        var framework: FrameworkID
+        var group: TaskGroup
+    }
+
+    /// Nothing of a group begins before all of it is stored, and all of it is kept until the last has ended.
+    func checkWhole(_ stored: StoredTask, _ agent: SimulatedAgent) {
+        guard let group = stored.launch.group, let container = stored.groupContainer else { return }
+        for number in group.tasks.indices where agent.disk[ContainerID("\(container).\(number)")] == nil {
+            fail("\(stored.launch.key) is started while \(group.tasks[number]) of its group is not stored")
+        }
+    }
+
     private func tasks(of master: MasterCore, on agent: AgentID) -> [TaskRecord] {
         (master.agents[agent]?.tasks ?? []).compactMap {
             master.endingTasks[$0] ?? master.frameworks[$0.framework]?.tasks[$0.task]
@@ -39,8 +60,13 @@ extension ClusterSimulation {
         guard violation == nil else { return }
         var used = Resources()
         var keys: Set<TaskKey> = []
+        var groups: Set<ContainerID> = []
         for container in agent.containers.values where container.end == nil {
-            guard let sum = try? used.adding(container.resources), agent.total.contains(sum) else {
+            var own = container.resources
+            if let group = container.group, groups.insert(group.id).inserted {
+                own = (try? own.adding(group.resources)) ?? own
+            }
+            guard let sum = try? used.adding(own), agent.total.contains(sum) else {
                 return fail("agent\(agent.index) runs more than it has")
             }
             used = sum

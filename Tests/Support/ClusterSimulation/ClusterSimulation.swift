@@ -23,6 +23,8 @@ public final class ClusterSimulation {
     public internal(set) var steps = 0
     /// Ends that frameworks were told.
     public var endedTasks: Int { frameworks.reduce(0) { $0 + $1.tasks.values.filter { $0.end != nil }.count } }
+    /// Tasks of groups that were told to be killed because of another one.
+    public internal(set) var sharedFates = 0
     /// How often each kind of process was killed.
     public internal(set) var crashes = 0
 

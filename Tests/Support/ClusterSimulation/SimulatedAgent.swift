@@ -16,6 +16,8 @@ final class SimulatedAgent {
     struct Container {
         var key: TaskKey
         var resources: Resources
+        /// The container of its group, and what that takes beside its tasks.
+        var group: (id: ContainerID, resources: Resources)?
         var end: ContainerEnd?
     }
 

@@ -21,6 +21,8 @@ final class SimulatedFramework {
     var tasks: [TaskID: TaskView] = [:]
     var launchesLeft: Int
     var nextTask = 0
+    /// Task groups that it wanted, by their executor, and where.
+    var groups: [ExecutorID: AgentID] = [:]
     /// Calls wait here for the answer to the one before: a scheduler has one connection for them.
     var outbox: [SchedulerCall] = []
     var isCalling = false
