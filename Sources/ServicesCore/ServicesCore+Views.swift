@@ -48,6 +48,9 @@ extension ServicesCore {
     /// The last failure of a service's tasks.
     public func lastFailure(of id: ServiceID) -> TaskFailure? { services[id]?.lastFailure }
 
+    /// The instances of a pod that ended last since the framework started, the newest first.
+    public func terminations(of id: ServiceID) -> [Termination] { (services[id]?.terminations ?? []).reversed() }
+
     /// The deployment that works on a service.
     public func deployment(of id: ServiceID) -> DeploymentID? { locks[id] }
 

@@ -10,7 +10,8 @@ struct PodTests {
         "secrets":{"s":{"source":"shop/key"}},
         "containers":[
           {"name":"web","resources":{"cpus":0.1,"mem":32,"disk":0,"gpus":0},
-           "image":{"kind":"DOCKER","id":"web:1","forcePull":true,"labels":{"x":"y"}},
+           "resourceLimits":{"cpus":"unlimited","mem":64},
+           "image":{"kind":"DOCKER","id":"web:1","forcePull":true,"pullConfig":{"secret":"s"},"labels":{"x":"y"}},
            "exec":{"command":{"argv":["serve","-p","80"]},"overrideEntrypoint":false},
            "endpoints":[{"name":"http","containerPort":80,"hostPort":0,"protocol":["tcp"],"labels":{"VIP":"1"}}],
            "healthCheck":{"http":{"endpoint":"http","path":"/h","scheme":"HTTP"},"gracePeriodSeconds":1,
@@ -41,7 +42,10 @@ struct PodTests {
             for field in ["labels", "environment", "secrets", "scaling", "executorResources", "volumes"] {
                 #expect(shown[field] == sent[field], "\(field)")
             }
-            for field in ["exec", "endpoints", "healthCheck", "volumeMounts", "lifecycle", "image", "environment"] {
+            for field in [
+                "exec", "endpoints", "healthCheck", "volumeMounts", "lifecycle", "image", "environment",
+                "resourceLimits",
+            ] {
                 #expect(shown["containers"]?[0]?[field] == sent["containers"]?[0]?[field], "\(field)")
             }
             for field in ["backoff", "upgrade", "placement", "unreachableStrategy", "killSelection"] {
@@ -133,7 +137,13 @@ struct PodTests {
             "/containers(0)/volumeMounts(0)"
         ),
         ("", #""artifacts":[{}]"#, "/containers(0)/artifacts(0)/uri"), ("", #""tty":true"#, "/containers(0)/tty"),
-        ("", #""resourceLimits":{"cpus":2}"#, "/containers(0)/resourceLimits"),
+        ("", #""resourceLimits":{"cpus":0.01}"#, "/containers(0)/resourceLimits/cpus"),
+        ("", #""resourceLimits":{"disk":2}"#, "/containers(0)/resourceLimits/disk"),
+        (#""legacySharedCgroups":true"#, "", "/legacySharedCgroups"),
+        (
+            "", #""exec":{"command":{"shell":"x"},"overrideEntrypoint":false}"#,
+            "/containers(0)/exec/overrideEntrypoint"
+        ),
         ("", #""linuxInfo":{}"#, "/containers(0)/linuxInfo"), ("", #""user":1"#, "/containers(0)/user"),
         ("", #""lifecycle":{"killGracePeriodSeconds":-1}"#, "/containers(0)/lifecycle/killGracePeriodSeconds"),
         ("", #""environment":{"A":1}"#, "/containers(0)/environment/A"), ("", #""more":1"#, "/containers(0)/more"),

@@ -306,7 +306,14 @@ def pull_secret():
     put("pulls", container={"type": "MESOS", "docker": docker}, secrets={"pull": {"source": "apps/pull"}})
     running("pulls")
     equal(app("pulls")["container"]["docker"]["pullConfig"], {"secret": "pull"}, "the definition")
+    container = {"name": "a", "resources": {"cpus": 0.05, "mem": 32}, "exec": {"command": {"shell": "sleep 1000"}}}
+    container["image"] = {"kind": "DOCKER", "id": image_name, "forcePull": True, "pullConfig": {"secret": "pull"}}
+    pod = {"id": "/pod", "containers": [container], "secrets": {"pull": {"source": "apps/pull"}}}
+    status, body = NODE.call("POST", "/v2/pods", pod)
+    equal(status, 201, "status of POST %s" % body)
+    eventually(lambda: NODE.call("GET", "/v2/pods/pod::status")[1]["status"] == "STABLE", 60, "a pod that runs")
     nowhere()
+    NODE.call("DELETE", "/v2/pods/pod?force=true")
     removed("wrong", "pulls")
     for name in ("pull", "wrong"):
         NODE.run("secret", "rm", "apps/" + name)

@@ -5,10 +5,13 @@
 Needs root, iproute2, nft and busybox-static.
 """
 
+import base64
 import glob
+import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -16,7 +19,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients"))
 
 from footprint import Footprint, interfaces  # noqa: E402
-from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from harness import TESTS, Skipped, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 from mesos_client import TERMINAL, Scheduler, amount, scalar  # noqa: E402
 from secured_nodes import Node, root, run, world  # noqa: E402
 
@@ -340,6 +343,191 @@ def ended_meanwhile():
     bench.all_gone()
 
 
+# ---- commands in the containers of a group
+
+
+def nested(name, container):
+    return {"value": name, "parent": container}
+
+
+def session(agent, container, *command):
+    """Runs a command by the agent's interface: the status of the answer, what it wrote or was said, and its wait status."""
+    call = {
+        "container_id": nested("session-%d" % Bench.count, container),
+        "command": {"shell": False, "value": command[0], "arguments": list(command)},
+    }
+    Bench.count += 1
+    path = "/agent/%s/api/v1" % agent
+    answer = root(
+        bench.node, "POST", path,
+        {"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": call})
+    if answer.status != 200:
+        return answer.status, answer.text, None
+    output, rest = b"", answer.body
+    while rest:
+        length, rest = rest.split(b"\n", 1)
+        record, rest = json.loads(rest[: int(length)]), rest[int(length):]
+        output += base64.b64decode(record["data"]["data"])
+    waited = root(
+        bench.node, "POST", path, {"type": "WAIT_CONTAINER", "wait_container": {"container_id": call["container_id"]}})
+    return answer.status, output.decode(), waited.json["wait_container"]["exit_status"]
+
+
+def rondo(*words, code=0, data=None):
+    done = subprocess.run(
+        [world.rondo, *words[:2], "--data", bench.node.data, *words[2:]], input=data, timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    equal(done.returncode, code, "the code of rondo %s: %s" % (" ".join(words), done.stderr[-400:]))
+    return done.stdout
+
+
+@test
+def sessions():
+    """Commands run in the container of the task that is named, not in another one of its group"""
+    talks = "echo up; cd /mnt/mesos/sandbox; while [ ! -e go ]; do [ ! -e say ] || echo again; sleep 0.1; done"
+    ids = bench.group(("one", WAIT, {}), ("two", talks, {}), network="bridge")
+    bench.running(ids)
+    for each in ids:
+        bench.says(each, "up")
+    agent = root(bench.node, "GET", "/slaves").json["slaves"][0]["id"]
+    names = {}
+    for number, each in enumerate(ids):
+        chain = bench.scheduler.statuses(each)[-1]["container_status"]["container_id"]
+        equal(chain["value"], "%s.%d" % (chain["parent"]["value"], number), "the container of " + each)
+        names[each] = chain
+        tasks = [task for framework in root(bench.node, "GET", "/state").json["frameworks"] for task in framework["tasks"]]
+        shown = next(task for task in tasks if task["id"] == each)["statuses"][-1]["container_status"]["container_id"]
+        equal(shown, chain, "the container in the master's state")
+        own = root(bench.node, "GET", "/agent/%s/state" % agent).json
+        tasks = [task for framework in own["frameworks"] for one in framework["executors"] for task in one["tasks"]]
+        shown = next(task for task in tasks if task["id"] == each)["statuses"][-1]["container_status"]["container_id"]
+        equal(shown, chain, "the container in the agent's state")
+        equal(root(bench.node, "GET", "/rondo/v1/tasks/" + each).json["container"], chain["value"], "the container")
+    containers = root(bench.node, "GET", "/agent/%s/containers" % agent).json
+    found = {each["container_id"]: each["status"]["container_id"] for each in containers}
+    equal(found, {each["value"]: each for each in names.values()}, "/containers")
+    for each, image in zip(ids, ("one", "two")):
+        equal(session(agent, names[each], "cat", "/etc/image"), (200, image, 0), "a session in " + each)
+        equal(session(agent, {"value": names[each]["value"]}, "sh", "-c", "exit 5"), (200, "", 5 << 8), "by its own name")
+        equal(rondo("task", "exec", each, "--", "cat", "/etc/image"), image, "rondo task exec")
+        equal(rondo("task", "exec", "-i", each, "--", "cat", data="input"), "input", "input of rondo task exec")
+        rondo("task", "exec", each, "--", "sh", "-c", "exit 7", code=7)
+    group = {"value": names[ids[0]]["parent"]["value"]}
+    status, words, _ = session(agent, group, "true")
+    equal((status, "is a group's" in words), (400, True), "a session in the group itself: " + words)
+    equal(session(agent, {"value": group["value"] + ".7", "parent": group}, "true")[0], 404, "a task that is not there")
+    table = rondo("task", "top", "--once")
+    check(all(each in table for each in ids), "rondo task top:", table)
+    dcos_sessions(ids)
+    rondo("task", "exec", ids[1], "--", "touch", "/mnt/mesos/sandbox/say")
+    watching = subprocess.Popen(
+        [world.rondo, "task", "attach", "--data", bench.node.data, ids[1]], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        equal(watching.stdout.readline(), "again\n", "what rondo task attach shows")
+        for each in ids:
+            bench.go(each)
+        equal(watching.wait(LONG), 0, "the code of rondo task attach")
+    finally:
+        watching.kill()
+        watching.wait()
+    for each in ids:
+        bench.ended(each, "TASK_FINISHED")
+    bench.all_gone()
+
+
+def dcos(*words, data=None, code=0):
+    """The command line of DC/OS, as it is on PyPI."""
+    setup = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "Clients", "setup.sh")
+    made = subprocess.run([setup], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=50, text=True)
+    if made.returncode != 0:
+        raise Skipped((made.stderr.strip().splitlines() or ["no clients"])[-1])
+    home = world.path("dcos")
+    os.makedirs(home, exist_ok=True)
+    config = os.path.join(home, "dcos.toml")
+    with open(os.open(config, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(
+            '[core]\ndcos_url = "http://%s"\ndcos_acs_token = "%s"\nreporting = false\ntimeout = 20\n'
+            % (bench.node.plain, bench.node.secret()))
+    environment = dict(
+        os.environ, DCOS_CONFIG=config, DCOS_DIR=home, HOME=home, PYTHONWARNINGS="ignore", LC_ALL="C.UTF-8")
+    program = os.path.join(os.path.dirname(made.stdout.strip()), "dcos")
+    done = subprocess.run(
+        [program, *words], input=data, stdin=None if data is not None else subprocess.DEVNULL, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    equal(done.returncode, code, "the code of dcos %s: %s%s" % (" ".join(words), done.stdout, done.stderr[-800:]))
+    return done.stdout
+
+
+def dcos_sessions(ids):
+    try:
+        check(all(each in dcos("task") for each in ids), "dcos task")
+    except Skipped as why:
+        print("      without the command line of DC/OS: %s" % why)
+        return
+    for each, image in zip(ids, ("one", "two")):
+        equal(dcos("task", "exec", each, "cat", "/etc/image"), image, "dcos task exec")
+        equal(dcos("task", "exec", "-i", each, "cat", data="input\n"), "input\n", "dcos task exec -i")
+        equal(dcos("task", "log", each), "up\n", "dcos task log")
+        # Of a task of a group it lists the directory that the group has together, as with Mesos.
+        check("tasks" in dcos("task", "ls", each).split(), "dcos task ls")
+        listed = dcos("task", "ls", each, "tasks/" + each).split()
+        check({"stdout", "stderr"} <= set(listed), "dcos task ls of the task's directory:", listed)
+
+
+# ---- the end of a group by its executor or its framework
+
+
+@test
+def shut_down():
+    """An executor that is shut down ends its tasks, each in its own way, and nothing of another group"""
+    obeys = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+    stubborn = "trap '' TERM; echo up; while :; do sleep 0.1; done"
+    policy = {"kill_policy": {"grace_period": {"nanoseconds": 500_000_000}}}
+    other = bench.group(("two", WAIT, {}))
+    ids = bench.group(("one", obeys, {}), ("two", stubborn, policy), network="bridge")
+    bench.running(ids + other)
+    for each in ids:
+        bench.says(each, "up")
+    agent = root(bench.node, "GET", "/slaves").json["slaves"][0]["id"]
+    bench.scheduler.call("SHUTDOWN", {"executor_id": {"value": bench.executor}, "agent_id": {"value": agent}})
+    for each in ids:
+        status = bench.ended(each, "TASK_KILLED")
+        check("of its group" not in status.get("message", ""), "the message:", status["message"])
+    check("bye" in bench.output(ids[0]), "what the first wrote:", bench.output(ids[0]))
+    bench.uses(0.15, 64)
+    equal(bench.scheduler.statuses(other[0])[-1]["state"], "TASK_RUNNING", "the state of another group's task")
+    bench.go(other[0])
+    bench.ended(other[0], "TASK_FINISHED")
+    bench.all_gone()
+
+
+@test
+def torn_down():
+    """A framework that is torn down, by itself or by an operator, takes its groups with it"""
+    mine = bench.scheduler
+    mine.call("SUPPRESS")
+    mine.decline(list(mine.offers.values()), 0)
+    before = Footprint(world.rondo)
+    try:
+        for ends in (lambda: bench.scheduler.call("TEARDOWN"),
+                     lambda: rondo("framework", "teardown", bench.scheduler.framework_id)):
+            bench.connect()
+            try:
+                ids = bench.group(("one", WAIT, {"volumes": [shared("/data")]}), ("two", WAIT, {}), network="bridge")
+                bench.running(ids)
+                for each in ids:
+                    bench.says(each, "up")
+                ends()
+                bench.all_gone()
+            finally:
+                bench.scheduler.disconnect()
+    finally:
+        bench.scheduler = mine
+        mine.call("REVIVE")
+    equal(before.left(seconds=30, kinds=("cgroup", "mount", "process")), [], "what is left")
+
+
 def changed(path, value):
     """Changes the executor or the tasks at a place such as tasks.0.command."""
 
@@ -445,6 +633,140 @@ def services():
     finally:
         bench.scheduler.call("REVIVE")
     bench.all_gone()
+
+
+def quiet(action):
+    """Does something while no framework but the services wants offers."""
+    bench.scheduler.call("SUPPRESS")
+    bench.scheduler.decline(list(bench.scheduler.offers.values()), 0)
+    try:
+        action()
+    finally:
+        marathon("DELETE", "/shop?force=true")
+        eventually(lambda: marathon("GET", "/shop").status == 404, LONG, "the end of the pod")
+        bench.scheduler.call("REVIVE")
+    bench.all_gone()
+
+
+def pod_status(wanted="STABLE"):
+    found = marathon("GET", "/shop::status").json
+    return found if found["status"] == wanted and found["instances"] else None
+
+
+def pod(*containers, **more):
+    definition = {
+        "id": "/shop", "containers": list(containers), "scaling": {"kind": "fixed", "instances": 1},
+        "networks": [{"mode": "container/bridge"}],
+        "scheduling": {"backoff": {"backoff": 0.1, "backoffFactor": 1.0, "maxLaunchDelay": 1}},
+    }
+    definition.update(more)
+    made = marathon("POST", "", definition)
+    equal(made.status, 201, "status of POST: %s" % made.text[:400])
+
+
+def container(name, command, image="one", **more):
+    return dict(
+        {"name": name, "image": {"kind": "DOCKER", "id": image}, "resources": {"cpus": 0.05, "mem": 32},
+         "exec": {"command": {"shell": command}}}, **more)
+
+
+@test
+def service_checks():
+    """Containers of a pod are checked by HTTP, TCP and a command; a pod that fails one is replaced, and says why"""
+    soon = {"intervalSeconds": 3, "timeoutSeconds": 2, "delaySeconds": 0, "gracePeriodSeconds": 60}
+
+    def story():
+        serve = "exec httpd -f -p %d -h /www"
+        pod(
+            container("web", serve % 80, endpoints=[{"name": "http", "containerPort": 80, "hostPort": 0}],
+                      healthCheck=dict(soon, http={"endpoint": "http", "path": "/index.html"})),
+            container("tcp", serve % 81, endpoints=[{"name": "tcp", "containerPort": 81}],
+                      healthCheck=dict(soon, tcp={"endpoint": "tcp"})),
+            container("own", "touch /tmp/well; sleep 1000", image="two",
+                      healthCheck=dict(soon, maxConsecutiveFailures=1,
+                                       exec={"command": {"shell": "test -e /tmp/well"}})))
+
+        def healthy():
+            found = pod_status()
+            conditions = found and [each["conditions"] for each in found["instances"][0]["containers"]]
+            return found if conditions and all(each and each[0]["value"] == "true" for each in conditions) else None
+
+        first = eventually(healthy, LONG, "three healthy containers")
+        equal(first["terminationHistory"], [], "the history of a pod that is well")
+        one = first["instances"][0]
+        task = next(each["containerId"] for each in one["containers"] if each["name"] == "own")
+        rondo("task", "exec", task, "--", "rm", "/tmp/well")
+
+        def replaced():
+            found = healthy()
+            return found if found and found["instances"][0]["id"] != one["id"] else None
+
+        second = eventually(replaced, LONG, "another healthy instance")
+        ended = second["terminationHistory"][0]
+        equal(ended["instanceID"], one["id"], "the instance that ended")
+        words = {each["containerId"]: each["termination"]["message"] for each in ended["containers"]}
+        check("health checks in a row failed" in words[task], "the message:", words[task])
+        check(ended["startedAt"] < ended["terminatedAt"], "the times", ended["startedAt"], ended["terminatedAt"])
+
+    quiet(story)
+
+
+@test
+def service_history():
+    """The status of a pod says how its last instances ended, with exit codes; the command line of DC/OS shows it"""
+
+    def story():
+        pod(
+            container("brief", "sleep 0.2; exit 3", lifecycle={"killGracePeriodSeconds": 1}),
+            container("long", "sleep 1000", lifecycle={"killGracePeriodSeconds": 1}))
+
+        def three():
+            found = marathon("GET", "/shop::status").json["terminationHistory"]
+            return found if len(found) >= 3 else None
+
+        history = eventually(three, LONG, "three instances that ended")
+        equal(len({each["instanceID"] for each in history}), len(history), "different instances")
+        ended = history[0]
+        check("exited with status 3" in ended["message"], "the message:", ended["message"])
+        states = sorted(each["lastKnownState"] for each in ended["containers"])
+        equal(states, ["TASK_FAILED", "TASK_KILLED"], "how both ended")
+        failed = next(each for each in ended["containers"] if each["lastKnownState"] == "TASK_FAILED")
+        equal(failed["termination"]["exitCode"], 3, "the exit code")
+        try:
+            shown = json.loads(dcos("marathon", "pod", "show", "/shop"))
+            check(shown["terminationHistory"], "dcos marathon pod show:", shown)
+            check("/shop" in dcos("marathon", "pod", "list"), "dcos marathon pod list")
+        except Skipped as why:
+            print("      without the command line of DC/OS: %s" % why)
+
+    quiet(story)
+
+
+@test
+def service_limits():
+    """Containers of a pod may use more than their resources, each as far as it says"""
+
+    def story():
+        pod(
+            container("some", "sleep 1000", resourceLimits={"cpus": 0.5, "mem": 64}),
+            container("all", "sleep 1000", resourceLimits={"mem": "unlimited"}))
+        one = eventually(pod_status, LONG, "a stable pod")["instances"][0]
+        found = {}
+        for each in one["containers"]:
+            name = root(bench.node, "GET", "/rondo/v1/tasks/" + each["containerId"]).json["container"]
+            for file in glob.glob("/sys/fs/cgroup/**/%s/*" % name, recursive=True):
+                kind = {"memory.limit_in_bytes": "mem", "memory.max": "mem", "cpu.cfs_quota_us": "cpu", "cpu.max": "cpu"}
+                if os.path.basename(file) in kind:
+                    with open(file) as text:
+                        found[each["name"], kind[os.path.basename(file)]] = text.read().split()[0]
+        equal((found["some", "mem"], found["some", "cpu"]), (str(64 << 20), "50000"), "the limits")
+        check(found["all", "mem"] == "max" or int(found["all", "mem"]) > 1 << 40, "no limit of memory:", found)
+        bad = {"id": "/shop", "containers": [container("a", "true", resourceLimits={"cpus": 0.01})]}
+        answer = marathon("PUT", "/shop", bad)
+        equal(answer.status, 422, "status of a limit below the resources")
+        check("/containers(0)/resourceLimits/cpus" in [each["path"] for each in answer.json["details"]], answer.text)
+
+    quiet(story)
 
 
 @test

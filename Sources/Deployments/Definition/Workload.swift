@@ -130,11 +130,11 @@ public indirect enum Workload: Hashable, Sendable {
         }
     }
 
-    /// Seconds from SIGTERM to SIGKILL, when the definition says.
-    public var killGracePeriodSeconds: Double? {
+    /// Seconds from SIGTERM to SIGKILL, when the definition says; of one container of a pod.
+    public func killGracePeriodSeconds(of container: String?) -> Double? {
         switch self {
         case .service(let service): service.taskKillGracePeriodSeconds.map { Double($0) }
-        case .pod(let pod): pod.containers.compactMap(\.killGracePeriodSeconds).max()
+        case .pod(let pod): pod.containers.first { $0.name == container }?.killGracePeriodSeconds
         }
     }
 

@@ -8,6 +8,9 @@ extension PodDefinition {
         found.atLeast(executorResources.cpus, 0.01, "/executorResources/cpus")
         found.atLeast(executorResources.mem, 32, "/executorResources/mem")
         found.atLeast(executorResources.disk, 0, "/executorResources/disk")
+        found.check(
+            legacySharedCgroups != true, "/legacySharedCgroups",
+            "each container has a control group of its own; leave it out")
         let hasOwnNetwork = networks.contains { $0.mode != .host }
         found.check(
             !hasOwnNetwork || rules.features.contains(.networks), "/networks",
@@ -41,13 +44,12 @@ extension PodContainer {
         need(
             .images, image != nil, "/image",
             "containers from images are not supported by this cluster; leave out the image and run a command")
-        // Apps have these two; in tasks of groups nothing hands them on yet.
-        found.check(
-            image?.pullSecret == nil, "/image/pullConfig",
+        need(
+            .pullSecrets, image?.pullSecret != nil, "/image/pullConfig",
             "credentials of a pod's own are not supported by this cluster; use rondo image login, or leave it out")
-        found.check(
-            resourceLimits == nil, "/resourceLimits",
-            "resource limits of pods are not supported by this cluster; leave them out")
+        need(
+            .resourceLimits, resourceLimits != nil, "/resourceLimits",
+            "resource limits are not supported by this cluster; leave them out")
         need(
             .healthChecks, healthCheck != nil, "/healthCheck",
             "health checks are not supported by this cluster; leave it out")

@@ -89,6 +89,11 @@ extension PodContainer {
                 "resourceLimits cannot be defined if legacySharedCgroups is enabled")
         }
         if let command { found.add(command.violations(shell: "/shell"), below: "/exec/command") }
+        if case .shell? = command {
+            found.check(
+                overridesEntrypoint != false, "/exec/overrideEntrypoint",
+                "must not be false beside a shell command, which always takes the entry point's place")
+        }
         if command == nil { found.check(image != nil, "/", "a container needs an exec command or an image") }
         found.add(environment.violations(secrets: pod.secrets), below: "/environment")
         found.add(artifacts.violations, below: "/artifacts")

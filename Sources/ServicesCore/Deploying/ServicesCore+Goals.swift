@@ -87,6 +87,7 @@ extension ServicesCore {
         store(.removeInstance(id))
         let service = instance.record.service
         guard services[service] != nil else { return }
+        services[service]?.note(endOf: instance, now: now.wall)
         services[service]?.instances.remove(id)
         services[service]?.tally.change(instance.facet, by: -1)
         if Self.isCurrent(instance, services[service]?.goal) {

@@ -40,11 +40,12 @@ extension ServicesCore {
     mutating func sendKill(_ id: InstanceID, drain: Duration? = nil) {
         guard let instance = instances[id] else { return }
         let workload = services[instance.record.service]?.definitions[instance.record.version]
-        let grace = workload?.killGracePeriodSeconds.map { Duration.clamped(seconds: $0) }
         for task in instance.tasks where task.state?.isTerminal != true {
+            let grace = workload?.killGracePeriodSeconds(of: task.record.container)
             call(
                 .kill(
-                    task: task.record.id, agent: instance.record.agentID, gracePeriod: grace, drain: drain))
+                    task: task.record.id, agent: instance.record.agentID,
+                    gracePeriod: grace.map { .clamped(seconds: $0) }, drain: drain))
         }
         instances[id]?.killedAt = now.elapsed
         timers.add(.instance(id), at: now.elapsed + instance.killPause)

@@ -113,6 +113,33 @@ public struct TaskFailure: Hashable, Sendable {
     public var version: ServiceVersion
 }
 
+/// An instance of a pod that has ended or was given up.
+public struct Termination: Hashable, Sendable {
+    /// How many are kept of a pod.
+    public static let kept = 10
+
+    /// A container of it.
+    public struct Container: Hashable, Sendable {
+        /// Its task.
+        public var task: TaskID
+        /// Where it stood last; nil when nothing was heard of it.
+        public var state: TaskState?
+        /// What its last update said.
+        public var message: String?
+    }
+
+    /// Which one.
+    public var instance: InstanceID
+    /// When it began to run, or was decided.
+    public var startedAt: UnixTime
+    /// When its last container ended, or it was given up.
+    public var endedAt: UnixTime
+    /// Why, as far as that is known.
+    public var message: String?
+    /// Its containers.
+    public var containers: [Container]
+}
+
 /// A running deployment.
 public struct DeploymentView: Hashable, Sendable {
     /// What it does.

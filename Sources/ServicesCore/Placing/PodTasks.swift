@@ -31,6 +31,7 @@ extension PodContainer {
         guard let image else { return nil }
         var info = ContainerInfo(kind: .mesos, image: image.reference)
         info.pullsAlways = image.forcePull
+        info.pullSecret = image.pullSecret.map { TaskSecret(name: pod.secrets[$0] ?? $0) }
         info.volumes = volumeMounts.compactMap { mount in
             guard let source = pod.volumes.first(where: { $0.name == mount.name })?.source else { return nil }
             let place: ContainerVolume.Source

@@ -88,19 +88,6 @@ extension ServiceDefinition {
             keepsAnswer: check.preservesLastResponse)
     }
 
-    /// What its tasks may use beyond their resources.
-    var taskLimits: TaskLimits? {
-        guard let resourceLimits else { return nil }
-        func thousandths(_ limit: ResourceLimit?) -> Int64? {
-            switch limit {
-            case nil: nil
-            case .unlimited: .max
-            case .amount(let amount): Quantity(amount)?.thousandths
-            }
-        }
-        return TaskLimits(cpus: thousandths(resourceLimits.cpus), mem: thousandths(resourceLimits.mem))
-    }
-
     /// The port that a check means, as the task itself sees it.
     private func taskPort(of check: Deployments.HealthCheck, _ hostPorts: [Int?]) -> UInt16? {
         if let port = check.port { return UInt16(exactly: port) }
@@ -115,5 +102,19 @@ extension ServiceDefinition {
         let isHost = networks.allSatisfy { $0.mode == .host }
         let number = isHost || ports[index].number == 0 ? hostPort : ports[index].number
         return number.flatMap { UInt16(exactly: $0) }
+    }
+}
+
+extension ResourceLimits {
+    /// What a task may use beyond its resources, as agents know it.
+    var taskLimits: TaskLimits {
+        func thousandths(_ limit: ResourceLimit?) -> Int64? {
+            switch limit {
+            case nil: nil
+            case .unlimited: .max
+            case .amount(let amount): Quantity(amount)?.thousandths
+            }
+        }
+        return TaskLimits(cpus: thousandths(cpus), mem: thousandths(mem))
     }
 }

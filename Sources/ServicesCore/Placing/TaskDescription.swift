@@ -46,7 +46,7 @@ struct TaskDescription {
         info.healthCheck = checks.first
         if checks.count > 1 { info.moreHealthChecks = Array(checks.dropFirst()) }
         info.readinessCheck = service.taskReadinessCheck(task.record.hostPorts)
-        info.limits = service.taskLimits
+        info.limits = service.resourceLimits?.taskLimits
         return info
     }
 
@@ -85,6 +85,7 @@ struct TaskDescription {
         info.container = container.taskContainer(in: pod)
         info.secretFiles = container.secretFiles(in: pod)
         info.healthCheck = container.taskHealthCheck(task.record.hostPorts, variables)
+        info.limits = container.resourceLimits?.taskLimits
         return info
     }
 

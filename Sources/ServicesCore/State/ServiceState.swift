@@ -27,12 +27,31 @@ struct ServiceState: Sendable {
     var queue = LaunchAttempt()
     var backoff = Backoff()
     var lastFailure: TaskFailure?
+    /// The instances of a pod that ended last, oldest first.
+    var terminations: [Termination] = []
     var placements = PlacementIndex()
 
     init(id: ServiceID) { self.id = id }
 
     /// How many more may be started just now.
     func ready(now: Duration) -> Int { backoff.until > now ? 0 : toLaunch }
+
+    /// Remembers for a while how an instance of a pod has ended.
+    mutating func note(endOf instance: Instance, now: UnixTime) {
+        guard instance.tasks.contains(where: { $0.record.container != nil }) else { return }
+        let first = instance.tasks.first { $0.state == .failed || $0.state == .error } ?? instance.tasks.last
+        let isLost = instance.unreachableSince != nil
+        terminations.append(
+            Termination(
+                instance: instance.id,
+                startedAt: instance.tasks.compactMap(\.startedAt).min() ?? instance.record.stagedAt,
+                endedAt: instance.hasEnded ? instance.tasks.map(\.changedAt).max() ?? now : now,
+                message: isLost ? "its agent was out of reach for too long" : first?.message,
+                containers: instance.tasks.map {
+                    Termination.Container(task: $0.record.id, state: $0.state, message: $0.message)
+                }))
+        if terminations.count > Termination.kept { terminations.removeFirst() }
+    }
 }
 
 /// The wait of a service whose instances fail.

@@ -21,7 +21,44 @@ extension JSONText {
                 json.object { $0.podInstance(instance, own) }
             }
         }
-        list("terminationHistory") { _ in }
+        list("terminationHistory") { json in
+            for end in core.terminations(of: pod.id) { json.object { $0.termination(end) } }
+        }
+    }
+
+    private mutating func termination(_ end: Termination) {
+        field("instanceID", end.instance.value)
+        time("startedAt", end.startedAt)
+        time("terminatedAt", end.endedAt)
+        field("message", end.message)
+        list("containers") { json in
+            for container in end.containers {
+                json.object { json in
+                    json.field("containerId", container.task.value)
+                    json.field("lastKnownState", container.state?.wireName)
+                    if container.state?.isTerminal == true { json.end(container.message) }
+                }
+            }
+        }
+    }
+
+    /// How a container has ended: updates have no other field for it than their message.
+    private mutating func end(_ message: String?) {
+        object("termination") { json in
+            if let code = Self.exitCode(message) { json.field("exitCode", code) }
+            json.field("message", message)
+        }
+    }
+
+    /// The exit code that the message of a last update names; nil for a signal, and for what never ran.
+    static func exitCode(_ message: String?) -> Int? {
+        let words = (message ?? "").split(separator: " ", omittingEmptySubsequences: false)
+        for index in words.indices.dropLast(3).reversed()
+        where words[index] == "Command" && words[index + 1] == "exited" && words[index + 2] == "with" {
+            guard words.count > index + 4, words[index + 3] == "status" else { continue }
+            return Int(words[index + 4].prefix { $0.isNumber })
+        }
+        return nil
     }
 
     private mutating func since(_ time: UnixTime, _ name: String) {
@@ -107,5 +144,6 @@ extension JSONText {
             json.field("gpus", container?.gpus ?? 0)
         }
         if let message = task.message { field("message", message) }
+        if task.state?.isTerminal == true { end(task.message) }
     }
 }

@@ -72,13 +72,15 @@ struct Bench {
     }
 
     mutating func update(
-        _ task: TaskID, _ state: TaskState, isHealthy: Bool? = nil, readiness: TaskReadiness? = nil
+        _ task: TaskID, _ state: TaskState, isHealthy: Bool? = nil, readiness: TaskReadiness? = nil,
+        message: String? = nil
     ) {
         let agent = core.instance(ofTask: task)?.record.agentID ?? AgentID("A1")
         var status = TaskStatus(
             taskID: task, state: state, source: .agent, agentID: agent, timestamp: now.wall,
             uuid: StatusUUID(bytes: [UInt8](repeating: 1, count: 16)), isHealthy: isHealthy)
         status.readiness = readiness
+        status.message = message
         feed(.event(.update(status)))
     }
 
@@ -106,6 +108,8 @@ struct Bench {
         effects.compactMap { if case .call(let call) = $0 { call } else { nil } }
     }
     var kills: [TaskID] { calls.compactMap { if case .kill(let task, _, _, _) = $0 { task } else { nil } } }
+    /// How long each of them may take.
+    var graces: [Duration?] { calls.compactMap { if case .kill(_, _, let grace, _) = $0 { grace } else { nil } } }
     /// How long each of these is only said to be ended.
     var drains: [Duration?] { calls.compactMap { if case .kill(_, _, _, let drain) = $0 { drain } else { nil } } }
 }
