@@ -63,6 +63,7 @@ extension AgentCore {
         // A short command can be over before its start was told.
         if tasks[id]?.stage == .launching { started(id, &turn) }
         guard let task = tasks[id], task.stage == .running else { return }
+        tasks[id]?.waitStatus = result.waitStatus
         end(id, Self.verdict(on: task, result, now: turn.now), &turn)
     }
 

@@ -71,6 +71,8 @@ struct AgentTask: Sendable {
     var completionDeadline: Duration?
     /// Health checks, check and readiness check, from the start of the command.
     var probes: TaskProbes?
+    /// How the command has ended, as wait(2) tells it.
+    var waitStatus: Int32?
     /// Its end is acknowledged; it is kept for the rest of its group, so that a restarted agent knows what became of it.
     var isDone = false
     /// The earliest entry of this task in the queue of deadlines.

@@ -12,6 +12,8 @@ public struct AgentTaskView: Hashable, Sendable {
     public var isLive: Bool
     /// Whether its command has not started yet.
     public var isQueued: Bool
+    /// How its command has ended, as wait(2) tells it; nil when it has not or nobody knows.
+    public var waitStatus: Int32?
 }
 
 extension AgentCore {
@@ -60,6 +62,6 @@ extension AgentCore {
             }
         return AgentTaskView(
             stored: task.stored, history: task.history, status: task.reported, isLive: !task.isEnded,
-            isQueued: isQueued)
+            isQueued: isQueued, waitStatus: task.waitStatus)
     }
 }

@@ -153,16 +153,19 @@ struct AgentRoutes: Sendable {
 
     private func logs(_ request: GatewayRequest) throws(GatewayError) -> GatewayResponse {
         let path = try path(request.query)
-        let offset = try number("offset", request.query, least: 0) ?? 0
+        var start = LogReader.Start.offset(try number("offset", request.query, least: 0) ?? 0)
+        // -1 for all that is kept.
+        if let lines = try number("tail", request.query, least: -1) {
+            start = lines < 0 ? .oldest : .lastLines(Int(min(lines, 1 << 40)))
+        }
         let follows = ["true", "1"].contains(request.query["follow"] ?? "")
         guard let container = files.container(of: path) else {
             throw GatewayError(.notFound, "'\(path.prefix(1_024))' is no file in a task's work directory")
         }
         if !follows { _ = try files.openFile(path) }
         let log = GrowingLog(
-            path: path, container: container, files: files, inbox: inbox, loop: loop, offset: offset, follows: follows)
+            path: path, container: container, files: files, inbox: inbox, loop: loop, start: start, follows: follows)
         return .stream(headers: [.contentType: "application/octet-stream"]) { writer in
-            var log = log
             try await log.send(to: writer)
         }
     }

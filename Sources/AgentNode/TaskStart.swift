@@ -32,6 +32,13 @@ struct TaskStart: Sendable {
             account = try TaskAccount(for: task.launch)
             spec = try self.spec(task, account)
         }
+        if let container = task.launch.task.container, container.hasTerminal {
+            let size = container.terminalSize
+            spec.terminal = TerminalSize(rows: size?.rows ?? 24, columns: size?.columns ?? 80)
+            if !spec.environment.contains(where: { $0.name == "TERM" }) {
+                spec.environment.append(("TERM", "xterm"))
+            }
+        }
         let secrets = try secrets(of: task, values, &spec)
         let directory = files.monitor(task.containerID)
         do {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -327,6 +328,8 @@ static _Noreturn void run_command(
     // Outside a pid namespace nothing else ends the command when its init is killed.
     if (!alone) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (setsid() < 0) give_up(report, CLINUX_STEP_SESSION);
+    // A terminal, where the task has one, is its command's; anything else refuses.
+    ioctl(0, TIOCSCTTY, 0);
     // As the task's user: a task must not get a directory that its user may not enter.
     if (chdir(directory) < 0) give_up(report, CLINUX_STEP_DIRECTORY);
     if (secrets >= 0 && take_secrets(secrets) < 0) give_up(report, CLINUX_STEP_SECRETS);
@@ -336,6 +339,16 @@ static _Noreturn void run_command(
     // Searches the PATH of the environment, which is the task's.
     execvp(executable, arguments);
     give_up(report, CLINUX_STEP_EXEC);
+}
+
+// The container runtime has made the terminal init's own, and only one session has it. The signals that this brings are
+// not meant for the command: ignoring forgets those that wait.
+static void leave_terminal(void) {
+    if (ioctl(0, TIOCNOTTY) < 0) return;
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGCONT, SIG_IGN);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGCONT, SIG_DFL);
 }
 
 // Reaps until the command has ended, and passes on every signal that it is sent.
@@ -380,6 +393,7 @@ void clinux_run_init(
     close_range_of((unsigned)(secrets > 0 ? secrets : report) + 1, ~0u, 0);
     int alone = getpid() == 1;
     if (!alone) clinux_become_subreaper();
+    leave_terminal();
     // CLONE_VFORK without CLONE_VM: init goes on only after exec, so STARTED always follows READY and FAILED.
     // Not clone3, whose flags are in memory: filters of system calls around containers refuse it.
     pid_t command = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);

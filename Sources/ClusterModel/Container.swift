@@ -105,6 +105,22 @@ public struct ContainerInfo: Hashable, Sendable, Codable {
     public var sharesProcesses: Bool
     /// Whether its command has a terminal.
     public var hasTerminal: Bool
+    /// How many characters fit on its terminal at first; nil for what is usual.
+    public var terminalSize: TerminalSize?
+
+    /// How many characters fit on a terminal.
+    public struct TerminalSize: Hashable, Sendable, Codable {
+        /// Lines.
+        public var rows: UInt16
+        /// Characters of a line.
+        public var columns: UInt16
+
+        /// A size.
+        public init(rows: UInt16, columns: UInt16) {
+            self.rows = rows
+            self.columns = columns
+        }
+    }
 
     /// Makes a container with what is usual.
     public init(kind: Kind, image: String? = nil) {

@@ -52,6 +52,8 @@ extension MasterNode {
         public var catalogDirectory: String?
         /// The repository of packages that comes with this program, `{"packages": […]}`.
         public var builtInCatalog: @Sendable () -> [UInt8] = { Array(#"{"packages":[]}"#.utf8) }
+        /// How long services' instances that serve are only said to be on their way to their end; nil for what is usual.
+        public var serviceDrain: Duration?
         /// The account of tasks of the frameworks on this master that name none.
         public var builtInUser = "root"
         /// What `/flags` shows; no secrets.

@@ -32,6 +32,8 @@ public final class ServicesFramework: Sendable {
         public var role = RoleName.everyone
         /// What the agents can do beside running commands.
         public var abilities: Set<Ability>
+        /// How long instances that serve are only said to be on their way to their end; nil for what is usual.
+        public var drain: Duration?
         /// Random numbers for ids, other ones at each call.
         public var newSeed: @Sendable () -> (UInt64, UInt64)
         /// An id for the framework's first start.
@@ -45,6 +47,8 @@ public final class ServicesFramework: Sendable {
             case networks
             /// Check whether tasks are well.
             case healthChecks
+            /// Give commands terminals.
+            case terminals
         }
 
         /// Settings of a framework.
@@ -69,11 +73,13 @@ public final class ServicesFramework: Sendable {
             var core = ServicesSettings()
             core.role = role
             core.features = []
+            if let drain { core.drain = drain }
             core.features.formUnion([.resourceLimits, .pods])
             if abilities.contains(.images) { core.features.formUnion([.images, .pullSecrets]) }
+            if abilities.contains(.terminals) { core.features.insert(.terminals) }
             if abilities.contains(.networks) { core.features.insert(.networks) }
             if abilities.contains(.healthChecks) {
-                core.features.formUnion([.healthChecks, .severalHealthChecks, .readinessChecks])
+                core.features.formUnion([.healthChecks, .severalHealthChecks, .readinessChecks, .statusChecks])
             }
             return core
         }

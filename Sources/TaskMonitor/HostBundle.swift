@@ -83,12 +83,20 @@ struct HostBundle {
             let hard = privileges.openFiles
             limits.append(Self.limit("RLIMIT_NOFILE", soft: min(Self.openFiles, hard), hard: hard))
         }
-        return .object([
+        var members: [(String, JSON)] = [
             ("user", user), ("args", .list(arguments.map { .text($0) })),
             ("env", .list(spec.environment.map { .text("\($0.name)=\($0.value)") })),
             ("cwd", .text(directory)), ("capabilities", capabilities), ("rlimits", .list(limits)),
             ("noNewPrivileges", .flag(!mayGainRights)),
-        ])
+        ]
+        // In the host's root the monitor makes the terminal itself.
+        if let size = spec.terminal, spec.root != nil {
+            let console: [(String, JSON)] = [
+                ("height", .number(UInt64(size.rows))), ("width", .number(UInt64(size.columns))),
+            ]
+            members += [("terminal", .flag(true)), ("consoleSize", .object(console))]
+        }
+        return .object(members)
     }
 
     /// Open files of a process that asks for no more, as everywhere.

@@ -44,6 +44,13 @@ struct MonitorClients {
             == framed.count
     }
 
+    /// Hands one client a terminal; a client that asks for one that is not there is told so by its end.
+    mutating func give(_ terminal: Int32?, to socket: Int32) {
+        guard clients.contains(where: { $0.socket == socket }) else { return }
+        if let terminal, MonitorTerminal.give(terminal, to: socket) { return }
+        drop(socket)
+    }
+
     /// Reads the commands that have arrived from one client.
     mutating func receive(from socket: Int32) -> [MonitorCommand] {
         guard let index = clients.firstIndex(where: { $0.socket == socket }) else { return [] }

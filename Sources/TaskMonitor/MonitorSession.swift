@@ -20,7 +20,9 @@ final class MonitorSession {
     private var initPid: Int32?
     private var logs: [LogFile] = []
     private var report: Int32 = -1
+    /// Standard output and errors, and behind them a terminal that the container runtime has made.
     private var outputs: [Int32] = []
+    private var console: ConsoleSocket?
     private var buffer = [UInt8](repeating: 0, count: 16384)
 
     private var command: ProcessIdentity?
@@ -106,12 +108,40 @@ final class MonitorSession {
             try LogFile(path: spec.logs.stderrPath, logs: spec.logs, credentials: spec.credentials),
         ]
         let channels = try TaskChannels.open()
-        call = try container.create(
-            spec, isolation: isolation, limitsSwap: limitsSwap, channels: channels, secrets: secrets)
+        if let size = spec.terminal, spec.root == nil {
+            let terminal = try MonitorTerminal.open(size, owner: spec.credentials?.uid)
+            call = try container.create(
+                spec, isolation: isolation, limitsSwap: limitsSwap, channels: channels, terminal: terminal.command.raw,
+                secrets: secrets)
+            outputs = [terminal.takeControl()]
+            _ = clinux_set_nonblocking(outputs[0])
+        } else {
+            console = spec.terminal == nil ? nil : try ConsoleSocket(in: directory)
+            call = try container.create(
+                spec, isolation: isolation, limitsSwap: limitsSwap, channels: channels, console: console,
+                secrets: secrets)
+        }
         if let secrets { close(secrets) }
         secrets = nil
         report = channels.report.release()
-        outputs = [channels.output.takeReading(), channels.errors.takeReading()]
+        if outputs.isEmpty { outputs = [channels.output.takeReading(), channels.errors.takeReading()] }
+    }
+
+    /// The controlling end of the command's terminal, if it has one.
+    private var terminal: Int32? {
+        guard spec.terminal != nil else { return nil }
+        return outputs.last.flatMap { (spec.root == nil || outputs.count > 2) && $0 >= 0 ? $0 : nil }
+    }
+
+    /// Takes the terminal that the runtime has made, once `create` is over.
+    private func takeConsole() throws(SystemError) {
+        guard let console else { return }
+        self.console = nil
+        do throws(ShimFailure) {
+            let terminal = try console.take()
+            _ = clinux_set_nonblocking(terminal)
+            outputs.append(terminal)
+        } catch { throw SystemError(call: "take the terminal", errno: EPROTO) }
     }
 
     /// A command of the runtime has ended.
@@ -127,6 +157,7 @@ final class MonitorSession {
         do throws(SystemError) {
             let pid = try container.initPid()
             initPid = pid
+            try takeConsole()
             stage = .starting
             state.initProcess = ProcessIdentity.current(pid: pid)
             // On disk before the command exists: whoever finds this monitor dead knows what to end.
@@ -140,6 +171,8 @@ final class MonitorSession {
     }
 
     private func couldNotCreate(_ call: RuntimeCall) {
+        console?.close()
+        console = nil
         if killRequested {
             return finish(.signaled(SIGKILL), status: SIGKILL, message: "ended before it could start")
         }
@@ -172,7 +205,9 @@ final class MonitorSession {
                 if let index = outputs.firstIndex(of: entry.fd) {
                     copyOutput(index)
                 } else {
-                    for command in clients.receive(from: entry.fd) { obey(command) }
+                    for command in clients.receive(from: entry.fd) {
+                        if command == .terminal { clients.give(terminal, to: entry.fd) } else { obey(command) }
+                    }
                 }
             }
         }
@@ -254,7 +289,9 @@ final class MonitorSession {
     private func copyOutput(_ index: Int) {
         let count = read(outputs[index], &buffer, buffer.count)
         if count > 0 {
-            buffer.withUnsafeBytes { logs[index].append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+            // A terminal has one stream.
+            let log = logs[index == 1 ? 1 : 0]
+            buffer.withUnsafeBytes { log.append(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
         } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
             close(outputs[index])
             outputs[index] = -1
@@ -267,6 +304,7 @@ final class MonitorSession {
         let hasEnded = if case .ended = state.phase { true } else { false }
         switch order {
         case .quit: mayLeave = hasEnded || mayLeave
+        case .terminal: break
         case .signal(let number):
             if !hasEnded { forward(number) }
         case .kill(let grace):

@@ -22,22 +22,25 @@ struct TaskContainer {
     ///   - isolation: the walls around it.
     ///   - limitsSwap: whether the machine can limit swap.
     ///   - channels: the task's ends are handed on.
+    ///   - terminal: the command's end of a terminal, which takes the place of the channels.
+    ///   - console: where the runtime hands out a terminal that it makes in the container.
     ///   - secrets: the descriptor of what the command gets beside its spec, if any.
     /// - Returns: the command at work.
     /// - Throws: what stood in the way of starting it.
     func create(
         _ spec: MonitorSpec, isolation: MonitorSpec.Isolation, limitsSwap: Bool, channels: borrowing TaskChannels,
-        secrets: Int32? = nil
+        terminal: Int32? = nil, console: ConsoleSocket? = nil, secrets: Int32? = nil
     ) throws(SystemError) -> RuntimeCall {
         // By descriptor, because the task's user may not be allowed to reach the program by its name.
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
+        var words = ["create", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath]
+        if spec.root == nil { words.append("--host-root") }
+        if let console { words += ["--console-socket", console.path] }
         return try call(
-            ["create"] + (spec.root == nil ? ["--host-root"] : []) + [
-                "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath,
-                "--preserve-fds", secrets == nil ? "2" : "3", id,
-            ],
+            words + ["--preserve-fds", secrets == nil ? "2" : "3", id],
             streams: RuntimeCall.Streams(
-                input: channels.input.raw, output: channels.output.writing.raw, errors: channels.errors.writing.raw,
+                input: terminal ?? channels.input.raw, output: terminal ?? channels.output.writing.raw,
+                errors: terminal ?? channels.errors.writing.raw,
                 kept: [channels.taskReport.raw, program.raw] + (secrets.map { [$0] } ?? []))
         ) {
             // In the child, so that the monitor's memory stays small.

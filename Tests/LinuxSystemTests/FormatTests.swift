@@ -52,6 +52,23 @@ struct FormatTests {
         #expect(throws: FormatError.self) { try spec.encoded() }
     }
 
+    @Test func `a spec with a terminal survives its file, and without one stays in the older format`() throws {
+        var spec = Self.spec
+        spec.terminal = TerminalSize(rows: 65_535, columns: 0)
+        for place in [nil, "/var/lib/rondo/agent/secrets/a"] {
+            spec.secretDirectory = place
+            let bytes = try spec.encoded()
+            #expect(bytes[4] == 4)
+            #expect(try MonitorSpec(decoding: bytes) == spec)
+            for count in 0..<bytes.count {
+                #expect(throws: FormatError.self) { try MonitorSpec(decoding: Array(bytes.prefix(count))) }
+            }
+            var wide = bytes
+            wide[wide.count - 1] = 1
+            #expect(throws: FormatError.self) { try MonitorSpec(decoding: wide) }
+        }
+    }
+
     @Test(arguments: [
         MonitorState.Phase.starting, .running(ProcessIdentity(pid: 5, startTicks: 6)),
         .killing(ProcessIdentity(pid: 5, startTicks: .max)), .ended(FormatTests.exit),

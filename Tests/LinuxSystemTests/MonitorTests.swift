@@ -34,6 +34,60 @@ struct MonitorTests {
         try await directory.finish()
     }
 
+    @Test func `a command has a terminal, and whoever asks its monitor types there and gives it a size`() async throws {
+        let run = try TaskRun(shell: "stty size; tty; read line; echo got $line; stty size; read line; exit 3") {
+            spec, _ in
+            spec.terminal = TerminalSize(rows: 7, columns: 9)
+        }.start()
+        func terminal() async throws -> FileDescriptor {
+            let socket = FileDescriptor(owning: try MonitorTerminal.ask(run.directory))
+            for _ in 0..<2_000 {
+                switch MonitorTerminal.take(from: socket.raw) {
+                case .terminal(let descriptor): return FileDescriptor(owning: descriptor)
+                case .over: throw TaskRun.EndOfEvents()
+                case .nothing: try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            throw TaskRun.EndOfEvents()
+        }
+        func wrote(_ text: String) async throws {
+            for _ in 0..<3_000 {
+                if (try? run.output())?.contains(text) == true { return }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            Issue.record("no \(text) in \(try run.output())")
+        }
+        try await wrote("7 9\r\n/dev/pts/")
+        let first = try await terminal()
+        let second = try await terminal()
+        try first.writeAll(Array("one".utf8))
+        try second.writeAll(Array(" two\n".utf8))
+        try await wrote("got one two\r\n")
+        TerminalSize(rows: 3, columns: 4).apply(to: second.raw)
+        try first.writeAll(Array("\n".utf8))
+        let exit = try await run.end()
+        #expect(exit.outcome == .exited(3))
+        #expect(try run.output("stderr").isEmpty)
+        try await run.finish()
+    }
+
+    @Test func `a monitor whose command has no terminal gives none, and goes on`() async throws {
+        let run = try TaskRun(shell: "read line; exec sleep 1000").start()
+        for await event in run.hub.events {
+            if case .state(_, let state) = event, case .running = state.phase { break }
+        }
+        let socket = FileDescriptor(owning: try MonitorTerminal.ask(run.directory))
+        var answer = MonitorTerminal.take(from: socket.raw)
+        for _ in 0..<3_000 where answer == .nothing {
+            try await Task.sleep(for: .milliseconds(10))
+            answer = MonitorTerminal.take(from: socket.raw)
+        }
+        #expect(answer == .over)
+        run.hub.send(.kill(graceMilliseconds: 0), to: run.spec.containerID)
+        #expect(try await run.end().outcome == .signaled(SIGKILL))
+        try await run.finish()
+    }
+
     @Test func `a command that a signal ends is reported with the signal`() async throws {
         let run = try TaskRun(shell: "kill -SEGV $$").start()
         let exit = try await run.end()

@@ -85,6 +85,38 @@ struct PlacementTests {
         #expect(ports[0] == nil && ports[1] != nil)
     }
 
+    @Test func `a task carries the check of its service and a terminal, with an image and without`() throws {
+        for image in [nil, Container.Image(reference: "nginx")] {
+            for kind: StatusCheck.Kind in [
+                .command(.shell("true")), .http(port: nil, portIndex: 0, path: "/up", scheme: "HTTPS"),
+                .tcp(port: nil, portIndex: nil),
+            ] {
+                var bench = Bench()
+                bench.send(
+                    .put(
+                        .sample("/web") {
+                            $0.portDefinitions = [PortDefinition()]
+                            $0.container = image.map { Container(kind: .mesos, image: $0) }
+                            $0.check = StatusCheck(kind: kind)
+                            $0.check?.intervalSeconds = 3
+                            $0.tty = true
+                        }))
+                let launch = try #require(bench.offer().first)
+                let port = UInt16(try #require(launch.instance.tasks[0].hostPorts[0]))
+                let task = launch.tasks[0]
+                #expect(task.container?.hasTerminal == true && task.container?.image == image?.reference)
+                #expect(task.check?.interval == .seconds(3) && task.healthCheck == nil)
+                switch (kind, task.check?.kind) {
+                case (.command, .command(let command)?): #expect(command.value == "true")
+                case (.http, let found?):
+                    #expect(found == .http(scheme: "https", port: port, path: "/up", statuses: [], version: .v4))
+                case (.tcp, let found?): #expect(found == .tcp(port: port, version: .v4))
+                default: Issue.record("another check: \(String(describing: task.check))")
+                }
+            }
+        }
+    }
+
     @Test func `a task carries all checks of its service, and its limits`() throws {
         var bench = Bench()
         bench.send(

@@ -103,6 +103,55 @@ struct UpgradeTests {
         #expect(bench.drains == [nil, bench.core.settings.drain, nil])
     }
 
+    @Test func `a label says how long an instance is drained, or that it is not`() {
+        let cases: [(String, Duration?)] = [("0", nil), ("2.5", .milliseconds(2_500)), ("", .seconds(4))]
+        for (seconds, drain) in cases {
+            var bench = Bench()
+            bench.send(
+                .put(
+                    .sample("/web", 2) {
+                        $0.healthChecks = [Deployments.HealthCheck(kind: .command)]
+                        $0.healthChecks[0].command = .shell("true")
+                        if !seconds.isEmpty { $0.labels["RONDO_DRAIN_SECONDS"] = seconds }
+                    }))
+            for launch in bench.offer() { bench.update(launch.tasks[0].taskID, .running, isHealthy: true) }
+            bench.send(.scale(ServiceID("/web"), instances: 1, force: true))
+            #expect(bench.drains == [drain], "\(seconds)")
+        }
+    }
+
+    @Test func `a replacement that waits for a port that its predecessor holds says so, and what helps`() {
+        var bench = Bench()
+        bench.agents = [("A1", "r1", 8)]
+        func version(_ cmd: String, _ least: Double) -> ServiceDefinition {
+            .sample("/web") {
+                $0.cmd = cmd
+                $0.portDefinitions = [PortDefinition(port: 31_005)]
+                $0.requirePorts = true
+                $0.upgradeStrategy = UpgradeStrategy(minimumHealthCapacity: least, maximumOverCapacity: 1)
+            }
+        }
+        bench.send(.put(version("one", 1)))
+        let old = bench.offer()[0].tasks[0].taskID
+        bench.update(old, .running)
+        bench.send(.put(version("two", 1)))
+        func waits() -> String { bench.core.deploymentViews.first?.waitsFor[ServiceID("/web")] ?? "" }
+        #expect(!waits().contains("Port"))
+        let left: [Resource] = [
+            .scalar("cpus", 8), .scalar("mem", 4_096), .scalar("disk", 4_096), .ports(31_006, 31_099),
+        ]
+        #expect(bench.offer(resources: left).isEmpty)
+        #expect(waits().contains("Port 31005 of a node is held by an old instance"), "\(waits())")
+        #expect(waits().contains("minimumHealthCapacity"))
+        bench.send(.put(version("three", 0), force: true))
+        #expect(bench.kills == [old])
+        bench.update(old, .killed)
+        let new = bench.offer()
+        #expect(new.map { $0.instance.tasks[0].hostPorts } == [[31_005]])
+        bench.update(new[0].tasks[0].taskID, .running)
+        #expect(bench.core.deploymentViews.isEmpty)
+    }
+
     @Test func `a service with a readiness check waits for it during a deployment`() {
         var bench = Bench()
         bench.send(.put(.sample("/web") { Self.readinessChecked(&$0) }))

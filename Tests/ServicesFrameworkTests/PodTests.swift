@@ -129,7 +129,8 @@ struct PodTests {
             "", #""healthCheck":{"exec":{"command":{"shell":"x"}},"timeoutSeconds":99}"#,
             "/containers(0)/healthCheck/timeoutSeconds"
         ),
-        ("", #""check":{"exec":{"command":{"shell":"x"}}}"#, "/containers(0)/check"),
+        ("", #""check":{}"#, "/containers(0)/check"),
+        ("", #""check":{"tcp":{"endpoint":"x"}}"#, "/containers(0)/check/tcp/endpoint"),
         ("", #""volumeMounts":[{"name":"v","mountPath":"/a"}]"#, "/containers(0)/volumeMounts(0)/name"),
         ("", #""volumeMounts":[{"name":"v"}]"#, "/containers(0)/volumeMounts(0)/mountPath"),
         (

@@ -88,6 +88,28 @@ struct ServicesAPITests {
         }
     }
 
+    @Test func `an app has a terminal and a check, and says how long it is drained`() async throws {
+        try await ServicesAPIFixture.with(abilities: [.healthChecks, .terminals]) { api in
+            for check in [
+                #"{"exec":{"command":{"shell":"true"}},"intervalSeconds":2,"timeoutSeconds":3,"delaySeconds":4}"#,
+                #"{"http":{"portIndex":0,"path":"/up","scheme":"HTTPS"}}"#, #"{"tcp":{"portIndex":0}}"#,
+            ] {
+                let made = try await api.call(
+                    .put, "/v2/apps/a?force=true",
+                    #"{"cmd":"x","instances":0,"tty":true,"labels":{"RONDO_DRAIN_SECONDS":"0"},"portDefinitions":[{}],"check":"#
+                        + check + "}")
+                #expect(made.status == 201 || made.status == 200, "\(made.body)")
+                let app = try await api.call(.get, "/v2/apps/a").body["app"]
+                #expect(app?["tty"] == .bool(true))
+                let sent = try #require(JSONValue(parsing: Array(check.utf8)))
+                for field in ["exec", "http", "tcp"] { #expect(app?["check"]?[field] == sent[field], "\(field)") }
+            }
+            let wrong = try await api.call(
+                .put, "/v2/apps/a?force=true", #"{"labels":{"RONDO_DRAIN_SECONDS":"soon"}}"#)
+            #expect(wrong.status == 422 && wrong.body.paths == ["/labels/RONDO_DRAIN_SECONDS"], "\(wrong.body)")
+        }
+    }
+
     @Test func `an app has several health checks, a readiness check, limits, a secret for pulls`() async throws {
         try await ServicesAPIFixture.with(abilities: [.images, .healthChecks]) { api in
             let made = try await api.call(

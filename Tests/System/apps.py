@@ -1,5 +1,5 @@
 """What apps and their agents can have besides a command: images of registries that want to know who asks, readiness
-checks, several health checks, limits, ports of servers; and what a restarted master knows of them.
+checks, several health checks, checks, limits, ports of servers, terminals, drains; and what a restarted master knows.
 
     python3 Tests/System/apps.py RONDO [WORD ...]
 
@@ -21,6 +21,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import urllib.parse
 import urllib.request
 
@@ -29,7 +30,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from dev_cluster import free_port  # noqa: E402
 from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
-from local_node import LocalNode  # noqa: E402
+from local_node import Local, LocalNode  # noqa: E402
 
 RONDO = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else sys.exit(__doc__)
 WORK = tempfile.mkdtemp(prefix="rondo-apps-")
@@ -390,6 +391,195 @@ def several_checks():
     equal(last["taskId"], task["id"], "the task that failed")
     eventually(lambda: app("well")["tasksHealthy"] == 1, 60, "another healthy instance")
     removed("well")
+
+
+class Calls:
+    """The calls of the agent's interface about a container of a task."""
+
+    def __init__(self, container):
+        state = NODE.get("/state")
+        self.path = "/slave/%s/api/v1" % state["slaves"][0]["id"]
+        self.container = {"value": container}
+
+    def post(self, body, headers):
+        connection = Local(os.path.join(NODE.data, "rondo.sock"))
+        connection.request("POST", self.path, body, headers)
+        return connection, connection.getresponse()
+
+    def say(self, kind):
+        return self.post(json.dumps({"type": kind, kind.lower(): {"container_id": self.container}}),
+                         {"Content-Type": "application/json"})[1]
+
+    def type(self, text):
+        data = {"type": "DATA", "data": {"type": "STDIN", "data": base64.b64encode(text.encode()).decode()}}
+        body = b""
+        for each in [{"type": "CONTAINER_ID", "container_id": self.container}, {"type": "PROCESS_IO", "process_io": data}]:
+            record = json.dumps({"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": each}).encode()
+            body += b"%d\n%s" % (len(record), record)
+        connection, answer = self.post(body, {"Content-Type": "application/recordio"})
+        text = answer.read()
+        connection.close()
+        equal(answer.status, 200, "status of input: %s" % text[:300])
+
+
+def written(directory, text):
+    """Waits until a task has written a text to its standard output."""
+
+    def probe():
+        try:
+            with open(directory + "/stdout", "rb") as file:
+                return text.encode() in file.read()
+        except FileNotFoundError:
+            return False
+
+    eventually(probe, 60, "the output " + text)
+
+
+@test
+def terminals():
+    """Apps and pods have terminals, in images and without, which are there after a restart of the agent"""
+    registry = World.registry
+    registry.push("team/tty", "1", image("four"))
+    login(registry.name)
+    name = registry.name + "/team/tty:1"
+    line = "/bin/busybox tty; /bin/busybox stty size; exec /bin/sh"
+    put("plain", cmd=line, tty=True)
+    put("imaged", cmd=line, tty=True, container={"type": "MESOS", "docker": {"image": name}})
+    put("docker", cmd=line, tty=True, container={"type": "DOCKER", "docker": {"image": name}}, user="root")
+    pod = {"id": "/pod", "containers": [
+        {"name": "a", "exec": {"command": {"shell": line}}, "tty": True, "image": {"kind": "DOCKER", "id": name},
+         "resources": {"cpus": 0.05, "mem": 32}},
+        {"name": "b", "exec": {"command": {"shell": line}}, "tty": True, "resources": {"cpus": 0.05, "mem": 32}}]}
+    status, body = NODE.call("POST", "/v2/pods", pod)
+    equal(status, 201, "status of the pod: %s" % body)
+    tasks = {each: running(each)["tasks"][0]["id"] for each in ("plain", "imaged", "docker")}
+    equal(app("plain")["tty"], True, "the definition")
+
+    def members():
+        instances = NODE.call("GET", "/v2/pods/pod::status")[1]["instances"]
+        found = {each["name"]: each["containerId"] for one in instances for each in one["containers"]}
+        return found if len(found) == 2 and instances[0]["status"] == "STABLE" else None
+
+    places = {each: sandbox(task) for each, task in tasks.items()}
+    for each, task in eventually(members, 60, "a stable pod").items():
+        places["pod " + each] = eventually(
+            lambda: glob.glob("%s/agent/work/*/*/*/tasks/%s" % (NODE.data, task)), 60, "the directory of " + task)[0]
+        tasks["pod " + each] = task
+
+    def container(task):
+        every = [each for framework in NODE.get("/state")["frameworks"] for each in framework["tasks"]]
+        found = next(each for each in every if each["id"] == task)
+        return found["statuses"][-1]["container_status"]["container_id"]["value"]
+
+    for each, place in places.items():
+        written(place, "/dev/pts/")
+        written(place, "24 80\r\n")
+        with open(place + "/stdout") as file:
+            first = file.read().split()[0]
+        # A container with an image has terminals of its own.
+        check(first == "/dev/pts/0" or each in ("plain", "pod b"), each, "is on", first)
+        Calls(container(tasks[each])).type("echo before''%s\n" % each.replace(" ", ""))
+        written(place, "before" + each.replace(" ", "") + "\r\n")
+    NODE.kill()
+    NODE.start()
+    for each, place in places.items():
+        calls = Calls(eventually(lambda: container(tasks[each]), 60, "the task on the restarted node"))
+        eventually(lambda: calls.say("ATTACH_CONTAINER_OUTPUT").status == 200, 60, "a reader after the restart")
+        calls.type("echo after''%s\n" % each.replace(" ", ""))
+        written(place, "after" + each.replace(" ", "") + "\r\n")
+    removed("plain", "imaged", "docker")
+    NODE.call("DELETE", "/v2/pods/pod?force=true")
+    eventually(lambda: NODE.call("GET", "/v2/pods/pod::status")[0] == 404, 60, "the end of the pod")
+    NODE.run("image", "logout", registry.name)
+
+
+@test
+def checks():
+    """A check of an app is shown where it changes, and says nothing of its health"""
+
+    def results(task):
+        every = NODE.call("POST", "/api/v1", {"type": "GET_TASKS"}, base="")[1]["get_tasks"]["tasks"]
+        found = next((each for each in every if each["task_id"]["value"] == task), {"statuses": []})
+        return [each.get("check_status") for each in found["statuses"] if each["state"] == "TASK_RUNNING"]
+
+    quick = {"intervalSeconds": 1, "timeoutSeconds": 10, "delaySeconds": 0}
+    serve = "mkdir -p www; echo a > www/up; exec busybox httpd -f -p $PORT0 -h www"
+    put("asked", cmd=serve, portDefinitions=[{"port": 0}], check=dict(quick, http={"portIndex": 0, "path": "/up"}))
+    put("opened", cmd=serve, portDefinitions=[{"port": 0}], check=dict(quick, tcp={"portIndex": 0}))
+    put("ran", cmd="sleep 1000", check=dict(quick, exec={"command": {"shell": "exit $(cat code || echo 7)"}}))
+    wanted = {"asked": {"http": {"status_code": 200}}, "opened": {"tcp": {"succeeded": True}},
+              "ran": {"command": {"exit_code": 7}}}
+    tasks = {each: running(each)["tasks"][0]["id"] for each in wanted}
+    for each, found in wanted.items():
+        last = eventually(
+            lambda: next((one for one in results(tasks[each])[-1:] if one and dict(one, **found) == one), None), 60,
+            "what %s finds; seen %s" % (each, results(tasks[each])))
+        equal(last["type"], {"asked": "HTTP", "opened": "TCP", "ran": "COMMAND"}[each], "the type")
+    with open(os.path.join(sandbox(tasks["ran"]), "code"), "w") as file:
+        file.write("3")
+    eventually(lambda: results(tasks["ran"])[-1].get("command") == {"exit_code": 3}, 60, "another code")
+    count = len(results(tasks["ran"]))
+    found = app("ran")
+    equal((found["tasksRunning"], found["tasksHealthy"], found["tasksUnhealthy"]), (1, 0, 0), "how the task is")
+    equal(found["tasks"][0]["id"], tasks["ran"], "the task")
+    check(count <= 4, "updates although nothing changed:", results(tasks["ran"]))
+    with open(os.path.join(sandbox(tasks["asked"]), "www", "up"), "r"):
+        os.unlink(os.path.join(sandbox(tasks["asked"]), "www", "up"))
+    eventually(lambda: results(tasks["asked"])[-1].get("http") == {"status_code": 404}, 60, "another status")
+    removed(*wanted)
+
+
+@test
+def drained():
+    """How long an instance is drained is said by a label; with 0 it ends at once"""
+    quick = {"intervalSeconds": 1, "timeoutSeconds": 10, "delaySeconds": 0, "gracePeriodSeconds": 60}
+
+    def scaled(name, **more):
+        put(name, cmd="trap 'echo $(date +%s) > $MESOS_SANDBOX/told; exit' TERM; while :; do sleep 0.1; done", instances=1,
+            healthChecks=[dict(quick, protocol="COMMAND", command={"value": "true"})], **more)
+        eventually(lambda: app(name)["tasksHealthy"] == 1, 60, "a healthy instance")
+        place = sandbox(running(name)["tasks"][0]["id"])
+        began = time.time()
+        status, body = NODE.call("PUT", "/v2/apps/" + name, {"instances": 0})
+        equal(status, 200, "status of scaling: %s" % body)
+        told = eventually(lambda: os.path.exists(place + "/told") and open(place + "/told").read().strip(), 60, "TERM")
+        return int(told) - began
+
+    waited = scaled("slow", labels={"RONDO_DRAIN_SECONDS": "12"})
+    check(waited >= 10, "drained for %.1f s" % waited)
+    code, _, errors = NODE.run("service", "update", "slow", "--drain", "0")
+    equal((code, app("slow")["labels"]), (0, {"RONDO_DRAIN_SECONDS": "0"}), "the label: " + errors)
+    waited = scaled("quick", labels={"RONDO_DRAIN_SECONDS": "0"})
+    check(waited < 10, "drained for %.1f s" % waited)
+    removed("slow", "quick")
+
+
+@test
+def held_ports():
+    """A replacement that needs its predecessor's port says what it waits for, and how it goes on"""
+    port = 17000 + os.getpid() % 1000
+    code, _, errors = NODE.run(
+        "service", "run", "--name", "fixed", "--cmd", "exec busybox httpd -f -p $PORT0", "--publish", str(port))
+    equal(code, 0, "exit of service run: " + errors)
+    equal(app("fixed")["upgradeStrategy"], {"minimumHealthCapacity": 0, "maximumOverCapacity": 0}, "the strategy")
+    before = running("fixed")["tasks"][0]["id"]
+    equal(NODE.run("service", "restart", "fixed")[0], 0, "exit of service restart")
+    after = running("fixed")["tasks"][0]
+    check(after["id"] != before and after["ports"] == [port], "not replaced:", after)
+    put("stuck", cmd="sleep 1000", requirePorts=True, portDefinitions=[{"port": port + 1}])
+    running("stuck")
+    put("stuck", cmd="sleep 1001")
+
+    def why():
+        every = NODE.call("GET", "/v2/deployments?embed=waitsFor")[1]
+        return [each.get("waitsFor") or "" for one in every for each in one["currentActions"]]
+
+    eventually(lambda: any("Port %d of a node is held by an old instance" % (port + 1) in each for each in why()), 60,
+               "the reason")
+    code, _, errors = NODE.run("service", "update", "stuck", "--stop-first", "--force")
+    equal(code, 0, "exit of the remedy: " + errors)
+    equal(running("stuck")["tasks"][0]["ports"], [port + 1], "the port")
+    removed("fixed", "stuck")
 
 
 @test

@@ -137,9 +137,20 @@ class Calls:
     def named(self, kind, name):
         return self.post({"type": kind, kind.lower(): {"container_id": nested(name)}})
 
+    def own(self, kind, place):
+        """A call about the container of a task, by its directory."""
+        return self.post({"type": kind, kind.lower(): {"container_id": own(place)}}, seconds=30)
+
     def feed(self, name, *records):
         """One ATTACH_CONTAINER_INPUT with these PROCESS_IO records."""
-        everything = [{"type": "CONTAINER_ID", "container_id": nested(name)}]
+        return self.input(nested(name), *records)
+
+    def type(self, place, *records):
+        """The same for the container of a task."""
+        return self.input(own(place), *records)
+
+    def input(self, container_id, *records):
+        everything = [{"type": "CONTAINER_ID", "container_id": container_id}]
         everything += [{"type": "PROCESS_IO", "process_io": each} for each in records]
         body = b""
         for each in everything:
@@ -416,6 +427,160 @@ def watched():
     scheduler.kill("ticking")
 
 
+def with_terminal(name, command, **more):
+    """Starts a task whose own command has a terminal, and returns its container."""
+    start(name, command, container={"type": "MESOS", "tty_info": {"window_size": {"rows": 31, "columns": 97}}}, **more)
+    return get_json(cluster.master, "/rondo/v1/tasks/" + name)["directory"]
+
+
+def own(place):
+    return {"value": os.path.basename(place)}
+
+
+@test
+def own_terminal():
+    """a task with a terminal: attach types on it, leaves it, comes back, and ends with its exit code"""
+    place = with_terminal("shell", "stty size; echo $TERM; exec sh")
+    with open(place + "/stdout", "rb") as file:
+        eventually(lambda: file.seek(0) == 0 and b"31 97\r\nxterm\r\n" in file.read(), 10, "what it wrote first")
+    check(get_json(cluster.master, "/rondo/v1/tasks/shell").get("tty") is True, "the task's description has no tty")
+    shell = Terminal(words("task", "attach", "shell"), 33, 101)
+    shell.type("tty; echo own''ed\n")
+    shell.expect("/dev/pts/")
+    shell.expect("owned\r\n")
+    shell.type("stty size\n")
+    shell.expect("33 101\r\n")
+    shell.resize(44, 55)
+    shell.type("sleep 0.3; stty size\n")
+    shell.expect("44 55\r\n")
+    # Ctrl-C ends what runs on the terminal, and not the shell.
+    shell.type("sleep 98764\n")
+    eventually(lambda: len(processes("sleep 98764")) == 1, 8, "the command that Ctrl-C is for")
+    shell.type("\x03")
+    eventually(lambda: not processes("sleep 98764"), 8, "the end of the command")
+    shell.type("\x10\x11")
+    shell.expect("rondo task attach shell`")
+    equal(shell.end(), 0, "code of who has left")
+    # Another one watches while somebody types, and nothing that comes from a pipe ends the task.
+    watcher = subprocess.Popen(words("task", "attach", "--no-stdin", "shell"), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE)
+    again = Terminal(words("task", "attach", "shell"))
+    again.type("echo back''again\n")
+    again.expect("backagain\r\n")
+    code, _, errors = timed_out(words("task", "attach", "shell"), b"echo from''pipe\n", 3)
+    again.expect("frompipe\r\n")
+    again.type("exit 3\n")
+    equal(again.end(), 3, "code of the task")
+    output = watcher.communicate(timeout=20)[0]
+    check(b"backagain" in output and b"frompipe" in output, "the watcher saw", output)
+    equal(watcher.returncode, 0, "code of who watches")
+    scheduler.wait_state("shell", "TASK_FAILED")
+    with open(place + "/stdout", "rb") as file:
+        check(b"owned\r\n" in file.read(), "the log has not what was written")
+
+
+def timed_out(command, data, seconds):
+    """Runs a program that does not end by itself."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(data)
+    process.stdin.close()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.wait()
+    return process.returncode, process.stdout.read(), process.stderr.read()
+
+
+@test
+def own_calls():
+    """the calls of Mesos' agent interface reach the terminal of a task: many readers, several who type, one who sleeps"""
+    agent = get_json(cluster.master, "/slaves")["slaves"][0]
+    for number, calls in enumerate([
+        Calls(cluster.master, "/slave/%s/api/v1" % agent["id"]), Calls(agent["pid"].split("@")[1], "/api/v1")
+    ]):
+        name = "typed-%d" % number
+        place = with_terminal(name, "stty -echo; echo ready; exec sh")
+        with open(place + "/stdout", "rb") as file:
+            eventually(lambda: file.seek(0) == 0 and b"# " in file.read(), 10, "the shell's prompt")
+        readers = [calls.own("ATTACH_CONTAINER_OUTPUT", place) for _ in range(3)]
+        equal([each.status for each in readers], [200] * 3, "status")
+        equal(readers[0].getheader("Content-Type"), "application/recordio", "type")
+        # As mesos-cli does: the id alone first, which neither types nor ends anything.
+        equal(calls.type(place).status, 200, "status of a trial")
+        size = {"type": "CONTROL", "control": {"type": "TTY_INFO", "tty_info": {"window_size": {"rows": 5, "columns": 6}}}}
+        equal(calls.type(place, size, stdin(b"stty size\n")).status, 200, "status of a size")
+        threads = [
+            threading.Thread(target=calls.type, args=(place, stdin(b"echo writer %d\n" % each))) for each in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        # More than fits between the agent and who does not read.
+        equal(calls.type(place, stdin(b"head -c 9000000 /dev/zero; touch written\n")).status, 200, "status of input")
+        eventually(lambda: os.path.exists(place + "/written"), 30, "the end of what nobody reads")
+        equal(calls.type(place, stdin(b"exit 7\n")).status, 200, "status of the end")
+        scheduler.wait_state(name, "TASK_FAILED")
+        waited = json.loads(calls.own("WAIT_CONTAINER", place).read())
+        equal(waited["wait_container"], {"exit_status": 7 << 8}, "what was waited for")
+        found = records(readers[0].read())
+        text = of(found, "STDOUT")
+        check(b"5 6\r\n" in text, "another size:", text[:200])
+        for each in range(4):
+            check(b"writer %d\r\n" % each in text, "writer", each, "is not in", text[:300])
+        equal(of(found, "STDERR"), b"", "errors of a terminal")
+        other = of(records(readers[1].read()), "STDOUT")
+        equal(other.split(b"\0")[0], text.split(b"\0")[0], "what another reader saw first")
+        readers[2].close()
+        equal(calls.type(place).status, 500, "status of input for what has ended")
+
+
+@test
+def own_plain():
+    """without a terminal a task is seen from now on, and who types is told why nobody listens"""
+    start("plain", "echo before; sleep 1; while [ ! -e stop ]; do echo out; echo bad >&2; sleep 0.2; done; exit 4")
+    place = get_json(cluster.master, "/rondo/v1/tasks/plain")["directory"]
+    agent = get_json(cluster.master, "/slaves")["slaves"][0]
+    calls = Calls(cluster.master, "/slave/%s/api/v1" % agent["id"])
+    eventually(lambda: os.path.getsize(place + "/stdout") > 0, 10, "the first line")
+    reader = calls.own("ATTACH_CONTAINER_OUTPUT", place)
+    equal(reader.status, 200, "status")
+    refused = calls.type(place, stdin(b"x"))
+    equal(refused.status, 400, "status of input")
+    check(b"without a terminal" in refused.read(), "no reason")
+    eventually(lambda: os.path.getsize(place + "/stderr") > 8, 20, "some lines")
+    with open(place + "/stop", "w"):
+        pass
+    found = records(reader.read())
+    output, errors = of(found, "STDOUT"), of(found, "STDERR")
+    check(output.startswith(b"out\n") and set(output.split()) == {b"out"}, "output", output)
+    check(set(errors.split()) == {b"bad"}, "errors", errors)
+    equal(json.loads(calls.own("WAIT_CONTAINER", place).read())["wait_container"], {"exit_status": 4 << 8}, "the end")
+    none = {"container_id": {"value": "none"}}
+    for kind in ("ATTACH_CONTAINER_OUTPUT", "WAIT_CONTAINER"):
+        equal(calls.post({"type": kind, kind.lower(): none}).status, 404, kind + " of nothing")
+
+
+@test
+def echo():
+    """what is typed on a task's terminal comes back at once"""
+    with_terminal("echo", "exec cat")
+    shell = Terminal(words("task", "attach", "echo"))
+    shell.type("warm\n")
+    shell.expect("warm\r\nwarm\r\n")
+    took = []
+    for number in range(40):
+        began = time.monotonic()
+        shell.type("%d\n" % number)
+        shell.expect("%d\r\n%d\r\n" % (number, number))
+        took.append(time.monotonic() - began)
+        time.sleep(0.05)
+    took.sort()
+    print("      a line came back after %.0f ms mostly, %.0f ms at most" % (took[20] * 1000, took[-1] * 1000))
+    shell.type("\x04")
+    equal(shell.end(), 0, "code")
+
+
 @test
 def top():
     """top shows what tasks use"""
@@ -498,6 +663,16 @@ def person(command, text, wanted, environment):
     return terminal.end(15)
 
 
+def prompts(terminal):
+    """Whether a shell that was there before answers an empty line."""
+    terminal.type("\n")
+    try:
+        terminal.expect("# ", 2)
+    except Failed:
+        return False
+    return True
+
+
 @test
 def mesos_cli():
     """mesos-cli, as it is on PyPI, runs commands in a task"""
@@ -520,6 +695,16 @@ def mesos_cli():
         equal((done.returncode, done.stdout), (0, b"some input\n"), "code and output; %r" % done.stderr)
         code = person([program, "task", "exec", "-i", "-t", "main", "sh"], "stty size; exit 4\n", ["21 83"], environment)
         equal(code, 4, "code of a shell on a terminal")
+        place = with_terminal("theirs", "exec sh")
+        terminal = Terminal([program, "task", "attach", "theirs"], 21, 83, environment)
+        eventually(lambda: prompts(terminal), 20, "a prompt")
+        terminal.type("stty size; exit 4\n")
+        terminal.expect("21 83", 15)
+        # It asks for the exit code of tasks in groups alone.
+        equal(terminal.end(15), 0, "code of attach")
+        scheduler.wait_state("theirs", "TASK_FAILED")
+        equal(json.loads(Calls(get_json(cluster.master, "/slaves")["slaves"][0]["pid"].split("@")[1], "/api/v1").own(
+            "WAIT_CONTAINER", place).read())["wait_container"], {"exit_status": 4 << 8}, "the end of the task")
 
 
 @test

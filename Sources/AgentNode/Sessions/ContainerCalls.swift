@@ -55,9 +55,11 @@ struct ContainerCalls: Sendable {
     private func answer(_ call: ContainerCall, _ request: GatewayRequest) async throws -> GatewayResponse {
         switch call {
         case .launchSession(let path, let command): return try await launch(path, command)
+        case .attachOutput(let path) where path.nested.isEmpty: return try await output(path)
         case .attachOutput(let path):
             let session = try session(path)
             return stream(session, session.output.attach(), isOwner: false)
+        case .wait(let path) where path.nested.isEmpty: return try await waitForTask(path, request)
         case .wait(let path): return try await wait(path, request)
         case .kill(let path, let signal):
             try session(path).signal(signal)
@@ -69,7 +71,8 @@ struct ContainerCalls: Sendable {
             sessions.forget(path)
             return .complete(.ok)
         case .detach(let path):
-            try session(path).isDetached = true
+            // A task goes on whoever looks at it.
+            if !path.nested.isEmpty { try session(path).isDetached = true }
             return .complete(.ok)
         case .attachInput, .input:
             throw GatewayError(
@@ -84,6 +87,69 @@ struct ContainerCalls: Sendable {
             path.nested.isEmpty
                 ? "container '\(path.root)' is a task's own; run a command in it with LAUNCH_NESTED_CONTAINER_SESSION"
                 : "there is no container '\(path.last)' in '\(path.root)', or it ended a while ago")
+    }
+
+    // MARK: Tasks' own
+
+    /// The task of a container of its own, also one that has ended a while ago.
+    private func task(_ path: ContainerPath) async throws -> AgentTaskView {
+        let snapshot = await inbox.snapshot()
+        let all = (snapshot?.current ?? []) + (snapshot?.completed ?? []).reversed()
+        guard let found = all.first(where: { $0.stored.containerID.value == path.root }) else {
+            throw GatewayError(.notFound, "there is no task in container '\(path.root)', or it ended a while ago")
+        }
+        return found
+    }
+
+    private func output(_ path: ContainerPath) async throws -> GatewayResponse {
+        let task = try await task(path)
+        return TaskOutput(
+            directory: task.stored.directory, container: task.stored.containerID,
+            files: WorkFiles(root: files.workRoot, logFile: nil), inbox: inbox, thread: sessions.thread,
+            loop: sessions.loop
+        ).response()
+    }
+
+    private func terminal(_ path: ContainerPath, _ request: GatewayRequest) async throws -> any ContainerInput {
+        let task = try await task(path)
+        let id = task.stored.containerID
+        guard task.isLive else {
+            // What Mesos answers then, and its clients pass over.
+            throw GatewayError(.internalServerError, "task '\(task.stored.launch.task.taskID)' has ended")
+        }
+        guard task.stored.launch.task.container?.hasTerminal == true else {
+            throw GatewayError(
+                .badRequest,
+                "task '\(task.stored.launch.task.taskID)' takes no input: it was started without a terminal; start it "
+                    + "with one (tty), or run a command beside it with LAUNCH_NESTED_CONTAINER_SESSION")
+        }
+        let terminal = TaskTerminal(on: sessions.thread)
+        guard await terminal.open(files.monitor(id), sessions.loop, atMost: .seconds(10)) else {
+            throw GatewayError(
+                .internalServerError, "the terminal of task '\(task.stored.launch.task.taskID)' is closed")
+        }
+        request.onDisconnect { terminal.release() }
+        let (inbox, loop) = (inbox, sessions.loop)
+        Task {
+            while !terminal.isClosed, await inbox.isLive(id) { await loop.pause(.milliseconds(250)) }
+            terminal.release()
+        }
+        return terminal
+    }
+
+    private func waitForTask(_ path: ContainerPath, _ request: GatewayRequest) async throws -> GatewayResponse {
+        let isGone = Once()
+        request.onDisconnect { _ = isGone.pass() }
+        var task = try await task(path)
+        while task.isLive {
+            guard !isGone.isPassed else { throw GatewayError.clientGone }
+            await sessions.loop.pause(.milliseconds(250))
+            task = try await self.task(path)
+        }
+        guard let status = task.waitStatus else {
+            throw GatewayError(.notFound, "nobody knows how '\(task.stored.launch.task.taskID)' ended")
+        }
+        return Self.waited(status)
     }
 
     // MARK: Launching
@@ -165,6 +231,10 @@ struct ContainerCalls: Sendable {
             request.onDisconnect { if gate.pass() { waiting.resume() } }
         }
         guard case .ended(let status) = session.phase else { throw GatewayError.clientGone }
+        return Self.waited(status)
+    }
+
+    private static func waited(_ status: Int32) -> GatewayResponse {
         let answer: JSONText = .object([("exit_status", .integer(Int64(status)))])
         // Clients take the field of the call's name; both calls mean the same.
         return .text(
@@ -181,12 +251,13 @@ struct ContainerCalls: Sendable {
         guard case .attachInput(let path)? = try await calls.next() else {
             throw GatewayError(.badRequest, "the first record must be ATTACH_CONTAINER_INPUT with a CONTAINER_ID")
         }
-        let session = try session(path)
+        let target: any ContainerInput = path.nested.isEmpty ? try await terminal(path, request) : try session(path)
         let first = calls
         // Answered before the input has come, so that both may go on for as long as they like.
         return .duplex { writer in
             var calls = first
-            session.whenOver { [writer] in Task { try? await writer.finish() } }
+            defer { target.release() }
+            target.whenOver { [writer] in Task { try? await writer.finish() } }
             var isWanted = true
             while let call = try await calls.next() {
                 guard case .input(let input) = call else {
@@ -195,9 +266,9 @@ struct ContainerCalls: Sendable {
                 switch input {
                 // What a command does not read that has ended is read here, or its sender would see a broken
                 // connection.
-                case .bytes(let bytes): if isWanted { isWanted = await session.write(bytes) }
-                case .end: await session.endInput()
-                case .resize(let size): session.resize(size)
+                case .bytes(let bytes): if isWanted { isWanted = await target.write(bytes) }
+                case .end: await target.endInput()
+                case .resize(let size): target.resize(size)
                 case .heartbeat: break
                 }
             }
@@ -228,8 +299,9 @@ private final class SessionWatch: Sendable {
 
 /// Lets the first pass.
 final class Once: Sendable {
-    private let isPassed = Atomic(false)
-    func pass() -> Bool { !isPassed.exchange(true, ordering: .relaxed) }
+    private let passed = Atomic(false)
+    func pass() -> Bool { !passed.exchange(true, ordering: .relaxed) }
+    var isPassed: Bool { passed.load(ordering: .relaxed) }
 }
 
 /// The calls in a body of records.

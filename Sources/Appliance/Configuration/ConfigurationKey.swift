@@ -58,6 +58,8 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
     case jobs = "frameworks.jobs"
     /// Whether the master serves services, by a framework of its own.
     case services = "frameworks.services"
+    /// How long services' instances that serve are only said to be on their way to their end.
+    case drain = "frameworks.drain"
     /// Whether tasks get no more processor time than their share.
     case limitProcessor = "agent.limit_cpu"
     /// Bytes of a task's output file before it is rotated.
@@ -116,7 +118,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .attributes: .attributes
         case .logLevel: .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"])
         case .output: .choice(["table", "json"])
-        case .unreachableAfter, .recoveryWindow, .runTimeout, .certificateLifetime: .duration
+        case .unreachableAfter, .recoveryWindow, .drain, .runTimeout, .certificateLifetime: .duration
         case .logBytes: .integer(4_096...(1 << 40))
         case .logFiles: .integer(1...100)
         case .devAgents: .integer(1...64)
@@ -145,6 +147,7 @@ public enum ConfigurationKey: String, CaseIterable, Sendable {
         case .output: "table"
         case .unreachableAfter: "15s"
         case .recoveryWindow: "30s"
+        case .drain: "4s"
         case .logBytes: "10485760"
         case .logFiles: "3"
         case .namesListen: "auto"

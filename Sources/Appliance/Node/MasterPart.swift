@@ -93,6 +93,7 @@ extension MasterNode.Settings {
         }
         servesJobs = configuration.isTrue(.jobs)
         servesServices = configuration.isTrue(.services)
+        serviceDrain = configuration.duration(.drain)
         if let time = configuration.duration(.recoveryWindow) { core.recoveryWindow = time }
         for key in ConfigurationKey.allCases where key.kind != .secret {
             if let value = configuration.value(key), configuration.isSet(key) { flags[key.rawValue] = value.text }

@@ -96,7 +96,7 @@ extension ConfigurationKey {
         switch self {
         case .name, .advertise, .plainListen, .plainInsecure, .seed, .gossipPort, .keyFile, .certificateLifetime,
             .masterPort, .agentPort, .hostname, .resources, .attributes, .region, .zone, .logLevel, .unreachableAfter,
-            .recoveryWindow, .jobs, .services, .limitProcessor, .logBytes, .logFiles, .namesListen:
+            .recoveryWindow, .jobs, .services, .drain, .limitProcessor, .logBytes, .logFiles, .namesListen:
             true
         // The data directory knows the role and the master; where it is, commands must find as well.
         case .data, .runtime, .role, .master, .behindNAT, .context, .token, .output, .devAgents, .devListen,

@@ -138,6 +138,19 @@ public indirect enum Workload: Hashable, Sendable {
         }
     }
 
+    /// The label that says how long an instance that serves is only said to be on its way to its end, in seconds.
+    public static let drainLabel = "RONDO_DRAIN_SECONDS"
+
+    /// Seconds of that, when the definition says.
+    public var drainSeconds: Double? { labels[Self.drainLabel].flatMap(Self.drainSeconds) }
+
+    /// A value of the label; nil when it is none.
+    static func drainSeconds(_ text: String) -> Double? {
+        guard let first = text.utf8.first, (0x30...0x39).contains(first), let seconds = Double(text), seconds <= 3_600
+        else { return nil }
+        return seconds
+    }
+
     /// How many health checks an instance must pass to count as healthy.
     public var healthCheckCount: Int {
         switch self {

@@ -171,3 +171,14 @@ extension [Network] {
         return found.found
     }
 }
+
+extension [String: String] {
+    /// What is wrong with a label that has a meaning here.
+    var drainViolations: [Violation] {
+        var found = Violations()
+        if let text = self[Workload.drainLabel], Workload.drainSeconds(text) == nil {
+            found.add("/\(Workload.drainLabel)", "must be a number of seconds from 0 to 3600")
+        }
+        return found.found
+    }
+}

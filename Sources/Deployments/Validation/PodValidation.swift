@@ -10,6 +10,7 @@ extension PodDefinition {
             "got \(instances), expected \(DefinitionLimits.instances) or less")
         found.check(user.map { !$0.isEmpty } ?? true, "/user", "must not be empty")
         found.add(environment.violations(secrets: secrets), below: "/environment")
+        found.add(labels.drainViolations, below: "/labels")
         found.add(secrets.secretViolations, below: "/secrets")
         found.add(networks.violations(defaultName: rules.defaultNetworkName), below: "/networks")
         checkVolumes(&found)

@@ -65,6 +65,7 @@ extension ServiceDefinition {
         found.add(fetch.violations, below: "/fetch")
         found.add(environment.violations(secrets: secrets), below: "/env")
         found.add(secrets.secretViolations, below: "/secrets")
+        found.add(labels.drainViolations, below: "/labels")
         checkMigrationLabels(&found)
     }
 

@@ -8,7 +8,7 @@ extension MonitorSpec {
         var writer = BinaryWriter()
         writer.put(Self.kind)
         // A spec that needs nothing new stays one that older programs read.
-        writer.put(UInt32(root != nil ? 3 : secretDirectory == nil ? 1 : 2))
+        writer.put(UInt32(terminal != nil ? 4 : root != nil ? 3 : secretDirectory == nil ? 1 : 2))
         writer.put(containerID)
         writer.put(executable)
         writer.put(arguments) { $0.put($1) }
@@ -37,7 +37,12 @@ extension MonitorSpec {
         }
         writer.put(isolation.rawValue)
         writer.put(bestEffort)
-        if let root {
+        if let terminal {
+            writer.put(secretDirectory) { $0.put($1) }
+            writer.put(root) { $1.encode(to: &$0) }
+            writer.put(UInt32(terminal.rows))
+            writer.put(UInt32(terminal.columns))
+        } else if let root {
             writer.put(secretDirectory) { $0.put($1) }
             root.encode(to: &writer)
         } else if let secretDirectory {
@@ -54,7 +59,7 @@ extension MonitorSpec {
         guard bytes.count <= Self.encodedLimit else { throw .tooLarge(field: "task.spec", limit: Self.encodedLimit) }
         let all = Self.encodedLimit
         var reader = BinaryReader(bytes)
-        let version = try reader.header(kind: Self.kind, name: "task.spec", newest: 3)
+        let version = try reader.header(kind: Self.kind, name: "task.spec", newest: 4)
         let containerID = try reader.text("container id", limit: 128)
         guard Self.isValidContainerID(containerID) else { throw .invalid(field: "container id") }
         let executable = try reader.text("executable", limit: 4096)
@@ -98,8 +103,13 @@ extension MonitorSpec {
             secretDirectory = try reader.optional("secret directory") { reader throws(FormatError) in
                 try Self.path(&reader, "secret directory")
             }
-            root = try ImageRoot(reading: &reader)
+            if version == 3 {
+                root = try ImageRoot(reading: &reader)
+            } else {
+                root = try reader.optional("root") { reader throws(FormatError) in try ImageRoot(reading: &reader) }
+            }
         }
+        let terminal = version > 3 ? try Self.size(&reader) : nil
         try reader.end()
         self.init(
             containerID: containerID, executable: executable, arguments: arguments, workingDirectory: directory,
@@ -108,6 +118,16 @@ extension MonitorSpec {
         self.variables = variables
         self.secretDirectory = secretDirectory
         self.root = root
+        self.terminal = terminal
+    }
+
+    private static func size(_ reader: inout BinaryReader) throws(FormatError) -> TerminalSize {
+        let rows = try reader.integer("rows", as: UInt32.self)
+        let columns = try reader.integer("columns", as: UInt32.self)
+        guard let rows = UInt16(exactly: rows), let columns = UInt16(exactly: columns) else {
+            throw .invalid(field: "terminal")
+        }
+        return TerminalSize(rows: rows, columns: columns)
     }
 
     static func path(_ reader: inout BinaryReader, _ field: String) throws(FormatError) -> String {
@@ -283,6 +303,7 @@ extension MonitorCommand {
             writer.put(UInt8(2))
             writer.put(number)
         case .quit: writer.put(UInt8(3))
+        case .terminal: writer.put(UInt8(4))
         }
         return writer.bytes
     }
@@ -299,6 +320,7 @@ extension MonitorCommand {
             guard (1...64).contains(number) else { throw .invalid(field: "signal") }
             self = .signal(number)
         case 3: self = .quit
+        case 4: self = .terminal
         default: throw .invalid(field: "command")
         }
         try reader.end()

@@ -111,6 +111,9 @@ public struct MonitorSpec: Equatable, Sendable {
     /// An empty directory that becomes a file system in memory, the task's user's alone, before the command starts; for
     /// the files of ``MonitorSecrets``.
     public var secretDirectory: String?
+    /// The size of the command's terminal; nil for a command without one. What is written to a terminal is kept as
+    /// standard output.
+    public var terminal: TerminalSize?
     /// The container's own root; nil for the host's.
     public var root: ImageRoot?
     /// Run without those walls that cannot be had (no privileges) instead of failing; the state says which there are.

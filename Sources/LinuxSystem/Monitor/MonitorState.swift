@@ -97,4 +97,7 @@ public enum MonitorCommand: Equatable, Sendable {
     case signal(Int32)
     /// The end was recorded: the monitor may go. Ignored while the task runs.
     case quit
+    /// Answer with the controlling end of the command's terminal; see ``MonitorTerminal``. Whoever asks a monitor whose
+    /// command has none is disconnected.
+    case terminal
 }

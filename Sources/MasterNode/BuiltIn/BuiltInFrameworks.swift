@@ -57,14 +57,15 @@ struct BuiltInFrameworks: Sendable {
     }
 
     private static func services(on node: MasterNode) -> ServicesFramework {
-        let settings = ServicesFramework.Settings(
+        var settings = ServicesFramework.Settings(
             user: node.settings.builtInUser, master: node.master, version: node.settings.version,
-            abilities: [.images, .networks, .healthChecks],
+            abilities: [.images, .networks, .healthChecks, .terminals],
             newSeed: {
                 var generator = SystemRandomNumberGenerator()
                 return (generator.next(), generator.next())
             },
             newID: { FrameworkID("rondo-services-" + RandomName.uuid()) })
+        settings.drain = node.settings.serviceDrain
         return ServicesFramework(
             settings, store: node.store, connector: LocalScheduler(node: node), clock: clock(of: node),
             logger: node.logger)

@@ -23,6 +23,7 @@ extension JSONWriter {
         field("lastStatusAt", task.statuses.last?.timestamp.text)
         field("reason", task.statuses.last?.reason?.rawValue)
         field("message", task.statuses.last?.message)
+        if info.container?.hasTerminal == true { field("tty", true) }
         if let isHealthy = task.statuses.last?.isHealthy { field("healthy", isHealthy) }
     }
 

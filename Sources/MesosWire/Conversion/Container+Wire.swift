@@ -22,6 +22,13 @@ extension ContainerInfo {
         }
         container.readRights(wire.linuxInfo)
         container.hasTerminal = wire.hasTtyInfo
+        if wire.ttyInfo.hasWindowSize {
+            let size = wire.ttyInfo.windowSize
+            guard let rows = UInt16(exactly: size.rows), let columns = UInt16(exactly: size.columns) else {
+                throw .invalidField(path: "tty_info.window_size", problem: "must be less than 65536 each way")
+            }
+            container.terminalSize = ContainerInfo.TerminalSize(rows: rows, columns: columns)
+        }
         return container
     }
 
@@ -229,7 +236,12 @@ extension WireContainerInfo {
         if let size = container.sharedMemory { linuxInfo.shmSize = size }
         if container.isUnfiltered { linuxInfo.seccomp.unconfined = true }
         if container.sharesProcesses { linuxInfo.sharePidNamespace = true }
-        if container.hasTerminal { ttyInfo = WireTTYInfo() }
+        if container.hasTerminal {
+            ttyInfo = WireTTYInfo()
+            if let size = container.terminalSize {
+                (ttyInfo.windowSize.rows, ttyInfo.windowSize.columns) = (UInt32(size.rows), UInt32(size.columns))
+            }
+        }
     }
 
     private mutating func writeImage(_ container: ContainerInfo) {

@@ -15,6 +15,7 @@ struct TaskDocument: Decodable {
     var resources: Amounts
     var directory: String?
     var container: String?
+    var tty: Bool?
     var firstStatusAt: String?
     var lastStatusAt: String?
     var reason: String?

@@ -147,8 +147,7 @@ struct TaskCommand: AsyncParsableCommand {
                     throw ApplianceError(.failure, "task '\(found.id)' has not started, so it has written nothing yet")
                 }
                 let log = TaskLog(node: found.node, path: "\(directory)/\(stderr ? "stderr" : "stdout")")
-                let start = if let tail { try await log.start(ofLast: tail, client) } else { 0 }
-                try await log.copy(client, follow: follow, from: start) { bytes in
+                try await log.copy(client, follow: follow, from: tail.map { .lastLines($0) } ?? .oldest) { bytes in
                     if !Console.write(bytes: bytes, to: 1) { throw ArgumentParser.ExitCode(141) }
                 }
             }

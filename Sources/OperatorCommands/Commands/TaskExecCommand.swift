@@ -67,15 +67,19 @@ extension TaskCommand {
     /// `rondo task attach`.
     struct Attach: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Go back to a command that was left running, or watch what a task writes from now on.",
+            abstract:
+                "Go back to a command that was left running, or to a task: see what it writes, type on its terminal.",
             discussion: """
                 rondo task attach web.1 4f2c0c6e-…     the session that `rondo task exec` named when you left it
                 rondo task attach web.1                what the task writes, until it has ended
+
+                A task that was started with a terminal gets what you type as well, and Ctrl-P Ctrl-Q leaves it.
                 """)
 
         @Option(
             help: ArgumentHelp("The keys that leave the command running. (default: ctrl-p,ctrl-q)", valueName: "keys"))
         var detachKeys: String?
+        @Flag(name: .customLong("no-stdin"), help: "Only watch.") var noStdin = false
         @OptionGroup var client: ClientOptions
         @Argument(help: "TASK or FRAMEWORK/TASK.") var task: String
         @Argument(help: "The session; the task itself when left out.") var session: String?
@@ -86,28 +90,12 @@ extension TaskCommand {
             let keys = try TaskCommand.keys(detachKeys)
             try await client.withClient { client in
                 let place = try await TaskCommand.container(of: task, client)
-                guard let name = session else { return try await watch(place, client) }
-                let session = SessionClient(client: client, node: place.node, container: place.container, id: name)
+                let session = SessionClient(client: client, node: place.node, container: place.container, id: session)
                 let body = try await session.attach()
                 let terminal = try SessionTerminal(session, keys: keys)
-                let end = try await terminal.run(body, isInteractive: true, hasTerminal: LocalInput.isTerminal)
+                if noStdin || session.id == nil && !place.hasTerminal { return try await terminal.watch(body) }
+                let end = try await terminal.run(body, isInteractive: !noStdin, hasTerminal: LocalInput.isTerminal)
                 try TaskCommand.finish(end, session, task)
-            }
-        }
-
-        /// Both streams of the task from their present ends on.
-        private func watch(_ place: TaskCommand.Place, _ client: ClusterClient) async throws {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for (name, descriptor) in [("stdout", Int32(1)), ("stderr", Int32(2))] {
-                    let log = TaskLog(node: place.node, path: "\(place.directory)/\(name)")
-                    let end = try await log.size(client)
-                    group.addTask {
-                        try await log.copy(client, follow: true, from: end) { bytes in
-                            if !Console.write(bytes: bytes, to: descriptor) { throw ArgumentParser.ExitCode(141) }
-                        }
-                    }
-                }
-                try await group.waitForAll()
             }
         }
     }
@@ -116,7 +104,7 @@ extension TaskCommand {
     struct Place {
         var node: String
         var container: String
-        var directory: String
+        var hasTerminal: Bool
     }
 
     static func container(of task: String, _ client: ClusterClient) async throws -> Place {
@@ -124,11 +112,11 @@ extension TaskCommand {
         if found.ended {
             throw ApplianceError(.failure, "task '\(found.id)' has ended: \(Words.state(found.state))")
         }
-        guard let directory = found.directory, let container = found.container else {
+        guard let container = found.container else {
             throw ApplianceError(
                 .failure, "task '\(found.id)' has not started yet: \(Words.state(found.state)); try again when it runs")
         }
-        return Place(node: found.node, container: container, directory: directory)
+        return Place(node: found.node, container: container, hasTerminal: found.tty == true)
     }
 
     static func keys(_ text: String?) throws -> DetachKeys {
@@ -141,7 +129,8 @@ extension TaskCommand {
     static func finish(_ end: SessionClient.End, _ session: SessionClient, _ task: String) throws {
         switch end {
         case .detached:
-            Console.note("\r\nthe command goes on; `rondo task attach \(task) \(session.id)` comes back to it")
+            let name = ([task] + [session.id].compactMap { $0 }).joined(separator: " ")
+            Console.note("\r\nthe command goes on; `rondo task attach \(name)` comes back to it")
         case .ended(let status):
             let signal = status & 0x7f
             let code = signal == 0 ? (status >> 8) & 0xff : 128 + signal

@@ -272,7 +272,7 @@ struct RunFollower: Sendable {
         var attempt = 0
         while attempt < 200 {
             do {
-                try await TaskLog(node: node, path: path).copy(client, follow: true, from: position) { bytes in
+                try await TaskLog(node: node, path: path).copy(client, follow: true, from: .offset(position)) { bytes in
                     position += bytes.count
                     attempt = 0
                     output.write(bytes, of: task, isError: isError)

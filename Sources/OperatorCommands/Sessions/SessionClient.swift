@@ -12,7 +12,8 @@ struct SessionClient: Sendable {
     let client: ClusterClient
     let node: String
     let container: String
-    let id: String
+    /// The session in it; nil for the task's own command.
+    let id: String?
 
     /// How it ended.
     enum End: Equatable {
@@ -37,7 +38,8 @@ struct SessionClient: Sendable {
 
     private var path: String { "/agent/\(PathText.escaped(node))/api/v1" }
     private var name: JSONValue {
-        ["value": .text(id), "parent": ["value": .text(container)]]
+        guard let id else { return ["value": .text(container)] }
+        return ["value": .text(id), "parent": ["value": .text(container)]]
     }
 
     private func call(_ kind: String, _ more: [String: JSONValue] = [:]) -> JSONValue {
@@ -148,6 +150,7 @@ struct SessionClient: Sendable {
 
     /// Lets the command go on without anybody.
     func detach() async throws {
+        if id == nil { return }
         _ = try await client.request(.post, path, body: call("DETACH_NESTED_CONTAINER_SESSION"))
     }
 }

@@ -50,11 +50,7 @@ final class SessionTerminal: Sendable {
             input.stop()
             sending.cancel()
         }
-        let reading = Task {
-            try await session.read(body) { bytes, isError in
-                if !Console.write(bytes: bytes, to: isError ? 2 : 1) { throw ArgumentParser.ExitCode(141) }
-            }
-        }
+        let reading = Task { try await self.watch(body) }
         // Leaving ends the reading, since the command may say nothing for hours; so does a refusal of the input.
         let watching = Task { () -> ApplianceError? in
             var refusal: ApplianceError?
@@ -70,6 +66,13 @@ final class SessionTerminal: Sendable {
         if isDetached { return .detached }
         input.stop()
         return .ended(waitStatus: try await session.wait())
+    }
+
+    /// Writes what comes until it ends.
+    func watch(_ body: GatewayBody) async throws {
+        try await session.read(body) { bytes, isError in
+            if !Console.write(bytes: bytes, to: isError ? 2 : 1) { throw ArgumentParser.ExitCode(141) }
+        }
     }
 
     /// The input as the body of a request.
@@ -101,7 +104,8 @@ final class SessionTerminal: Sendable {
             case .stopped: return nil
             case .end:
                 state.withLock { $0.isOver = true }
-                return try session.input([])
+                // A task goes on without the one who has typed.
+                return session.id == nil ? nil : try session.input([])
             case .resized(let size): return try session.resize(size)
             case .bytes(let bytes):
                 let (passed, isComplete) = state.withLock { state -> ([UInt8], Bool) in

@@ -82,7 +82,7 @@ extension ServicesCore {
         case .scale, .restart:
             if action.kind == .restart, tally.liveOutdated > 0 {
                 return "\(tally.liveOutdated) old instances run; \(tally.current(.good)) of \(action.instances) new "
-                    + "ones are well"
+                    + "ones are well" + (heldPort(of: state) ?? "")
             }
             if tally.stopping > 0 { return "\(tally.stopping) instances have not ended" }
             if tally.live != action.instances { return "\(tally.live) of \(action.instances) instances are started" }
@@ -94,6 +94,22 @@ extension ServicesCore {
             }
             return nil
         }
+    }
+
+    /// What keeps a replacement from going on for ever: new instances need a port of a node that old ones hold, and the
+    /// upgrade strategy keeps the old ones until new ones are well.
+    private func heldPort(of state: ServiceState) -> String? {
+        guard state.toLaunch > 0, let goal = state.goal,
+            state.queue.lastUnusedOffers.contains(where: { $0.reasons.contains(.insufficientPorts) })
+        else { return nil }
+        let wanted = goal.workload.fixedPorts
+        let held = state.instances.lazy.compactMap { instances[$0] }
+            .filter { $0.record.configuration != goal.configuration }
+            .flatMap(\.record.tasks).flatMap(\.hostPorts).first { $0.map(wanted.contains) ?? false }
+        guard let port = held ?? nil else { return nil }
+        return
+            ". Port \(port) of a node is held by an old instance, which upgradeStrategy keeps until a new one is well: "
+            + "set its minimumHealthCapacity lower, to 0 for one instance, as `rondo service update --stop-first` does"
     }
 
     /// A step is done, and with it what it did with a service.

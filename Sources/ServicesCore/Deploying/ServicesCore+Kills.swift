@@ -33,7 +33,15 @@ extension ServicesCore {
         if reason == .unhealthy || reason == .overdue { noteFailure(of: instance) }
         if instance.readiness == .waiting { instances[id]?.readiness = .notNeeded }
         recount(id)
-        sendKill(id, drain: isDrained ? settings.drain : nil)
+        sendKill(id, drain: isDrained ? drain(of: instance) : nil)
+    }
+
+    /// How long an instance that serves is only said to be on its way to its end; nil for not at all.
+    private func drain(of instance: Instance) -> Duration? {
+        // By the newest definition, so that one that takes too long can be made shorter.
+        let workload = services[instance.record.service]?.goal?.workload
+        let drain = workload?.drainSeconds.map { Duration.clamped(seconds: $0) } ?? settings.drain
+        return drain > .zero ? drain : nil
     }
 
     /// Tells the master, and tells it again later if nothing comes of it.

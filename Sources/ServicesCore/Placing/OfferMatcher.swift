@@ -199,6 +199,19 @@ enum PortWish: Hashable, CustomStringConvertible {
     }
 }
 
+extension Workload {
+    /// The ports of an agent that each instance takes, by number.
+    var fixedPorts: Set<Int> {
+        let wishes: [PortWish] =
+            switch self {
+            case .service(let service): service.portWishes
+            case .pod(let pod):
+                pod.containers.flatMap(\.endpoints).compactMap { $0.hostPort.map { $0 == 0 ? .any : .fixed($0) } }
+            }
+        return Set(wishes.compactMap { if case .fixed(let port) = $0 { port } else { nil } })
+    }
+}
+
 extension ServiceDefinition {
     /// The ports it wants on its agent, in the order of its definition.
     var portWishes: [PortWish] {

@@ -26,12 +26,13 @@ extension PodDefinition {
 }
 
 extension PodContainer {
-    /// The container as agents know it; nil where the task runs in the files of its agent.
+    /// The container as agents know it; nil where the task runs in the files of its agent, without a terminal.
     func taskContainer(in pod: PodDefinition) -> ContainerInfo? {
-        guard let image else { return nil }
-        var info = ContainerInfo(kind: .mesos, image: image.reference)
-        info.pullsAlways = image.forcePull
-        info.pullSecret = image.pullSecret.map { TaskSecret(name: pod.secrets[$0] ?? $0) }
+        guard image != nil || tty == true else { return nil }
+        var info = ContainerInfo(kind: .mesos, image: image?.reference)
+        info.hasTerminal = tty == true
+        info.pullsAlways = image?.forcePull == true
+        info.pullSecret = image?.pullSecret.map { TaskSecret(name: pod.secrets[$0] ?? $0) }
         info.volumes = volumeMounts.compactMap { mount in
             guard let source = pod.volumes.first(where: { $0.name == mount.name })?.source else { return nil }
             let place: ContainerVolume.Source
@@ -61,30 +62,35 @@ extension PodContainer {
     func taskHealthCheck(
         _ hostPorts: [Int?], _ environment: [CommandInfo.Variable]
     ) -> ClusterModel.HealthCheck? {
-        guard let check = healthCheck else { return nil }
-        let kind: TaskProbe.Kind
-        if let http = check.probe.http {
-            guard let port = port(of: http.endpoint, hostPorts) else { return nil }
-            kind = .http(
-                scheme: http.scheme.lowercased(), port: port, path: http.path ?? "/", statuses: [], version: .v4)
-        } else if let endpoint = check.probe.tcpEndpoint {
-            guard let port = port(of: endpoint, hostPorts) else { return nil }
-            kind = .tcp(port: port, version: .v4)
-        } else {
-            switch check.probe.command {
-            case .shell(let line)?: kind = .command(CommandInfo(value: line, environment: environment))
-            case .arguments(let list)?:
-                kind = .command(
-                    CommandInfo(isShell: false, value: list.first, arguments: list, environment: environment))
-            case nil: return nil
-            }
-        }
+        guard let check = healthCheck, let kind = kind(of: check.probe, hostPorts, environment) else { return nil }
         return ClusterModel.HealthCheck(
             TaskProbe(
                 kind, delay: .seconds(check.delaySeconds), interval: .seconds(check.intervalSeconds),
                 timeout: .seconds(check.timeoutSeconds)),
             grace: .seconds(check.gracePeriodSeconds),
             consecutiveFailures: UInt32(clamping: check.maxConsecutiveFailures))
+    }
+
+    /// The check as agents know it, whose result is only told.
+    func taskCheck(_ hostPorts: [Int?], _ environment: [CommandInfo.Variable]) -> TaskProbe? {
+        guard let check, let kind = kind(of: check.probe, hostPorts, environment) else { return nil }
+        return TaskProbe(
+            kind, delay: .seconds(check.delaySeconds), interval: .seconds(check.intervalSeconds),
+            timeout: .seconds(check.timeoutSeconds))
+    }
+
+    private func kind(
+        of probe: PodProbe, _ hostPorts: [Int?], _ environment: [CommandInfo.Variable]
+    ) -> TaskProbe.Kind? {
+        if let http = probe.http {
+            guard let port = port(of: http.endpoint, hostPorts) else { return nil }
+            return .http(
+                scheme: http.scheme.lowercased(), port: port, path: http.path ?? "/", statuses: [], version: .v4)
+        }
+        if let endpoint = probe.tcpEndpoint {
+            return port(of: endpoint, hostPorts).map { .tcp(port: $0, version: .v4) }
+        }
+        return probe.command?.probe(environment)
     }
 
     /// The port of an endpoint as the container sees it.

@@ -3,10 +3,15 @@ internal import Deployments
 
 /// What an app's task is beside its command: its container, and the checks that its agent does.
 extension ServiceDefinition {
-    /// The container as agents know it; nil where the task runs in the files of its agent. The agent's ports are in the
+    /// The container as agents know it; nil where the task runs in the files of its agent, without a terminal. The agent's ports are in the
     /// order of the mappings.
     func taskContainer(_ hostPorts: [Int?]) -> ContainerInfo? {
-        guard let container, let image = container.image else { return nil }
+        guard let container, let image = container.image else {
+            if tty != true { return nil }
+            var info = ContainerInfo(kind: .mesos)
+            info.hasTerminal = true
+            return info
+        }
         var info = ContainerInfo(kind: container.kind == .docker ? .docker : .mesos, image: image.reference)
         info.pullsAlways = image.forcePull
         info.pullSecret = image.pullSecret.map { TaskSecret(name: secrets[$0] ?? $0) }
@@ -41,6 +46,24 @@ extension ServiceDefinition {
         healthChecks.compactMap { taskHealthCheck($0, hostPorts, environment) }
     }
 
+    /// The check as agents know it, whose result is only told.
+    func taskCheck(_ hostPorts: [Int?], _ environment: [CommandInfo.Variable]) -> TaskProbe? {
+        guard let check else { return nil }
+        let kind: TaskProbe.Kind
+        switch check.kind {
+        case .command(let command): kind = command.probe(environment)
+        case .http(let number, let index, let path, let scheme):
+            guard let port = taskPort(number, index, hostPorts) else { return nil }
+            kind = .http(scheme: scheme.lowercased(), port: port, path: path ?? "/", statuses: [], version: .v4)
+        case .tcp(let number, let index):
+            guard let port = taskPort(number, index, hostPorts) else { return nil }
+            kind = .tcp(port: port, version: .v4)
+        }
+        return TaskProbe(
+            kind, delay: .seconds(check.delaySeconds), interval: .seconds(check.intervalSeconds),
+            timeout: .seconds(check.timeoutSeconds))
+    }
+
     private func taskHealthCheck(
         _ check: Deployments.HealthCheck, _ hostPorts: [Int?], _ environment: [CommandInfo.Variable]
     ) -> ClusterModel.HealthCheck? {
@@ -48,21 +71,16 @@ extension ServiceDefinition {
         let kind: TaskProbe.Kind
         switch check.kind {
         case .command:
-            switch check.command {
-            case .shell(let line)?: kind = .command(CommandInfo(value: line, environment: environment))
-            case .arguments(let list)?:
-                kind = .command(
-                    CommandInfo(isShell: false, value: list.first, arguments: list, environment: environment))
-            case nil: return nil
-            }
+            guard let command = check.command else { return nil }
+            kind = command.probe(environment)
         case .http, .https, .mesosHTTP, .mesosHTTPS:
-            guard let port = taskPort(of: check, hostPorts) else { return nil }
+            guard let port = taskPort(check.port, check.portIndex, hostPorts) else { return nil }
             let isSecure = check.kind == .https || check.kind == .mesosHTTPS
             kind = .http(
                 scheme: isSecure ? "https" : "http", port: port, path: check.path ?? "/", statuses: [],
                 version: version)
         case .tcp, .mesosTCP:
-            guard let port = taskPort(of: check, hostPorts) else { return nil }
+            guard let port = taskPort(check.port, check.portIndex, hostPorts) else { return nil }
             kind = .tcp(port: port, version: version)
         }
         return ClusterModel.HealthCheck(
@@ -89,9 +107,9 @@ extension ServiceDefinition {
     }
 
     /// The port that a check means, as the task itself sees it.
-    private func taskPort(of check: Deployments.HealthCheck, _ hostPorts: [Int?]) -> UInt16? {
-        if let port = check.port { return UInt16(exactly: port) }
-        return taskPort(check.portIndex ?? 0, hostPorts)
+    private func taskPort(_ number: Int?, _ index: Int?, _ hostPorts: [Int?]) -> UInt16? {
+        if let number { return UInt16(exactly: number) }
+        return taskPort(index ?? 0, hostPorts)
     }
 
     private func taskPort(_ index: Int, _ hostPorts: [Int?]) -> UInt16? {
@@ -116,5 +134,16 @@ extension ResourceLimits {
             }
         }
         return TaskLimits(cpus: thousandths(cpus), mem: thousandths(mem))
+    }
+}
+
+extension CheckCommand {
+    /// The command as agents run it.
+    func probe(_ environment: [CommandInfo.Variable]) -> TaskProbe.Kind {
+        switch self {
+        case .shell(let line): .command(CommandInfo(value: line, environment: environment))
+        case .arguments(let list):
+            .command(CommandInfo(isShell: false, value: list.first, arguments: list, environment: environment))
+        }
     }
 }

@@ -34,7 +34,7 @@ struct TaskDescription {
             name: service.id.hostname, taskID: task.record.id, agentID: instance.agentID, resources: task.resources,
             command: CommandInfo(
                 // With an image, arguments are those of its entry point.
-                isShell: service.cmd != nil, value: service.cmd ?? (container == nil ? service.args.first : nil),
+                isShell: service.cmd != nil, value: service.cmd ?? (container?.image == nil ? service.args.first : nil),
                 arguments: service.cmd == nil ? service.args : [],
                 environment: variables, uris: service.fetch.map(CommandURI.init), user: service.user),
             killGracePeriod: service.taskKillGracePeriodSeconds.map { .seconds($0) },
@@ -45,6 +45,7 @@ struct TaskDescription {
         let checks = service.taskHealthChecks(task.record.hostPorts, variables)
         info.healthCheck = checks.first
         if checks.count > 1 { info.moreHealthChecks = Array(checks.dropFirst()) }
+        info.check = service.taskCheck(task.record.hostPorts, variables)
         info.readinessCheck = service.taskReadinessCheck(task.record.hostPorts)
         info.limits = service.resourceLimits?.taskLimits
         return info
@@ -86,6 +87,7 @@ struct TaskDescription {
         info.secretFiles = container.secretFiles(in: pod)
         info.healthCheck = container.taskHealthCheck(task.record.hostPorts, variables)
         info.limits = container.resourceLimits?.taskLimits
+        info.check = container.taskCheck(task.record.hostPorts, variables)
         return info
     }
 

@@ -193,6 +193,13 @@ struct ConsoleSocket {
         }
     }
 
+    /// Listens in the directory of a task.
+    init(in directory: MonitorDirectory) throws(SystemError) {
+        do throws(ShimFailure) { try self.init(path: "\(directory.path)/console.sock") } catch {
+            throw SystemError(call: "listen", path: "console.sock", errno: errno)
+        }
+    }
+
     /// Takes the terminal that the runtime, which has ended by now, has sent; the socket is done with then.
     func take() throws(ShimFailure) -> Int32 {
         defer { close() }

@@ -34,6 +34,20 @@ struct ServiceOptions: ParsableArguments {
     var healthCmd: String?
     @Option(help: ArgumentHelp("The user that it runs as. (default: the cluster's)", valueName: "user")) var user:
         String?
+    @Option(
+        help: ArgumentHelp(
+            "How long an instance that serves goes on before it hears of its end, so that nobody is sent to it any more. "
+                + "(default: the cluster's, 4)", valueName: "seconds"))
+    var drain: Double?
+    @Flag(
+        help: ArgumentHelp(
+            "End instances before their successors start, which ports of nodes need that are given by number: one "
+                + "instance first, of several half of them."))
+    var stopFirst = false
+    @Flag(
+        name: .shortAndLong, inversion: .prefixedNo,
+        help: "Give its command a terminal, which `rondo task attach` types on. (default: --no-tty)")
+    var tty: Bool?
     @Option(help: ArgumentHelp("How it is kept apart: container, sandbox or microvm.", valueName: "level"))
     var isolation: String?
 
@@ -47,13 +61,20 @@ struct ServiceOptions: ParsableArguments {
         if let disk { fields["disk"] = .number(disk) }
         if let cmd { fields["cmd"] = .text(cmd) }
         if let user { fields["user"] = .text(user) }
+        if let tty { fields["tty"] = .bool(tty) }
         if let isolation { fields["isolation"] = .text(isolation) }
         if !arguments.isEmpty { fields["args"] = .list(arguments.map { .text($0) }) }
         if !env.isEmpty {
             fields["env"] = .object(Self.object(app["env"]).merging(try Self.pairs(env, "--env")) { $1 })
         }
-        if !label.isEmpty {
-            fields["labels"] = .object(Self.object(app["labels"]).merging(try Self.pairs(label, "--label")) { $1 })
+        if !label.isEmpty || drain != nil {
+            var labels = Self.object(app["labels"]).merging(try Self.pairs(label, "--label")) { $1 }
+            if let drain { labels["RONDO_DRAIN_SECONDS"] = .text(Self.plain(drain)) }
+            fields["labels"] = .object(labels)
+        }
+        if stopFirst {
+            fields["upgradeStrategy"] = Self.stopsFirst(
+                instances ?? app["instances"]?.double.flatMap { Int(exactly: $0) } ?? 1)
         }
         if !constraint.isEmpty { fields["constraints"] = .list(try constraint.map(Self.constraint)) }
         let hasImage = image != nil || app["container"]?["docker"]?["image"] != nil
@@ -70,6 +91,9 @@ struct ServiceOptions: ParsableArguments {
         if let checks = try checks() { fields["healthChecks"] = checks }
         return fields
     }
+
+    /// Whether an instance takes ports of its node that are given by number.
+    func takesFixedPorts(_ image: String?) -> Bool { publish.contains { image == nil || $0.contains(":") } }
 
     private func container(_ app: JSONValue, _ image: String?) throws -> JSONValue {
         var container = Self.object(app["container"])
@@ -108,6 +132,15 @@ struct ServiceOptions: ParsableArguments {
             common["port"] = .integer(Int64(try Self.port(port, "--health-http")))
         }
         return [.object(common)]
+    }
+
+    /// An upgrade strategy for instances of which two cannot be on one node.
+    static func stopsFirst(_ instances: Int) -> JSONValue {
+        ["minimumHealthCapacity": .number(instances > 1 ? 0.5 : 0), "maximumOverCapacity": .number(0)]
+    }
+
+    private static func plain(_ number: Double) -> String {
+        number == number.rounded() && abs(number) < 1e15 ? "\(Int64(number))" : "\(number)"
     }
 
     // MARK: texts

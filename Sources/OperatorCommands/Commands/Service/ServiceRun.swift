@@ -69,6 +69,10 @@ struct ServiceRun: AsyncParsableCommand {
         let defaults: [String: JSONValue] = ["instances": 1, "cpus": .number(0.1), "mem": .number(64), "disk": 0]
         fields.merge(defaults) { given, _ in given }
         fields["id"] = .text(ServiceClient.full(name))
+        if fields["upgradeStrategy"] == nil, options.takesFixedPorts(image), fields["instances"] == 1 {
+            // Its successor could never start beside it.
+            fields["upgradeStrategy"] = ServiceOptions.stopsFirst(1)
+        }
         return .object(fields)
     }
 
