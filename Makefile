@@ -24,6 +24,7 @@ SEED ?=
 FUZZ_SECONDS ?= 60
 SUITES ?=
 PROTOS ?=
+DIR ?=
 
 .PHONY: help
 help: ## Show this list.
@@ -88,6 +89,12 @@ images: program ## Make the container images of Images/ from Debian's packages, 
 .PHONY: fuzz
 fuzz: setup ## Feed the parsers of what comes from outside with libFuzzer: make fuzz FUZZ_SECONDS=60
 	Tests/Fuzz/run $(FUZZ_SECONDS)
+
+.PHONY: universe
+universe: setup ## Run a repository of packages in Universe's layout through the catalog: make universe DIR=…
+	@[ -n "$(DIR)" ] || { echo "make universe DIR=DIRECTORY: the folder that holds packages/" >&2; exit 2; }
+	@swift build $(SWIFT_FLAGS) --product universe-report >&2
+	@$(BUILD)/universe-report $(DIR)
 
 .PHONY: simulate
 simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42

@@ -434,7 +434,7 @@ let tests: [Target] = [
 @MainActor func fuzzing(with library: String) -> [Target] {
     let looks: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     let targets = (decisions + mechanisms + facades).filter {
-        ["ClusterModel", "Gossip", "Identity", "Membership"].contains($0.name)
+        ["ClusterModel", "Gossip", "Identity", "Membership", "Packages"].contains($0.name)
     }
     for target in targets where target.name != "ClusterModel" { target.swiftSettings = swift + looks }
     for target in targets where target.name == "Gossip" {
@@ -446,8 +446,8 @@ let tests: [Target] = [
         ]
     }
     let fuzzer: Target = .executableTarget(
-        name: "parser-fuzz", dependencies: ["ClusterModel", "Gossip", "Identity", "Membership"], path: "Tests/Fuzz",
-        exclude: ["run"], swiftSettings: swift,
+        name: "parser-fuzz", dependencies: ["ClusterModel", "Gossip", "Identity", "Membership", "Packages"],
+        path: "Tests/Fuzz", exclude: ["run"], swiftSettings: swift,
         linkerSettings: [
             .unsafeFlags(["-use-ld=lld", "-Xlinker", library]), .linkedLibrary("stdc++"), .linkedLibrary("m"),
         ])

@@ -12,6 +12,8 @@ enum Parser: UInt8, CaseIterable {
     case packet, record, state, beacon, conversation
     /// Over TLS, from whoever connects.
     case joinToken, joinBody, certificateRequest, certificate, signedToken
+    /// Whoever publishes packages, or sends options for one.
+    case packageTemplate, packageSchema, packageRepository, packagePattern
 
     func feed(_ bytes: [UInt8]) {
         switch self {
@@ -35,6 +37,10 @@ enum Parser: UInt8, CaseIterable {
         case .joinBody: Self.joinBody(bytes)
         case .certificateRequest: Self.request(bytes)
         case .certificate: _ = try? ShownCertificate(bytes).readUnverified()
+        case .packageTemplate: Packaged.template(bytes)
+        case .packageSchema: Packaged.schema(bytes)
+        case .packageRepository: Packaged.repository(bytes)
+        case .packagePattern: Packaged.pattern(bytes)
         case .signedToken: _ = try? SignedToken(String(decoding: bytes, as: UTF8.self)).claims()
         }
     }

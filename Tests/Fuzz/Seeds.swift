@@ -86,6 +86,7 @@ enum Seeds {
             (.record, MemberCoding.encode(record(2))), (.state, MemberCoding.encode(state: state)),
             (.beacon, beacon.bytes), (.conversation, conversation),
         ]
+        all += Packaged.seeds
         all += messages.map { (.packet, MemberCoding.encode(packet: [$0])) }
         for (number, (parser, bytes)) in all.enumerated() {
             guard let file = fopen("\(folder)/seed-\(parser)-\(number)", "w") else { return false }

@@ -113,15 +113,17 @@ struct HostileTests {
         Bomb("itself by a property", ##"{"properties":{"x":{"$ref":"#/properties/x"}}}"##),
         Bomb(
             "two that name each other",
-            ##"{"definitions":{"a":{"$ref":"#/definitions/b"},"b":{"$ref":"#/definitions/a"}},"properties":{"x":{"$ref":"#/definitions/a"}}}"##
+            ##"{"items":[{"$ref":"#/items/1"},{"$ref":"#/items/0"}],"properties":{"x":{"$ref":"#/items/0"}}}"##
         ),
         Bomb("a ring of fifty", ##"{"definitions":{\##(ring)},"properties":{"x":{"$ref":"#/definitions/d0"}}}"##),
         Bomb("all of itself", ##"{"properties":{"x":{"allOf":[{"$ref":"#/properties/x"}]}}}"##),
         Bomb("none of itself", ##"{"properties":{"x":{"not":{"$ref":"#/properties/x"}}}}"##),
         Bomb(
-            "one of itself", ##"{"properties":{"x":{"oneOf":[{"$ref":"#/properties/x"},{"$ref":"#/properties/x"}]}}}"##),
+            "one of itself",
+            ##"{"items":{"oneOf":[{"$ref":"#/items"},{"$ref":"#/items"}]},"properties":{"x":{"$ref":"#/items"}}}"##),
         Bomb(
-            "any of itself", ##"{"properties":{"x":{"anyOf":[{"$ref":"#/properties/x"},{"$ref":"#/properties/x"}]}}}"##),
+            "any of itself",
+            ##"{"items":{"anyOf":[{"$ref":"#/items"},{"$ref":"#/items"}]},"properties":{"x":{"$ref":"#/items"}}}"##),
         Bomb("what depends on itself", ##"{"dependencies":{"x":{"$ref":"#"}}}"##),
         Bomb(
             "alternatives without end",

@@ -41,19 +41,31 @@ extension JSON {
 
     /// Writes a text as it stands between quotes.
     static func escape(_ text: String, into bytes: inout [UInt8]) {
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0x08: bytes += Array("\\b".utf8)
-            case 0x09: bytes += Array("\\t".utf8)
-            case 0x0a: bytes += Array("\\n".utf8)
-            case 0x0c: bytes += Array("\\f".utf8)
-            case 0x0d: bytes += Array("\\r".utf8)
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                bytes += Array(("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits).utf8)
-            default: bytes.append(byte)
+        var text = text
+        text.withUTF8 { text in
+            // Most of it stays as it is, and is taken over in one piece.
+            var start = 0
+            for (index, byte) in text.enumerated()
+            where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                bytes.append(contentsOf: text[start..<index])
+                start = index + 1
+                escape(byte, into: &bytes)
             }
+            bytes.append(contentsOf: text[start...])
+        }
+    }
+
+    private static func escape(_ byte: UInt8, into bytes: inout [UInt8]) {
+        switch byte {
+        case 0x08: bytes += Array("\\b".utf8)
+        case 0x09: bytes += Array("\\t".utf8)
+        case 0x0a: bytes += Array("\\n".utf8)
+        case 0x0c: bytes += Array("\\f".utf8)
+        case 0x0d: bytes += Array("\\r".utf8)
+        case 0..<0x20:
+            let digits = String(byte, radix: 16)
+            bytes += Array(("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits).utf8)
+        default: bytes += [UInt8(ascii: "\\"), byte]
         }
     }
 
@@ -115,7 +127,9 @@ enum Base64 {
             word = word << 6 | UInt32(value)
             count += 1
             if count == 4 {
-                bytes += [UInt8(word >> 16 & 0xff), UInt8(word >> 8 & 0xff), UInt8(word & 0xff)]
+                bytes.append(UInt8(truncatingIfNeeded: word >> 16))
+                bytes.append(UInt8(truncatingIfNeeded: word >> 8))
+                bytes.append(UInt8(truncatingIfNeeded: word))
                 (word, count) = (0, 0)
             }
         }

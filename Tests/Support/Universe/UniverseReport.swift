@@ -99,13 +99,14 @@ struct UniverseReport {
         let labelled = PackageLabels.decorated(
             app, package: row.package, source: "universe", options: JSONObject())
         row.template = "JSON"
-        let defects = ServiceCheck.defects(in: labelled)
-        if defects.isEmpty {
+        let finding = ServiceCheck.look(at: labelled)
+        if finding.defects.isEmpty {
             count("a service that may be deployed")
             row.service = "good"
         } else {
-            row.service = defects.prefix(3).joined(separator: "; ") + (defects.count > 3 ? "; …" : "")
+            row.service = finding.defects.prefix(3).joined(separator: "; ") + (finding.defects.count > 3 ? "; …" : "")
         }
+        if !finding.strange.isEmpty { row.service += "; unknown " + finding.strange.joined(separator: ", ") }
     }
 
     var text: String {
