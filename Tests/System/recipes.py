@@ -9,6 +9,7 @@ of the images run in mount namespaces of this run on their unpacked files, and l
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -163,6 +164,18 @@ class Container:
         kinds = ["--net", "--mount", "--pid", "--root", "--wd"] if whole else ["--net"]
         return run(["nsenter", "--target", self.inner(), *kinds, "--", *command])
 
+    def ask(self, *words):
+        """A command of the image, with the environment of its program."""
+        with open("/proc/%s/environ" % self.inner(), "rb") as variables:
+            environment = [each for each in variables.read().decode().split("\0") if each]
+        return self.enter("/usr/bin/env", "-i", *environment, *words)
+
+    def curl(self, place, *words):
+        """What this machine's curl gets from a port of the container."""
+        code, out, err = self.enter("curl", "-sSg", *words, "http://127.0.0.1:" + place, whole=False)
+        equal(code, 0, "curl %s: %s" % (place, err))
+        return out
+
     def until(self, wanted, what, *command, **options):
         def look():
             check(self.process.poll() is None, what, "but it has ended:", self.words())
@@ -250,6 +263,13 @@ def redis():
     server.enter("/usr/bin/redis-cli", "set", "a", "b")
     equal(server.enter("/usr/bin/redis-cli", "get", "a")[1], "b\n", "the value")
     equal(server.stop(), 0, "the code after SIGTERM")
+    closed = Container("redis", environment={"REDIS_PASSWORD": 'a "b\\c'})
+
+    def ask(password):
+        return ("/usr/bin/env", "REDISCLI_AUTH=" + password, "/usr/bin/redis-cli", "ping")
+
+    closed.until("PONG", "the answer to who knows the password", *ask('a "b\\c'))
+    check("PONG" not in closed.enter(*ask("wrong"))[1], "a wrong password is taken")
 
 
 @test
@@ -267,6 +287,10 @@ def postgresql():
     server.until("5050", "the sum", *psql("a b'c"))
     check("authentication failed" in server.enter(*psql("wrong"))[2], "a wrong password is taken")
     equal(server.stop(signal.SIGINT), 0, "the code after SIGINT: " + server.words()[-400:])
+    other = Container("postgresql", environment={"POSTGRES_PASSWORD_GENERATE": "yes"})
+    made = eventually(
+        lambda: re.search(r"password of the user postgres is (\S+)", other.words()), 30, "a password that is made")
+    other.until("5050", "the sum", *psql(made[1]))
 
 
 @test
@@ -294,6 +318,165 @@ def web():
     eventually(lambda: ask("/health") == "stopping\n503", 5, "the health of what ends")
     check("version 7" in ask("/"), "what ends does not answer")
     equal(server.process.wait(10), 0, "the code after SIGTERM")
+
+
+@test
+def memcached():
+    """memcached keeps what it is given, and takes its own flags"""
+    server = Container("memcached", "-m", "16", "-v")
+    talk = (
+        "import socket; s = socket.create_connection(('127.0.0.1', 11211), 5); f = s.makefile('rwb');"
+        " f.write(b'set a 0 0 1\\r\\nb\\r\\nget a\\r\\nstats settings\\r\\nquit\\r\\n'); f.flush(); print(f.read())")
+    server.until("STORED", "the answer", "python3", "-c", talk, whole=False)
+    said = server.enter("python3", "-c", talk, whole=False)[1]
+    check("VALUE a 0 1\\r\\nb" in said and "STAT maxbytes 16777216" in said, "the answers:", said)
+    equal(server.stop(), 0, "the code after SIGTERM")
+
+
+@test
+def etcd():
+    """etcd keeps what etcdctl gives it, and says how it is"""
+    server = Container("etcd")
+    server.until('"true"', "its health", "curl", "-s", "http://127.0.0.1:2379/health", whole=False)
+    equal(server.enter("/usr/bin/etcdctl", "put", "a", "b")[1], "OK\n", "put")
+    equal(server.enter("/usr/bin/etcdctl", "get", "a", "--print-value-only")[1], "b\n", "the value")
+    server.stop()
+
+
+@test
+def mosquitto():
+    """mosquitto passes on what mosquitto_pub says, and lets in only who knows the password"""
+    server = Container("mosquitto", environment={"MOSQUITTO_USERNAME": "anna", "MOSQUITTO_PASSWORD": "a b"})
+    place = ("-h", "127.0.0.1", "-t", "news", "-u", "anna")
+
+    def publish(password):
+        return server.enter("/usr/bin/mosquitto_pub", *place, "-P", password, "-r", "-m", "hello")
+
+    eventually(lambda: publish("a b")[0] == 0, 30, "a message", pause=0.2)
+    heard = server.enter("/usr/bin/mosquitto_sub", *place, "-P", "a b", "-C", "1", "-W", "10")
+    equal(heard[1], "hello\n", "what is heard: " + heard[2])
+    check(publish("wrong")[0] != 0, "a wrong password is taken")
+    check("New client connected" in server.words(), "the log is not on standard output:", server.words())
+    equal(server.stop(), 0, "the code after SIGTERM")
+    open_one = Container("mosquitto")
+    eventually(
+        lambda: open_one.enter("/usr/bin/mosquitto_pub", "-h", "127.0.0.1", "-t", "a", "-m", "b")[0] == 0, 30,
+        "a message to a broker without a password", pause=0.2)
+
+
+@test
+def haproxy():
+    """haproxy sends on to what it is told, says its health and its figures, and refuses what it cannot understand"""
+    wrong = Container("haproxy", environment={"HAPROXY_SERVERS": "nowhere"})
+    equal(wrong.process.wait(20), 78, "the code")
+    check("'nowhere' is neither" in wrong.words(), "what is wrong is not said:", wrong.words())
+    # To its own page, for want of others.
+    server = Container("haproxy", environment={"HAPROXY_SERVERS": "127.0.0.1:8404"})
+    server.until("200", "its health", "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8404/health", whole=False)
+    server.until("Statistics Report", "a page through it", "curl", "-s", "http://127.0.0.1:8080/", whole=False)
+    check("haproxy_backend_http_responses_total" in server.curl("8404/metrics"), "it has no figures")
+    check("GET / " in server.words(), "the log is not on standard output:", server.words())
+    equal(server.stop(signal.SIGUSR1), 0, "the code after SIGUSR1")
+
+
+@test
+def registry():
+    """registry takes an image from skopeo and lets in only who knows the password"""
+    server = Container("registry", environment={"REGISTRY_USER": "anna", "REGISTRY_PASSWORD": "a b"})
+    server.until("401", "its answer", "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:5000/v2/", whole=False)
+
+    def push(password):
+        return server.enter(
+            "skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", "anna:" + password,
+            "oci-archive:" + built("busybox"), "docker://127.0.0.1:5000/own/busybox:1", whole=False)
+
+    check(push("wrong")[0] != 0, "a wrong password is taken")
+    code, _, err = push("a b")
+    equal(code, 0, "a push: " + err)
+    equal(json.loads(server.curl("5000/v2/_catalog", "-u", "anna:a b")), {"repositories": ["own/busybox"]}, "what it has")
+    server.stop()
+
+
+@test
+def prometheus():
+    """prometheus asks itself and what it is told to, and shows its pages"""
+    server = Container("prometheus", environment={"PROMETHEUS_TARGETS": "again=127.0.0.1:9090", "PROMETHEUS_INTERVAL": "1s"})
+    query = "http://127.0.0.1:9090/api/v1/query?query=sum(up)"
+    server.until('"2"]', "two targets that are up", "curl", "-s", "-g", query, whole=False)
+    check("Healthy" in server.curl("9090/-/healthy"), "its health")
+    check("<title>" in server.curl("9090/graph", "-L"), "a page")
+    check("jQuery" in server.curl("9090/classic/static/jquery/jquery.min.js"), "a script of the page")
+    equal(server.stop(), 0, "the code after SIGTERM: " + server.words()[-400:])
+    wrong = Container("prometheus", environment={"PROMETHEUS_TARGETS": "nowhere"})
+    equal(wrong.process.wait(20), 78, "the code for a target without a place")
+
+
+@test
+def node_exporter():
+    """node-exporter tells figures of its node"""
+    server = Container("node-exporter")
+    server.until("node_memory_MemTotal_bytes", "figures", "curl", "-s", "http://127.0.0.1:9100/metrics", whole=False)
+    server.stop()
+
+
+@test
+def victoria_metrics():
+    """victoria-metrics keeps InfluxDB's lines and answers Prometheus' questions about them"""
+    server = Container("victoria-metrics", "-search.latencyOffset=1s")
+    server.until("OK", "its health", "curl", "-s", "http://127.0.0.1:8428/health", whole=False)
+    server.curl("8428/write", "-d", "room,floor=2 heat=21.5")
+    server.until('"21.5"]', "the figure", "curl", "-s", "http://127.0.0.1:8428/api/v1/query?query=room_heat", whole=False)
+    equal(server.stop(), 0, "the code after SIGTERM: " + server.words()[-400:])
+
+
+@test
+def jre():
+    """jre runs Java"""
+    said = out_of("jre", "-XshowSettings:properties", "-version")
+    check("java.specification.version = 17" in said, "what it says:", said)
+
+
+@test
+def zookeeper():
+    """zookeeper keeps what zkCli gives it"""
+    server = Container("zookeeper")
+    ruok = ("sh", "-c", "echo ruok | nc 127.0.0.1 2181")
+    server.until("imok", "its health", *ruok)
+    code, _, err = server.enter("/usr/local/bin/zkCli", "create", "/a", "b")
+    check("Created /a" in err, "create:", code, err)
+    check("b\n" in server.enter("/usr/local/bin/zkCli", "get", "/a")[1], "the value")
+    check("binding to port" in server.words(), "the log is not on standard output:", server.words())
+    server.stop()
+
+
+@test
+def rabbitmq():
+    """rabbitmq passes on messages, lets in who knows the password, and makes one where it is given none"""
+    server = Container("rabbitmq", environment={"RABBITMQ_PASSWORD": 'a "b\\c'})
+    address = "15672/api/exchanges/%2F/amq.default/publish"
+    user = ("-u", 'admin:a "b\\c')
+    message = json.dumps({"properties": {}, "routing_key": "work", "payload": "hello", "payload_encoding": "string"})
+    queue = ("15672/api/queues/%2F/work", *user)
+    eventually(
+        lambda: server.enter("curl", "-sSf", *user, "http://127.0.0.1:15672/api/overview", whole=False)[0] == 0, 90,
+        "the interface", pause=1)
+    server.curl(*queue, "-X", "PUT", "-d", '{"durable": true}')
+    equal(json.loads(server.curl(address, *user, "-d", message)), {"routed": True}, "a message that is sent")
+    taken = json.loads(server.curl(
+        "15672/api/queues/%2F/work/get", *user, "-d", '{"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}'))
+    equal(taken[0]["payload"], "hello", "the message")
+    listed = server.ask("rabbitmqctl", "--quiet", "list_queues", "name")
+    check("work" in listed[1], "the queues:", listed)
+    refused = server.curl("15672/api/overview", "-u", "admin:wrong", "-w", "%{http_code}")
+    check(refused.endswith("401"), "a wrong password is taken:", refused)
+    check("rabbitmq_identity_info" in server.curl("15692/metrics"), "its figures")
+    equal(server.stop(), 0, "the code after SIGTERM: " + server.words()[-400:])
+    other = Container("rabbitmq")
+    made = eventually(lambda: re.search(r"password of the user admin is (\S+)", other.words()), 30, "a password that is made")
+    eventually(
+        lambda: other.enter(
+            "curl", "-sSf", "-u", "admin:" + made[1], "http://127.0.0.1:15672/api/overview", whole=False)[0] == 0, 90,
+        "the interface", pause=1)
 
 
 if __name__ == "__main__":
