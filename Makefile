@@ -84,6 +84,7 @@ images: program ## Make the container images of Images/ from Debian's packages, 
 	@Provisioning/install-packages $(TEST_PACKAGES) redis-tools postgresql-client
 	Images/build $(RONDO)
 	python3 Tests/System/recipes.py $(RONDO)
+	python3 Tests/System/catalog_apps.py $(RONDO)
 	python3 Tests/System/real_services.py $(RONDO)
 
 .PHONY: fuzz

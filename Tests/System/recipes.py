@@ -159,16 +159,16 @@ class Container:
         check(found, "the namespaces are not made yet")
         return found[0]
 
-    def enter(self, *command, whole=True):
+    def enter(self, *command, whole=True, timeout=60):
         """A command inside: of the image, or one of this machine in the container's network only."""
         kinds = ["--net", "--mount", "--pid", "--root", "--wd"] if whole else ["--net"]
-        return run(["nsenter", "--target", self.inner(), *kinds, "--", *command])
+        return run(["nsenter", "--target", self.inner(), *kinds, "--", *command], timeout)
 
-    def ask(self, *words):
+    def ask(self, *words, timeout=60):
         """A command of the image, with the environment of its program."""
         with open("/proc/%s/environ" % self.inner(), "rb") as variables:
             environment = [each for each in variables.read().decode().split("\0") if each]
-        return self.enter("/usr/bin/env", "-i", *environment, *words)
+        return self.enter("/usr/bin/env", "-i", *environment, *words, timeout=timeout)
 
     def curl(self, place, *words):
         """What this machine's curl gets from a port of the container."""
@@ -477,6 +477,39 @@ def rabbitmq():
         lambda: other.enter(
             "curl", "-sSf", "-u", "admin:" + made[1], "http://127.0.0.1:15672/api/overview", whole=False)[0] == 0, 90,
         "the interface", pause=1)
+
+
+NOTEBOOK = {
+    "cells": [{"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [],
+               "source": "import sqlite3, ssl\nprint(6 * 7)"}],
+    "metadata": {}, "nbformat": 4, "nbformat_minor": 5,
+}
+
+
+@test
+def jupyter():
+    """jupyter lets in who has the token, keeps a notebook, and runs it"""
+    server = Container("jupyter", environment={"JUPYTER_TOKEN": "a+b"})
+    server.until('"version"', "its answer", "curl", "-s", "http://127.0.0.1:8888/api", whole=False)
+    refused = server.curl("8888/api/contents", "-w", "%{http_code}")
+    check(refused.endswith("403"), "it answers without the token:", refused)
+    token = ("-H", "Authorization: token a+b")
+    server.curl("8888/api/contents/a.ipynb", *token, "-X", "PUT", "-d", json.dumps({"type": "notebook", "content": NOTEBOOK}))
+    check("<title>" in server.curl("8888/lab", *token), "the page")
+    code, out, err = server.ask(
+        "python3", "-m", "nbconvert", "--to", "markdown", "--execute", "--stdout", "a.ipynb", timeout=120)
+    check(code == 0 and "    42" in out, "what the notebook says:", code, out, err[-800:])
+    equal(server.stop(), 0, "the code after SIGTERM")
+
+
+@test
+def spark():
+    """spark computes pi, counts words, and its master says who works for it"""
+    server = Container("spark")
+    server.until('"ALIVE"', "its answer", "curl", "-s", "http://127.0.0.1:8080/json/", whole=False)
+    code, out, err = server.ask("spark-submit", "--master", "local[1]", "/opt/spark/examples/pi.py", "2", timeout=160)
+    check(code == 0 and "Pi is roughly 3.1" in out, "what it says:", code, out[-400:], err[-1500:])
+    server.stop()
 
 
 if __name__ == "__main__":
