@@ -306,7 +306,7 @@ let tests: [Target] = [
     .testTarget(
         name: "CatalogServiceTests",
         dependencies: [
-            "CZlib", "CatalogService", "ClusterModel", "Identity", "ImageStore", "LinuxSystem", "Packages",
+            "CCatalog", "CZlib", "CatalogService", "ClusterModel", "Identity", "ImageStore", "LinuxSystem", "Packages",
             "StateStore",
             .product(name: "Logging", package: "swift-log"),
         ],

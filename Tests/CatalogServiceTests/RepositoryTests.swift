@@ -1,3 +1,4 @@
+import CCatalog
 import ClusterModel
 import Identity
 import ImageStore
@@ -177,6 +178,15 @@ struct RepositoryTests {
             await second.refresh()
             #expect(second.repositories.last?.problem == nil && second.catalog.names == ["redis"])
         }
+    }
+
+    @Test func `what comes with the program is what the folder Catalog has`() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+        let document = try RepositoryBuilding.document(folder: root + "/Catalog")
+        #expect(document.refusals.isEmpty && document.count >= 12)
+        let bytes = try #require(rondo_catalog_bytes())
+        let embedded = Array(UnsafeBufferPointer(start: bytes, count: rondo_catalog_length()))
+        #expect(embedded == document.bytes, "run `make catalog`")
     }
 
     @Test(arguments: ["", "A", String(repeating: "A", count: 44), String(repeating: "!", count: 44)])
