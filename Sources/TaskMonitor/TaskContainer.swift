@@ -35,7 +35,8 @@ struct TaskContainer {
         let program = try FileDescriptor.open("/proc/self/exe", flags: Self.openPath)
         var words = ["create", "--bundle", directory.bundlePath, "--pid-file", directory.initPidPath]
         if spec.root == nil { words.append("--host-root") }
-        if let console { words += ["--console-socket", console.path] }
+        // The runtime works in the bundle.
+        if console != nil { words += ["--console-socket", "../" + ConsoleSocket.taskName] }
         return try call(
             words + ["--preserve-fds", secrets == nil ? "2" : "3", id],
             streams: RuntimeCall.Streams(

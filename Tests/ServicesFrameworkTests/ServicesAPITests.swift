@@ -100,7 +100,7 @@ struct ServicesAPITests {
                         + check + "}")
                 #expect(made.status == 201 || made.status == 200, "\(made.body)")
                 let app = try await api.call(.get, "/v2/apps/a").body["app"]
-                #expect(app?["tty"] == .bool(true))
+                #expect(app?["tty"] == .flag(true))
                 let sent = try #require(JSONValue(parsing: Array(check.utf8)))
                 for field in ["exec", "http", "tcp"] { #expect(app?["check"]?[field] == sent[field], "\(field)") }
             }

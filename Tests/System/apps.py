@@ -468,8 +468,8 @@ def terminals():
 
     def container(task):
         every = [each for framework in NODE.get("/state")["frameworks"] for each in framework["tasks"]]
-        found = next(each for each in every if each["id"] == task)
-        return found["statuses"][-1]["container_status"]["container_id"]["value"]
+        found = next((each for each in every if each["id"] == task and each["statuses"]), None)
+        return found and found["statuses"][-1]["container_status"]["container_id"]["value"]
 
     for each, place in places.items():
         written(place, "/dev/pts/")

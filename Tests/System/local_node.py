@@ -52,7 +52,8 @@ class LocalNode:
     def call(self, method, path, body=None, base="/service/marathon"):
         connection = Local(os.path.join(self.data, "rondo.sock"))
         try:
-            connection.request(method, base + path, None if body is None else json.dumps(body))
+            kind = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, base + path, None if body is None else json.dumps(body), kind)
             answer = connection.getresponse()
             text = answer.read()
         except OSError as error:

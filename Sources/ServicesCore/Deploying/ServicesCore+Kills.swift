@@ -27,13 +27,15 @@ extension ServicesCore {
             (reason == .scaled || reason == .replaced) && instance.standing == .good && instance.checksNeeded > 0
         instance.record.isStopping = true
         instance.killedAt = now.elapsed
-        instance.killPause = settings.killRetry
+        let drain = isDrained ? drain(of: instance) : nil
+        // Telling it again would cut the drain short.
+        instance.killPause = settings.killRetry + (drain ?? .zero)
         instances[id] = instance
         store(.putInstance(instance.record))
         if reason == .unhealthy || reason == .overdue { noteFailure(of: instance) }
         if instance.readiness == .waiting { instances[id]?.readiness = .notNeeded }
         recount(id)
-        sendKill(id, drain: isDrained ? drain(of: instance) : nil)
+        sendKill(id, drain: drain)
     }
 
     /// How long an instance that serves is only said to be on its way to its end; nil for not at all.

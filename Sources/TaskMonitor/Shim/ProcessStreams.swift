@@ -180,6 +180,9 @@ final class ProcessStreams {
 
 /// The socket over which a runtime hands out the controlling end of a new terminal.
 struct ConsoleSocket {
+    /// The name of a task's in its directory.
+    static let taskName = "console.sock"
+
     let path: String
     private let listener: Int32
 
@@ -195,8 +198,8 @@ struct ConsoleSocket {
 
     /// Listens in the directory of a task.
     init(in directory: MonitorDirectory) throws(SystemError) {
-        do throws(ShimFailure) { try self.init(path: "\(directory.path)/console.sock") } catch {
-            throw SystemError(call: "listen", path: "console.sock", errno: errno)
+        do throws(ShimFailure) { try self.init(path: "\(directory.path)/\(Self.taskName)") } catch {
+            throw SystemError(call: "listen", path: Self.taskName, errno: errno)
         }
     }
 
