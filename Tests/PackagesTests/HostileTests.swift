@@ -202,6 +202,12 @@ struct HostileTests {
         let options = JSONObject(["x": .list(Array(repeating: .text("a"), count: 5_000))])
         let schema = OptionSchema(try object(#"{"properties":{"x":{"items":{"type":"integer","enum":[1,2]}}}}"#))
         #expect(schema.violations(of: options).count == 100)
+        // Found by fuzzing: what comes to an end within an alternative was told beside the hundred.
+        let more = try object(##"{"allOf":[{"items":{"type":"null"}},{"anyOf":[{"$ref":"#/properties/y"}]}]}"##)
+        let both = JSONObject([
+            "properties": .object(JSONObject(["x": .object(more), "y": try json(##"{"$ref":"#/properties/y"}"##)]))
+        ])
+        #expect(OptionSchema(both).violations(of: options).count == 100)
     }
 
     static let costly: [Bomb] = [

@@ -42,7 +42,7 @@ public struct OptionSchema: Sendable {
         var notes: [String] = []
         var left = SchemaLimits.steps
         Self.collect(.object(root), at: "", depth: 0, left: &left, into: &notes)
-        return notes
+        return Array(notes.prefix(SchemaLimits.violations))
     }
 
     private static let types: Set<String> = ["array", "boolean", "integer", "null", "number", "object", "string"]

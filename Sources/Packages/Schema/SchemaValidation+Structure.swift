@@ -152,7 +152,8 @@ extension SchemaValidation {
         check(scope.value, at: scope.path, against: schema, at: scope.place, depth: scope.depth + 1)
         let holds = violations.isEmpty
         // That the schema cannot be followed at all is always said.
-        violations = before + (isExhausted ? violations.filter { $0.keyword == "$ref" } : [])
+        let exhaustion = isExhausted ? violations.filter { $0.keyword == "$ref" } : []
+        violations = Array((before + exhaustion).prefix(SchemaLimits.violations))
         return holds
     }
 }
