@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(HERE, os.pardir, "Clients"))
 sys.path.insert(0, HERE)
 
 from dev_cluster import DevCluster  # noqa: E402
-from harness import TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
+from harness import Failed, TESTS, at_end, check, equal, eventually, finish, run_tests, test  # noqa: E402
 
 ROOT = os.path.join(HERE, os.pardir, os.pardir)
 
@@ -73,14 +73,14 @@ class Bench:
         eventually(lambda: get("http://%s/v2/" % self.registry) is not None, 10, "the registry")
 
     def image(self, *words):
-        return ok(self.program, "image", *words, "--data", self.store)
+        return ok(self.program, "image", *words, "--data", self.store, timeout=300)
 
     def pulled(self, name):
         """The image by way of the registry: its description."""
         if name not in self.images:
             archive = built(name)
             target = "docker://%s/%s:1" % (self.registry, name)
-            ok("skopeo", "copy", "--quiet", "--dest-tls-verify=false", "oci-archive:" + archive, target)
+            ok("skopeo", "copy", "--quiet", "--dest-tls-verify=false", "oci-archive:" + archive, target, timeout=300)
             reference = "%s/%s:1" % (self.registry, name)
             self.image("pull", reference)
             found = json.loads(self.image("inspect", reference, "--output", "json"))
@@ -90,7 +90,7 @@ class Bench:
 
 
 def built(name):
-    return ok(os.path.join(ROOT, "Images", "build"), bench.program, name, timeout=170).strip()
+    return ok(os.path.join(ROOT, "Images", "build"), bench.program, name, timeout=600).strip()
 
 
 def get(url):
@@ -194,6 +194,11 @@ class Container:
 
     def kill(self):
         if self.process.poll() is None:
+            # By itself: a process that became another user is not told of its parent's end.
+            try:
+                os.kill(int(self.inner()), signal.SIGKILL)
+            except (OSError, Failed):
+                pass
             self.process.kill()
         self.process.wait()
 
@@ -497,9 +502,11 @@ def jupyter():
     server.curl("8888/api/contents/a.ipynb", *token, "-X", "PUT", "-d", json.dumps({"type": "notebook", "content": NOTEBOOK}))
     check("<title>" in server.curl("8888/lab", *token), "the page")
     code, out, err = server.ask(
-        "python3", "-m", "nbconvert", "--to", "markdown", "--execute", "--stdout", "a.ipynb", timeout=120)
+        "python3", "-m", "nbconvert", "--to", "markdown", "--execute", "--stdout", "/data/a.ipynb", timeout=200)
     check(code == 0 and "    42" in out, "what the notebook says:", code, out, err[-800:])
     equal(server.stop(), 0, "the code after SIGTERM")
+    other = Container("jupyter")
+    eventually(lambda: re.search(r"token=[0-9a-f]{32}", other.words()), 90, "a token that is made")
 
 
 @test
@@ -516,4 +523,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench(os.path.abspath(sys.argv[1]))
     bench.start_registry()
-    finish(*run_tests(TESTS, sys.argv[2:], limit=170))
+    finish(*run_tests(TESTS, sys.argv[2:], limit=900))
