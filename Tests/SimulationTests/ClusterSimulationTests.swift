@@ -29,6 +29,7 @@ struct ClusterSimulationTests {
     @Test func `rough runs do end tasks, groups among them, and kill processes`() {
         var ended = 0
         var fates = 0
+        var shortages = 0
         var crashes = 0
         var steps = 0
         for seed in 0..<20 as Range<UInt64> {
@@ -36,11 +37,13 @@ struct ClusterSimulationTests {
             _ = simulation.run()
             ended += simulation.endedTasks
             fates += simulation.sharedFates
+            shortages += simulation.shortages
             crashes += simulation.crashes
             steps += simulation.steps
         }
         #expect(ended > 200)
-        #expect(fates > 20)
+        #expect(fates > 10)
+        #expect(shortages == 0)
         #expect(crashes > 20)
         #expect(steps > 20_000)
     }

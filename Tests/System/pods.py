@@ -315,6 +315,7 @@ def killed_agent():
         bench.says(each, "up")
     bench.restart()
     bench.uses(0.2, 96)
+    equal(rondo("task", "exec", ids[1], "--", "cat", "/etc/image"), "two", "rondo task exec after the restart")
     bench.go(ids[0])
     bench.go(ids[1])
     bench.ended(ids[1], "TASK_FAILED")

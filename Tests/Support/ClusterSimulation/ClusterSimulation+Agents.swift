@@ -163,7 +163,7 @@ extension ClusterSimulation {
         checkContainers(agent)
         answer(agent, random.milliseconds(0...50)) { agent.containers[id] == nil ? nil : .started(id) }
         var status: Int32 = random.chance(700) ? 0 : random.chance(500) ? 256 : 9
-        if let group = stored.launch.group, Self.isDoomed(group) {
+        if let group = stored.launch.group, Self.isDoomed(group.executorID) {
             // The first ends badly; the others never end by themselves.
             guard group.tasks.first == stored.launch.task.taskID else { return }
             if status == 0 { status = 256 }

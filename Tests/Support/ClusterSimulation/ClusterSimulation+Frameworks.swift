@@ -47,10 +47,12 @@ extension ClusterSimulation {
                     framework,
                     .reconcile(open.map { SchedulerCall.TaskQuery(task: $0, agent: framework.tasks[$0]?.agent) }))
             }
-            if !isQuiet, random.chance(300), let victim = open.randomElement(using: &random) {
+            let victims = open.filter { framework.tasks[$0]?.isDoomed == false }
+            if !isQuiet, random.chance(300), let victim = victims.randomElement(using: &random) {
                 call(framework, .kill(task: victim, agent: nil, gracePeriod: random.chance(500) ? .seconds(1) : nil))
             }
-            if !isQuiet, random.chance(100), let group = framework.groups.keys.sorted().randomElement(using: &random),
+            let groups = framework.groups.keys.filter { !Self.isDoomed($0) }.sorted()
+            if !isQuiet, random.chance(100), let group = groups.randomElement(using: &random),
                 let agent = framework.groups[group]
             {
                 call(framework, .shutdown(executor: group, agent: agent))
@@ -129,7 +131,8 @@ extension ClusterSimulation {
             let id = TaskID("f\(framework.index)-t\(framework.nextTask)")
             framework.nextTask += 1
             framework.launchesLeft -= 1
-            framework.tasks[id] = SimulatedFramework.TaskView(agent: offer.agentID)
+            framework.tasks[id] = SimulatedFramework.TaskView(
+                agent: offer.agentID, isDoomed: group.map { Self.isDoomed($0.executorID) } ?? false)
             let uris = random.chance(300) ? [CommandURI(value: "http://files/one")] : []
             infos.append(
                 TaskInfo(
@@ -156,8 +159,8 @@ extension ClusterSimulation {
             executorID: earlier ?? ExecutorID("f\(framework.index)-e\(framework.nextTask)-\(kind)"), resources: own)
     }
 
-    /// Whether the first task of a group is to end badly.
-    static func isDoomed(_ group: TaskGroup) -> Bool { group.executorID.value.hasSuffix("doomed") }
+    /// Whether the first task of a group is to end badly, and nothing but that to end the others.
+    static func isDoomed(_ executor: ExecutorID) -> Bool { executor.value.hasSuffix("doomed") }
 
     private func take(_ status: TaskStatus, _ framework: SimulatedFramework) {
         guard var view = framework.tasks[status.taskID] else {
@@ -173,6 +176,7 @@ extension ClusterSimulation {
             view.end = status.state
             view.endUUID = status.uuid
             if status.message?.contains("of its group") == true { sharedFates += 1 }
+            if status.message?.contains("does not have the task's resources") == true { shortages += 1 }
         }
         view.state = status.state
         framework.tasks[status.taskID] = view

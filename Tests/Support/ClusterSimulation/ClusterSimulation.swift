@@ -25,6 +25,8 @@ public final class ClusterSimulation {
     public var endedTasks: Int { frameworks.reduce(0) { $0 + $1.tasks.values.filter { $0.end != nil }.count } }
     /// Tasks of groups that were told to be killed because of another one.
     public internal(set) var sharedFates = 0
+    /// Tasks for which their agent had no room although the master thought so: something was not given back.
+    public internal(set) var shortages = 0
     /// How often each kind of process was killed.
     public internal(set) var crashes = 0
 

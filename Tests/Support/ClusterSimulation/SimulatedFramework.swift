@@ -9,6 +9,8 @@ final class SimulatedFramework {
         /// Set once an end was told; nothing else may follow.
         var end: TaskState?
         var endUUID: StatusUUID?
+        /// Whether it is left alone, because the first task of its group is to end it.
+        var isDoomed = false
     }
 
     let index: Int
