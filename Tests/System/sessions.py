@@ -146,8 +146,10 @@ class Calls:
         return self.input(nested(name), *records)
 
     def type(self, place, *records):
-        """The same for the container of a task."""
-        return self.input(own(place), *records)
+        """The same for the container of a task; waits until all is typed."""
+        answer = self.input(own(place), *records)
+        answer.text = answer.read()
+        return answer
 
     def input(self, container_id, *records):
         everything = [{"type": "CONTAINER_ID", "container_id": container_id}]
@@ -462,34 +464,27 @@ def own_terminal():
     shell.expect("rondo task attach shell`")
     equal(shell.end(), 0, "code of who has left")
     # Another one watches while somebody types, and nothing that comes from a pipe ends the task.
-    watcher = subprocess.Popen(words("task", "attach", "--no-stdin", "shell"), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE)
+    seen = tempfile.TemporaryFile()
+    watcher = subprocess.Popen(
+        words("task", "attach", "--no-stdin", "shell"), stdin=subprocess.DEVNULL, stdout=seen)
     again = Terminal(words("task", "attach", "shell"))
+    eventually(lambda: again.type(":\n") or os.fstat(seen.fileno()).st_size, 20, "somebody who watches", pause=0.2)
     again.type("echo back''again\n")
     again.expect("backagain\r\n")
-    code, _, errors = timed_out(words("task", "attach", "shell"), b"echo from''pipe\n", 3)
-    again.expect("frompipe\r\n")
+    piped = subprocess.Popen(words("task", "attach", "shell"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    piped.stdin.write(b"echo from''pipe\n")
+    piped.stdin.close()
+    again.expect("frompipe\r\n", 20)
     again.type("exit 3\n")
-    equal(again.end(), 3, "code of the task")
-    output = watcher.communicate(timeout=20)[0]
+    equal(again.end(20), 3, "code of the task")
+    equal(piped.wait(20), 3, "code of who has sent all")
+    equal(watcher.wait(20), 0, "code of who watches")
+    seen.seek(0)
+    output = seen.read()
     check(b"backagain" in output and b"frompipe" in output, "the watcher saw", output)
-    equal(watcher.returncode, 0, "code of who watches")
     scheduler.wait_state("shell", "TASK_FAILED")
     with open(place + "/stdout", "rb") as file:
         check(b"owned\r\n" in file.read(), "the log has not what was written")
-
-
-def timed_out(command, data, seconds):
-    """Runs a program that does not end by itself."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdin.write(data)
-    process.stdin.close()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    process.wait()
-    return process.returncode, process.stdout.read(), process.stderr.read()
 
 
 @test
@@ -517,8 +512,8 @@ def own_calls():
         for each in threads:
             each.join()
         # More than fits between the agent and who does not read.
-        equal(calls.type(place, stdin(b"head -c 9000000 /dev/zero; touch written\n")).status, 200, "status of input")
-        eventually(lambda: os.path.exists(place + "/written"), 30, "the end of what nobody reads")
+        equal(calls.type(place, stdin(b"head -c 4000000 /dev/zero; touch written\n")).status, 200, "status of input")
+        eventually(lambda: os.path.exists(place + "/written"), 50, "the end of what nobody reads")
         equal(calls.type(place, stdin(b"exit 7\n")).status, 200, "status of the end")
         scheduler.wait_state(name, "TASK_FAILED")
         waited = json.loads(calls.own("WAIT_CONTAINER", place).read())
@@ -527,7 +522,7 @@ def own_calls():
         text = of(found, "STDOUT")
         check(b"5 6\r\n" in text, "another size:", text[:200])
         for each in range(4):
-            check(b"writer %d\r\n" % each in text, "writer", each, "is not in", text[:300])
+            check(b"writer %d\r\n" % each in text, "writer", each, "is not in", text.split(b"\0")[0][:300])
         equal(of(found, "STDERR"), b"", "errors of a terminal")
         other = of(records(readers[1].read()), "STDOUT")
         equal(other.split(b"\0")[0], text.split(b"\0")[0], "what another reader saw first")
@@ -547,7 +542,7 @@ def own_plain():
     equal(reader.status, 200, "status")
     refused = calls.type(place, stdin(b"x"))
     equal(refused.status, 400, "status of input")
-    check(b"without a terminal" in refused.read(), "no reason")
+    check(b"without a terminal" in refused.text, "no reason:", refused.text)
     eventually(lambda: os.path.getsize(place + "/stderr") > 8, 20, "some lines")
     with open(place + "/stop", "w"):
         pass
@@ -571,8 +566,10 @@ def echo():
     took = []
     for number in range(40):
         began = time.monotonic()
-        shell.type("%d\n" % number)
-        shell.expect("%d\r\n%d\r\n" % (number, number))
+        shell.type("line%d\n" % number)
+        # The terminal's echo, and what the command says.
+        shell.expect("line%d\r\n" % number, 20)
+        shell.expect("line%d\r\n" % number, 20)
         took.append(time.monotonic() - began)
         time.sleep(0.05)
     took.sort()
