@@ -25,12 +25,8 @@ struct WorkFiles: Sendable {
     private func parts(_ path: String) throws(GatewayError) -> [String] {
         guard path.hasPrefix(root + "/"), !path.utf8.contains(0) else { throw Self.notFound(path) }
         // `dcos task ls` asks for `DIRECTORY/.`.
-        let parts = path.dropFirst(root.count + 1).split(separator: "/", omittingEmptySubsequences: true).map(
-            String.init
-        ).filter { $0 != "." }
-        guard parts.count >= 3, parts.count < 256, !parts.contains("..") else {
-            throw Self.notFound(path)
-        }
+        let parts = path.dropFirst(root.count + 1).split(separator: "/").map(String.init).filter { $0 != "." }
+        guard parts.count >= 3, parts.count < 256, !parts.contains("..") else { throw Self.notFound(path) }
         return parts
     }
 
@@ -62,7 +58,7 @@ struct WorkFiles: Sendable {
         do throws(SystemError) { names = try listDirectory("/proc/self/fd/\(directory.raw)") } catch {
             throw Self.refusal(path, error)
         }
-        let prefix = path.hasSuffix("/") ? String(path.dropLast()) : path
+        let prefix = try root + "/" + parts(path).joined(separator: "/")
         return names.prefix(10_000).compactMap { name in
             var facts = stat()
             guard fstatat(directory.raw, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }

@@ -120,11 +120,14 @@ struct InterfaceAddress: Hashable, Sendable {
     /// What this node says of itself: real interfaces before bridges of containers, IPv4 before IPv6; no addresses
     /// that others could not reach. Loopback only when there is nothing else.
     static func advertised(_ all: [InterfaceAddress], port: UInt16) -> [MemberEndpoint] {
-        let reachable = all.filter { !$0.address.isLoopback && !$0.address.isLinkLocal }
+        let reachable = all.filter { !$0.address.isLoopback && !$0.address.isLinkLocal && !$0.isOwnBridge }
         let some = reachable.isEmpty ? all.filter { $0.address.isLoopback && !$0.address.isIPv6 } : reachable
         let sorted = some.sorted { $0.rank.lexicographicallyPrecedes($1.rank) }
         return sorted.prefix(MemberCoding.addressLimit).map { $0.address.with(port: port) }
     }
+
+    /// The bridge that agents make for the containers of their machine: nobody else reaches it.
+    private var isOwnBridge: Bool { name.hasPrefix("rondo") && name.dropFirst(5).allSatisfy(\.isNumber) }
 
     private var rank: [UInt64] {
         let virtual = ["docker", "br-", "veth", "cni", "virbr", "podman", "lxc", "flannel", "cali"]

@@ -54,6 +54,12 @@ public final class JobsFramework: Sendable {
         }
     }
 
+    /// What is before the port, without the brackets of version 6.
+    private static func host(_ address: String) -> String {
+        let end = address.lastIndex(of: ":") ?? address.endIndex
+        return address[..<end].filter { $0 != "[" && $0 != "]" }
+    }
+
     /// A framework that does nothing yet; ``run()`` makes it work.
     ///
     /// - Parameters:
@@ -75,7 +81,7 @@ public final class JobsFramework: Sendable {
         // As Metronome: its tasks outlive a week without it.
         var info = FrameworkInfo(
             user: settings.user, name: "metronome", failoverTimeout: .seconds(604_800), checkpoint: true,
-            roles: [settings.role], hostname: String(settings.address.prefix { $0 != ":" }), principal: "rondo-jobs",
+            roles: [settings.role], hostname: Self.host(settings.address), principal: "rondo-jobs",
             capabilities: [.partitionAware, .taskKillingState])
         info.labels = [Label(key: "built-in", value: "jobs")]
         driver = FrameworkDriver(

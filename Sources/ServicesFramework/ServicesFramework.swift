@@ -103,7 +103,7 @@ public final class ServicesFramework: Sendable {
         // As Marathon: its tasks outlive a week without it.
         var info = FrameworkInfo(
             user: settings.user, name: "marathon", failoverTimeout: .seconds(604_800), checkpoint: true,
-            roles: [settings.role], hostname: settings.master.hostname, principal: "rondo-services",
+            roles: [settings.role], hostname: settings.master.address, principal: "rondo-services",
             capabilities: [.partitionAware, .taskKillingState, .multiRole, .gpuResources])
         info.labels = [Label(key: "built-in", value: "services")]
         let described = info

@@ -157,11 +157,13 @@ struct BeaconTests {
         }
         let four = MemberEndpoint(ipv4: 0x0a00_0001, port: 0)
         let bridge = MemberEndpoint(ipv4: 0xac11_0001, port: 0)
+        let own = MemberEndpoint(ipv4: 0xac19_0001, port: 0)
         let six = MemberEndpoint(ipv6High: 0x2001_0db8_0000_0000, low: 1, port: 0)
         let local = MemberEndpoint(ipv6High: 0xfe80_0000_0000_0000, low: 1, port: 0)
         let loop = MemberEndpoint(ipv4: 0x7f00_0001, port: 0)
         let all = [
-            at("lo", 1, loop), at("docker0", 2, bridge), at("eth0", 3, six), at("eth0", 3, local), at("eth0", 3, four),
+            at("lo", 1, loop), at("docker0", 2, bridge), at("rondo0", 2, own), at("eth0", 3, six), at("eth0", 3, local),
+            at("eth0", 3, four),
         ]
         let said = InterfaceAddress.advertised(all, port: 9)
         #expect(said == [four, six, bridge].map { $0.with(port: 9) })

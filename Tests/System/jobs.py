@@ -207,8 +207,11 @@ def front_end():
 @test
 def dcos_job():
     """dcos job adds, updates, runs, shows, schedules, kills and removes"""
+    # It runs until it has been looked at, however slow the machine is.
+    gate = os.path.join(FOLDER, "gate")
     job = {"id": "dcos.job", "description": "d", "labels": {"team": "a"},
-           "run": {"cmd": "sleep 4", "cpus": 0.1, "mem": 32, "disk": 0, "env": {"A": "b"}, "maxLaunchDelay": 60}}
+           "run": {"cmd": "until [ -e %s ]; do sleep 0.1; done" % gate, "cpus": 0.1, "mem": 32, "disk": 0,
+                   "env": {"A": "b"}, "maxLaunchDelay": 60}}
     dcos("job", "add", file("job.json", job))
     dcos("job", "add", file("job.json", job), code=1)
     check("Unscheduled" in dcos("job", "list"), "the list")
@@ -218,6 +221,7 @@ def dcos_job():
     name = json.loads(dcos("job", "run", "dcos.job", "--json"))["id"]
     check("Running" in dcos("job", "list"), "it does not run")
     check(name in dcos("job", "show", "runs", "dcos.job"), "its run is not shown")
+    file("gate", "")
 
     def history():
         return [each["id"] for each in json.loads(dcos("job", "history", "dcos.job", "--json"))] == [name]

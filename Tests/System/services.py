@@ -175,6 +175,7 @@ def python_client():
     """The marathon client creates, lists, scales, kills and deletes apps and groups"""
     from marathon import MarathonClient
     from marathon.models import MarathonApp, MarathonConstraint, MarathonGroup
+    from marathon.models.app import MarathonUnreachableStrategy
 
     client = MarathonClient("http://%s/service/marathon" % CLUSTER.master)
     check(client.ping() in (b"pong", "pong"), client.ping())
@@ -221,6 +222,20 @@ def python_client():
         MarathonGroup(id="/py/group", apps=[MarathonApp(id="a", cmd="sleep 1", instances=0, cpus=0.05, mem=16)])
     )
     check(client.get_group("/py/group").apps, "a group without apps")
+    eventually(lambda: client.list_deployments() == [], 20, "end of all deployments")
+    past = client.get_group("/py/group")
+    changed = client.get_group("/py/group")
+    changed.apps[0].cmd = "sleep 2"
+    client.update_group("/py/group", changed, force=True)
+    equal(client.get_app("/py/group/a").cmd, "sleep 2", "the command after an update of the group")
+    client.rollback_group("/py/group", past.version, force=True)
+    equal(client.get_app("/py/group/a").cmd, "sleep 1", "the command after the group was rolled back")
+    # All fields, also those that it knows by an older name and that are null.
+    strategy = MarathonUnreachableStrategy(unreachable_inactive_after_seconds=3, unreachable_expunge_after_seconds=5)
+    client.update_app("/py/group/a", MarathonApp(unreachable_strategy=strategy), force=True)
+    whole = client.get_app("/py/group/a")
+    equal(whole.unreachable_strategy.expunge_after_seconds, 5, "when an instance is forgotten")
+    client.update_app("/py/group/a", whole, minimal=False, force=True)
     eventually(lambda: client.list_deployments() == [], 20, "end of all deployments")
     client.scale_group("/py/group", 2)
     check(client.list_groups(), "no groups")
@@ -324,6 +339,9 @@ def command_line():
     gone("/cli/huge")
     equal(json.loads(dcos("marathon", "about"))["name"], "marathon", "about")
     dcos("marathon", "pod", "list")
+    # By the name marathon.mesos, which must be an address that people can use.
+    eventually(lambda: "127.0.0.1" in dcos("marathon", "leader", "show"), 20, "leader show")
+    eventually(lambda: "stdout" in dcos("task", "ls", "cli_web"), 20, "task ls without a path")
     dcos("marathon", "app", "remove", "/cli/web")
     gone("/cli/web")
 

@@ -106,18 +106,22 @@ extension ServicesFacade {
         for group in update.groups ?? [] { try mayRun(group) }
     }
 
+    func rollBack(_ id: ServiceID, to version: ServiceVersion) async throws -> GatewayResponse {
+        visitor.note("group.change", id.path)
+        let core = try await snapshot()
+        try mayRunAll(of: id, core) { workload in
+            core.versions(of: workload.id).first { $0 <= version }
+                .flatMap { core.definition(workload.id, version: $0) }
+        }
+        return answer(try await ask(.rollBackGroup(id, to: version, force: force)))
+    }
+
     private func putGroup(_ path: ServiceID) async throws -> GatewayResponse {
         let wish = try await wish { GroupReading.read(&$0, changing: path) }
         let id = wish.update.id
         visitor.note("group.change", id.path)
+        if let version = wish.version { return try await rollBack(id, to: version) }
         let core = try await snapshot()
-        if let version = wish.version {
-            try mayRunAll(of: id, core) { workload in
-                core.versions(of: workload.id).first { $0 <= version }
-                    .flatMap { core.definition(workload.id, version: $0) }
-            }
-            return answer(try await ask(.rollBackGroup(id, to: version, force: force)))
-        }
         if let factor = wish.factor {
             try mayRunAll(of: id, core) { $0 }
             return answer(try await ask(.scaleGroup(id, by: factor, force: force)))

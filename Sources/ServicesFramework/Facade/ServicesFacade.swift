@@ -91,7 +91,8 @@ struct ServicesFacade: Sendable {
         case .groups: return try await group(.root, isRead: isRead)
         case .group(let id): return try await group(id, isRead: isRead)
         case .groupVersions(let id): return try await groupVersions(id)
-        case .groupVersion(let id, let version): return try await groupVersion(id, version)
+        case .groupVersion(let id, let version):
+            return isRead ? try await groupVersion(id, version) : try await rollBack(id, to: try time(version))
         case .pods, .podStatuses, .pod, .podPart: return try await pods(route, isRead: isRead)
         }
     }

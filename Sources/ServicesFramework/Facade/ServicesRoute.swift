@@ -118,8 +118,10 @@ enum ServicesRoute: Hashable, Sendable {
     var methods: [HTTPRequest.Method] {
         switch self {
         case .ping, .metrics, .info, .plugins, .events, .appsOf, .versions, .version, .tasks, .deployments, .queue,
-            .groupVersions, .groupVersion, .podStatuses:
+            .groupVersions, .podStatuses:
             [.get, .head]
+        // Marathon's client for Python rolls groups back so.
+        case .groupVersion: [.get, .head, .put]
         case .leader: [.get, .head, .delete]
         case .apps: [.get, .head, .post, .put, .patch]
         case .app: [.get, .head, .put, .patch, .delete]

@@ -144,9 +144,12 @@ enum PartReading {
         case .text("disabled")?: return .disabled
         case .object?:
             return reader.one("unreachableStrategy") { reader in
-                var inactive = 0
-                reader.read("inactiveAfterSeconds", into: &inactive)
-                let expunge = reader.integer("expungeAfterSeconds")
+                // Marathon's client for Python knows them by their first names too, and sends those as null.
+                let (oldInactive, oldExpunge) = (
+                    reader.integer("unreachableInactiveAfterSeconds"), reader.integer("unreachableExpungeAfterSeconds")
+                )
+                let inactive = reader.integer("inactiveAfterSeconds") ?? oldInactive ?? 0
+                let expunge = reader.integer("expungeAfterSeconds") ?? oldExpunge
                 return .enabled(inactiveAfterSeconds: inactive, expungeAfterSeconds: expunge ?? inactive)
             }
         default:
