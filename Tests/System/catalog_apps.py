@@ -118,6 +118,7 @@ class Bench:
     def start(self):
         at_end(self.node.end)
         self.node.start()
+        self.framework = self.node.call("GET", "/v2/info")[1]["frameworkId"]
 
     def rondo(self, *words, stdin=None, seconds=300, whole=False):
         """The program's output, or also its code and errors."""
@@ -159,7 +160,7 @@ class Installed:
         self.app = self.package.app(options)
         self.id = self.app["id"]
         bench.rondo("service", "deploy", "-", "--detach", stdin=json.dumps(self.app))
-        at_end(self.remove)
+        at_end(lambda: self.remove("--force"))
         self.await_healthy()
 
     def tasks(self):
@@ -219,14 +220,15 @@ class Installed:
         kill(found[0])
         self.await_healthy(without=[victim])
 
-    def remove(self):
+    def remove(self, *words):
         if self.id is None:
             return
         name, self.id = self.id, None
-        bench.rondo("service", "rm", name)
+        bench.rondo("service", "rm", name, *words)
         eventually(lambda: bench.node.call("GET", "/v2/apps/" + name)[0] == 404, 60, "the end of " + name)
+        mine = {"MARATHON_APP_ID": "/" + name.strip("/"), "MESOS_FRAMEWORK_ID": bench.framework}
         eventually(
-            lambda: "/" + name.strip("/") not in [environment(pid).get("MARATHON_APP_ID") for pid in pids()], 60,
+            lambda: not [pid for pid in pids() if mine.items() <= environment(pid).items()], 60,
             "the end of the processes of " + name, pause=0.2)
 
 
