@@ -37,6 +37,8 @@ struct AccessTableTests {
         "/service/metronome/v1/jobs/j", "/service/metronome/ping", "/metadata", "/capabilities",
         "/service/marathon/v2/apps", "/marathon/v2/groups/g", "/v2/deployments", "/service/marathon/ping",
         "/mesos_dns/v1/hosts/leader.mesos", "/rondo/v1/names",
+        "/package/search", "/package/install", "/cosmos/service/update", "/rondo/v1/catalog",
+        "/rondo/v1/catalog/refresh",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
@@ -76,6 +78,7 @@ struct AccessTableTests {
         case .capabilities: 24
         case .services: 25
         case .names: 26
+        case .cosmos: 27
         }
     }
 
@@ -108,6 +111,8 @@ struct AccessTableTests {
         case .members: 24
         case .evict: 25
         case .names: 26
+        case .catalog: 27
+        case .refreshCatalog: 28
         }
     }
 
@@ -127,8 +132,8 @@ struct AccessTableTests {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...26))
-        #expect(rondo == Set(0...26))
+        #expect(routes == Set(0...27))
+        #expect(rondo == Set(0...28))
     }
 
     @Test func `strangers get 401 with the scheme that clients look for, but for the list`() async throws {
