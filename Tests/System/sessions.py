@@ -750,7 +750,11 @@ def killed():
 
 def start(name, command, **more):
     """Starts a task and waits until it runs."""
-    offer = scheduler.wait_offers()[0]
+    def amount(offer):
+        return next((each["scalar"]["value"] for each in offer["resources"] if each["name"] == "cpus"), 0)
+
+    # What tasks that have ended leave is offered by itself, and is too small for some.
+    offer = max(scheduler.wait_offers(wanted=lambda offers: any(amount(each) >= 0.5 for each in offers)), key=amount)
     scheduler.launch([offer], [command_task(name, offer["agent_id"]["value"], command, **more)])
     scheduler.wait_state(name, "TASK_RUNNING")
 
