@@ -3,6 +3,7 @@
     python3 Tests/System/v2/boot.py [--binary FILE] [--limit S] [--fetch FOLDER] --script FILE [ARGUMENT ...]
     python3 Tests/System/v2/boot.py [--binary FILE] [--limit S] [--fetch FOLDER] -- COMMAND [ARGUMENT ...]
 
+With --restarts a command that ends with 94 has the machine started anew, with its disk as it was left, and is run again.
 The command runs as root in /job, where Tests/System, Tests/Clients and Provisioning are copied to; each --binary is in
 /job/bin, which is first on PATH. Output comes as it is made, and the exit status is the command's (124: it took too
 long; 125: the machine did not start or did not end well). What it puts into /job/out is unpacked in --fetch's folder.
@@ -42,6 +43,7 @@ def arguments():
     parser.add_argument("--limit", type=int, default=300, help="seconds for the command (default 300)")
     parser.add_argument("--fetch", help="folder for what the command puts into /job/out")
     parser.add_argument("--tests", default=REPOSITORY, help="the checkout that Tests is copied from; default: this one")
+    parser.add_argument("--restarts", action="store_true", help="the command may have the machine started anew, by 94")
     parser.add_argument("--memory", type=int, default=2048, help="MiB")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -73,7 +75,8 @@ def pack(path, options):
         entry.uname = entry.gname = "root"
         return entry
 
-    job = json.dumps({"command": options.command, "limit": options.limit}).encode()
+    job = {"command": options.command, "limit": options.limit, "restarts": options.restarts}
+    job = json.dumps(job).encode()
     with tarfile.open(path, "w") as archive:
         archive.add(os.path.join(HERE, "guest.py"), "guest.py", filter=plain)
         entry = tarfile.TarInfo("job.json")
@@ -88,10 +91,12 @@ def pack(path, options):
             archive.add(os.path.realpath(file), "bin/" + (name or os.path.basename(file)), filter=plain)
 
 
-def machine(guest, folder, memory):
+def machine(guest, folder, options):
     """The command line of the machine; its ends in `folder` are a pipe for output and files for the rest."""
     command = ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]
-    command += ["-m", str(memory), "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none"]
+    command += ["-m", str(options.memory), "-nodefaults", "-no-user-config", "-nographic", "-nic", "none"]
+    # Without it the machine ends by being started anew.
+    command += [] if options.restarts else ["-no-reboot"]
     command += ["-kernel", guest + "/vmlinuz", "-initrd", guest + "/initramfs.gz", "-append", KERNEL_WORDS]
     command += ["-serial", "file:%s/console" % folder, "-monitor", "none"]
     command += ["-drive", "file=%s/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" % guest]
@@ -152,7 +157,7 @@ def run(options, guest, folder):
     pack(os.path.join(folder, "job.tar"), options)
     descriptor = os.open(os.path.join(folder, "output"), os.O_RDONLY | os.O_NONBLOCK)
     began = time.monotonic()
-    process = subprocess.Popen(machine(guest, folder, options.memory), stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(machine(guest, folder, options), stdin=subprocess.DEVNULL)
     try:
         in_time = follow(process, descriptor, options.limit + MARGIN)
     finally:

@@ -14,6 +14,8 @@ import time
 
 JOB = "/job"
 OUT = os.path.join(JOB, "out")
+# What a command ends with that wants the machine to be started anew.
+AGAIN = 94
 # After its first process has ended, what it left running cannot keep the output open for longer.
 GRACE = 2
 
@@ -69,12 +71,17 @@ def main():
         started = float(file.read().split()[0])
     with port("output") as output:
         code = run(job["command"], job["limit"], output)
+        if code == AGAIN and job["restarts"]:
+            subprocess.run(["systemctl", "--no-block", "reboot"], check=True)
+            signal.pause()
     with port("files") as files, tarfile.open(fileobj=files, mode="w|") as archive:
         archive.add(OUT, arcname=".")
     with port("status") as status:
         status.write(json.dumps({"code": code, "started": started}).encode() + b"\n")
     with open("/proc/sysrq-trigger", "w") as file:
-        file.write("b")
+        # Off, or started anew, which ends the machine where that is not allowed.
+        file.write("o" if job["restarts"] else "b")
+    signal.pause()
 
 
 if __name__ == "__main__":

@@ -3,20 +3,20 @@
 # program. Builds nothing of Rondo's.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: doctor agent service oci oci-systemd podman podman-systemd
+#   suites: doctor agent service reboot oci oci-systemd podman podman-systemd
 #
 # Each suite has a machine of its own; two run at a time. Prints what failed, and a closing line for each.
 set -uo pipefail
 
 usage() {
-    echo "usage: $0 path/to/rondo [doctor|agent|service|oci|oci-systemd|podman|podman-systemd ...]" >&2
+    echo "usage: $0 path/to/rondo [doctor|agent|service|reboot|oci|oci-systemd|podman|podman-systemd ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$1
 shift
 suites=("$@")
-[ $# -gt 0 ] || suites=(oci oci-systemd agent service podman podman-systemd doctor)
+[ $# -gt 0 ] || suites=(oci oci-systemd agent service reboot podman podman-systemd doctor)
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../../.." && pwd)
 logs=$root/.build/test-v2-logs
@@ -32,6 +32,7 @@ command_of() {
     agent) echo 200 'python3 Tests/System/dev_cluster.py /job/bin/rondo --agents 2 --log /job/out/cluster.log --' \
         'python3 Tests/System/v2/agent_tasks.py /job/bin/rondo' ;;
     service) echo 400 'RONDO_TEST_PATIENCE=3 python3 Tests/System/v2/service.py /job/bin/rondo' ;;
+    reboot) echo 600 'RONDO_TEST_PATIENCE=3 python3 Tests/System/v2/reboot.py /job/bin/rondo' ;;
     oci) echo 900 'python3 Tests/System/oci_runtime.py "rondo oci"' ;;
     oci-systemd) echo 900 'python3 Tests/System/oci_runtime.py "rondo oci --systemd-cgroup"' ;;
     podman) echo 600 "python3 Tests/System/oci_podman.py 'rondo oci'" ;;
@@ -43,7 +44,9 @@ command_of() {
 suite() {
     local limit words
     read -r limit words <<<"$(command_of "$1")"
-    python3 "$here/boot.py" --image "$guest" --binary "$rondo=rondo" --limit "$limit" --fetch "$logs/$1" -- \
+    local more=()
+    [ "$1" != reboot ] || more=(--restarts)
+    python3 "$here/boot.py" "${more[@]}" --image "$guest" --binary "$rondo=rondo" --limit "$limit" --fetch "$logs/$1" -- \
         sh -c "$words" >"$logs/$1.log" 2>"$logs/$1-errors.log"
     echo $? >"$logs/$1.code"
 }
