@@ -157,7 +157,7 @@ def refused():
         ({"container": {"volumes": [{"containerPath": "a", "hostPath": "/b"}]}}, "/container/volumes(0)"),
         ({"readinessChecks": [{"portName": "none"}]}, "/readinessChecks(0)/portName"),
         ({"resourceLimits": {"mem": 1}}, "/resourceLimits/mem"),
-        ({"tty": True}, "/tty"),
+        ({"tty": "yes"}, "/tty"),
         ({"residency": {}}, "/residency"),
         ({"isolation": "microvm"}, "/isolation"),
         ({"cpus": "much"}, "/cpus"),
