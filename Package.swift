@@ -264,7 +264,7 @@ let benchmarks: [Target] = [
         linkerSettings: linkedAsShipped),
     .executableTarget(
         name: "catalog-benchmark", dependencies: ["Packages"], path: "Benchmarks/Catalog", swiftSettings: swift,
-        linkerSettings: linkedAsShipped),
+        linkerSettings: linkedAsShipped + [.linkedLibrary("swiftSynchronization"), .linkedLibrary("m")]),
 ]
 
 let tests: [Target] = [
