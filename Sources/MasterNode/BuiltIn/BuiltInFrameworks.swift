@@ -15,6 +15,8 @@ struct BuiltInFrameworks: Sendable {
     let services: ServicesFramework?
     let catalog: CatalogService?
     private let work: [Task<Void, any Error>]
+    /// Fetches repositories, and has nothing that must end well.
+    private let fetching: Task<Void, any Error>?
 
     /// Starts them. `failed` is called when the process must end because a commit may or may not be on disk.
     init(on node: MasterNode, failed: @escaping @Sendable (String) -> Void) {
@@ -23,9 +25,17 @@ struct BuiltInFrameworks: Sendable {
         var work: [Task<Void, any Error>] = []
         if let jobs { work.append(Self.work(failed) { () throws(FrameworkFailure) in try await jobs.run() }) }
         if let services { work.append(Self.work(failed) { () throws(FrameworkFailure) in try await services.run() }) }
-        catalog = services.flatMap { Self.catalog(on: node, $0) }
-        if let catalog { work.append(Task.detached { try await catalog.run() }) }
         self.work = work
+        let catalog = services.flatMap { Self.catalog(on: node, $0) }
+        self.catalog = catalog
+        let logger = node.logger
+        fetching = catalog.map { catalog in
+            Task.detached {
+                do { try await catalog.run() } catch is CancellationError {} catch {
+                    logger.error("the catalog of packages cannot be read: \(error)")
+                }
+            }
+        }
     }
 
     private static func work(
@@ -94,8 +104,8 @@ struct BuiltInFrameworks: Sendable {
     func stop() async {
         jobs?.stop()
         services?.stop()
-        work.last?.cancel()
-        for task in work { _ = await task.result }
+        fetching?.cancel()
+        for task in work + (fetching.map { [$0] } ?? []) { _ = await task.result }
     }
 }
 

@@ -10,7 +10,7 @@ struct PackageCommand: AsyncParsableCommand {
             rondo package search
             rondo package describe redis
             rondo package options redis
-            rondo package install redis --set service.name=cache --set redis.memory=512
+            rondo package install redis --set service.name=cache --set redis.max_memory=512
             rondo package list
             rondo package uninstall redis
 

@@ -10,7 +10,7 @@ struct PackageInstall: AsyncParsableCommand {
             Waits until the service runs and says what it waits for.
 
               rondo package install redis
-              rondo package install redis --set service.name=cache --set redis.memory=512
+              rondo package install redis --set service.name=cache --set redis.max_memory=512
               rondo package install postgresql --options options.json --app-id /shop/db
               rondo package install redis --dry-run           the app that it would become
             """)
@@ -70,7 +70,7 @@ struct PackageUpdate: AsyncParsableCommand {
             Options that are not given stay as they were installed; --replace goes back to the defaults for them.
 
               rondo package update /redis --package-version 7.0.16
-              rondo package update /redis --set redis.memory=1024
+              rondo package update /redis --set redis.max_memory=1024
             """)
 
     @Argument(help: "The service, as `rondo package list` shows it.") var service: String
