@@ -16,9 +16,9 @@ PACKAGES := libsqlite3-dev libseccomp-dev libyaml-dev zlib1g-dev libzstd-dev fil
 V2_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs busybox-static python3
 TEST_PACKAGES := python3-venv python3-dev gcc procps util-linux nftables busybox-static uidmap podman conmon catatonit \
 	containerd netavark shellcheck ansible-core python3-yaml curl openssl docker-registry skopeo umoci \
-	buildah containernetworking-plugins wrk
+	buildah containernetworking-plugins wrk chromium
 # The other container runtimes, what counts instructions, and what the benchmarks share with the tests.
-BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static docker-registry skopeo umoci
+BENCH_PACKAGES := runc crun valgrind gcc util-linux busybox-static docker-registry skopeo umoci chromium
 KEEP ?= 0
 SEED ?=
 FUZZ_SECONDS ?= 60
@@ -65,9 +65,10 @@ test: build ## Install what the tests need and run them (unit, simulation, integ
 	$(MAKE) --no-print-directory appliance
 
 .PHONY: test-all
-test-all: test ## The long form: 50,000 seeds of the cluster simulation.
+test-all: test ## The long form: 50,000 seeds of the cluster simulation, every package of the catalog.
 	RONDO_LONG_TESTS=1 Provisioning/run-tests .build/test-logs/long.log \
 		swift test $(SWIFT_FLAGS) --skip-build --skip $(IO_TESTS)
+	Tests/System/run_all.sh $(RONDO) catalogall scraping
 
 # Debian's cloud kernel and root are made once for each recipe, in .build/test-v2.
 .PHONY: test-v2
@@ -84,8 +85,13 @@ images: program ## Make the container images of Images/ from Debian's packages, 
 	@Provisioning/install-packages $(TEST_PACKAGES) redis-tools postgresql-client
 	Images/build $(RONDO)
 	python3 Tests/System/recipes.py $(RONDO)
-	python3 Tests/System/catalog_apps.py $(RONDO)
+	Tests/System/run_all.sh $(RONDO) catalogall scraping
 	python3 Tests/System/real_services.py $(RONDO)
+
+.PHONY: screenshots
+screenshots: program ## Take the pictures of the console that README shows anew (as root).
+	@Provisioning/install-packages chromium busybox-static
+	python3 Tests/System/console_screenshots.py $(RONDO) Documentation/screenshots
 
 .PHONY: fuzz
 fuzz: setup ## Feed the parsers of what comes from outside with libFuzzer: make fuzz FUZZ_SECONDS=60
@@ -96,6 +102,11 @@ universe: setup ## Run a repository of packages in Universe's layout through the
 	@[ -n "$(DIR)" ] || { echo "make universe DIR=DIRECTORY: the folder that holds packages/" >&2; exit 2; }
 	@swift build $(SWIFT_FLAGS) --product universe-report >&2
 	@$(BUILD)/universe-report $(DIR)
+
+# Embedded Swift, without any package: a few seconds. Nothing of the program depends on it.
+.PHONY: guest
+guest: ## Build rondo-init, process 1 of virtual machines: .build/guest/release/rondo-init
+	swift build -c release --package-path Images/Guest --scratch-path .build/guest --product rondo-init
 
 .PHONY: simulate
 simulate: ## Replay one seed of the cluster simulation: make simulate SEED=42

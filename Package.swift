@@ -27,20 +27,22 @@ let c: [Target] = [
     // #embed is of C23.
     .target(name: "CZones", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
     .target(name: "CCatalog", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
+    .target(name: "CConsole", cSettings: [.unsafeFlags(["-Wno-c23-extensions"])]),
 ]
 
 /// Rows 1 to 2b: values and decisions. No clock, socket, file, randomness or log.
 let decisions: [Target] = [
     .target(name: "ClusterModel", swiftSettings: swift),
-    .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "Access", dependencies: ["ClusterModel"], swiftSettings: swift + small),
     .target(name: "Deployments", dependencies: ["ClusterModel"], swiftSettings: swift + small),
-    .target(name: "Membership", swiftSettings: swift),
+    .target(name: "GuestChannel", swiftSettings: swift + small),
+    .target(name: "Membership", swiftSettings: swift + small),
     .target(name: "Packages", swiftSettings: swift + testable + small),
-    .target(name: "Schedules", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "Schedules", dependencies: ["ClusterModel"], swiftSettings: swift + small),
     .target(name: "Scheduling", dependencies: ["ClusterModel"], swiftSettings: swift),
-    .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift),
+    .target(name: "TaskLifecycle", dependencies: ["ClusterModel"], swiftSettings: swift + small),
     .target(name: "MasterCore", dependencies: ["ClusterModel", "Scheduling"], swiftSettings: swift),
-    .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift),
+    .target(name: "AgentCore", dependencies: ["ClusterModel", "TaskLifecycle"], swiftSettings: swift + small),
     .target(
         name: "ServicesCore", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift + testable + small),
     .target(name: "JobsCore", dependencies: ["ClusterModel", "Schedules"], swiftSettings: swift + small),
@@ -49,7 +51,7 @@ let decisions: [Target] = [
 /// Rows 3 and 3b: mechanisms. Each does one kind of I/O.
 let mechanisms: [Target] = [
     .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift + testable + small),
-    .target(name: "StateStore", dependencies: ["CSQLite"], swiftSettings: swift + testable),
+    .target(name: "StateStore", dependencies: ["CSQLite"], swiftSettings: swift + testable + small),
     .target(
         name: "Transport",
         dependencies: [
@@ -58,7 +60,7 @@ let mechanisms: [Target] = [
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "NIOTLS", package: "swift-nio"),
         ],
-        swiftSettings: swift),
+        swiftSettings: swift + small),
     .target(
         name: "Identity",
         dependencies: [
@@ -104,7 +106,8 @@ let mechanisms: [Target] = [
     .target(
         name: "FrameworkRuntime",
         dependencies: ["ClusterModel", "StateStore", .product(name: "Logging", package: "swift-log")],
-        swiftSettings: swift + testable),
+        swiftSettings: swift + testable + small),
+    .target(name: "MicroVM", dependencies: ["GuestChannel", "Packages"], swiftSettings: swift + testable + small),
     .target(name: "TaskMonitor", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: swift + testable + small),
     .target(
         name: "ContainerRuntime", dependencies: ["CLinux", "CSeccomp", "LinuxSystem"],
@@ -156,7 +159,10 @@ let catalog: [Target] = [
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift + testable + small)
+        swiftSettings: swift + testable + small),
+    .target(
+        name: "Console", dependencies: ["ClusterModel", "Deployments", "Packages"],
+        swiftSettings: swift + testable + small),
 ]
 
 /// Rows 5 to 8: roles, the whole, the door, the program.
@@ -164,17 +170,16 @@ let programs: [Target] = [
     .target(
         name: "MasterNode",
         dependencies: [
-            "Access", "CatalogService", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "ImageStore",
-            "JobsFramework", "MasterCore", "Membership", "MesosWire", "NameService", "Scheduling", "ServicesFramework",
-            "StateStore",
-            "TaskLifecycle",
-            "Transport",
+            "Access", "CConsole", "CatalogService", "ClusterModel", "Console", "Deployments", "FrameworkRuntime",
+            "HTTPGateway", "Identity", "ImageStore", "JobsCore", "JobsFramework", "MasterCore", "Membership",
+            "MesosWire", "NameService", "Packages", "Schedules", "Scheduling", "ServicesCore", "ServicesFramework",
+            "StateStore", "TaskLifecycle", "Transport",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
         ],
-        swiftSettings: swift + testable),
+        swiftSettings: swift + testable + small),
     .target(
         name: "AgentNode",
         dependencies: [
@@ -200,7 +205,7 @@ let programs: [Target] = [
         name: "OperatorCommands",
         dependencies: [
             "Appliance", "CatalogService", "ClusterModel", "HTTPGateway", "Identity", "ImageStore", "LinuxSystem",
-            "MasterNode", "MesosWire", "Transport",
+            "MasterNode", "MesosWire", "Packages", "Transport",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
@@ -298,10 +303,12 @@ let tests: [Target] = [
         swiftSettings: swift),
     .testTarget(
         name: "MembershipTests", dependencies: ["Membership", "MembershipSimulation"], swiftSettings: swift),
+    .testTarget(name: "ConsoleTests", dependencies: ["ClusterModel", "Console", "Packages"], swiftSettings: swift),
+    .testTarget(name: "GuestChannelTests", dependencies: ["GuestChannel"], swiftSettings: swift),
     .testTarget(name: "DeploymentsTests", dependencies: ["ClusterModel", "Deployments"], swiftSettings: swift),
     .testTarget(name: "PackagesTests", dependencies: ["Packages"], exclude: ["Fixtures"], swiftSettings: swift),
     .executableTarget(
-        name: "universe-report", dependencies: ["Deployments", "FrameworkRuntime", "Packages", "ServicesFramework"],
+        name: "universe-report", dependencies: ["CatalogService", "Packages", "ServicesFramework"],
         path: "Tests/Support/Universe", swiftSettings: swift),
     .testTarget(
         name: "CatalogServiceTests",
@@ -365,6 +372,7 @@ let tests: [Target] = [
     .executableTarget(
         name: "network-driver", dependencies: ["ClusterModel", "NameService", "Networking"],
         path: "Tests/Support/NetworkDriver", swiftSettings: swift),
+    .testTarget(name: "MicroVMTests", dependencies: ["GuestChannel", "MicroVM", "Packages"], swiftSettings: swift),
     .testTarget(name: "TaskMonitorTests", dependencies: ["LinuxSystem", "TaskMonitor"], swiftSettings: swift),
     .testTarget(
         name: "ContainerRuntimeTests", dependencies: ["CLinux", "CSeccomp", "ContainerRuntime", "LinuxSystem"],
@@ -403,8 +411,8 @@ let tests: [Target] = [
     .testTarget(
         name: "MasterNodeTests",
         dependencies: [
-            "Access", "ClusterModel", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework", "MasterCore",
-            "MasterNode", "Membership", "MesosWire", "ServicesFramework", "StateStore", "Transport",
+            "Access", "ClusterModel", "Console", "FrameworkRuntime", "HTTPGateway", "Identity", "JobsFramework",
+            "MasterCore", "MasterNode", "Membership", "MesosWire", "ServicesFramework", "StateStore", "Transport",
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "Logging", package: "swift-log"),
             .product(name: "NIOCore", package: "swift-nio"),
@@ -434,7 +442,7 @@ let tests: [Target] = [
 @MainActor func fuzzing(with library: String) -> [Target] {
     let looks: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
     let targets = (decisions + mechanisms + facades).filter {
-        ["ClusterModel", "Gossip", "Identity", "Membership", "Packages"].contains($0.name)
+        ["ClusterModel", "Gossip", "GuestChannel", "Identity", "Membership", "Packages"].contains($0.name)
     }
     for target in targets where target.name != "ClusterModel" { target.swiftSettings = swift + looks }
     for target in targets where target.name == "Gossip" {
@@ -446,7 +454,8 @@ let tests: [Target] = [
         ]
     }
     let fuzzer: Target = .executableTarget(
-        name: "parser-fuzz", dependencies: ["ClusterModel", "Gossip", "Identity", "Membership", "Packages"],
+        name: "parser-fuzz",
+        dependencies: ["ClusterModel", "Gossip", "GuestChannel", "Identity", "Membership", "Packages"],
         path: "Tests/Fuzz", exclude: ["run"], swiftSettings: swift,
         linkerSettings: [
             .unsafeFlags(["-use-ld=lld", "-Xlinker", library]), .linkedLibrary("stdc++"), .linkedLibrary("m"),

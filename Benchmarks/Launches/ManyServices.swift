@@ -1,11 +1,5 @@
-import FoundationEssentials
 import Glibc
-import HTTPGateway
 import HTTPTypes
-import NIOCore
-import NIOPosix
-import Synchronization
-import Transport
 
 /// Whether services stay responsive: a thousand apps with ten instances each on a hundred agents that run nothing.
 ///
@@ -35,48 +29,16 @@ struct ManyServices {
             throw Failure("cannot make \(place): \(String(cString: strerror(errno)))")
         }
         defer { Comparison.remove(place) }
-        let master = try ServingProcess(["master", place, "services"])
-        defer { master.stop() }
-        let transport = Transport(threads: 1)
-        let loop = transport.eventLoops.any()
-        let disks = NIOThreadPool(numberOfThreads: 8)
-        disks.start()
-        let shared = Shared(transport: transport, endpoint: master.endpoint, tasks: 0)
-        let running = Atomic(0)
-        var parties: [NIOLoopBound<SimulatedAgent>] = []
-        for number in 0..<agents {
-            let (calls, events) = (try await shared.connect(nil), try await shared.connect(nil))
-            parties.append(
-                try await loop.submit {
-                    let journal = try Journal(path: "\(place)/agent-\(number)", pool: disks, loop: loop)
-                    let agent = SimulatedAgent(
-                        number: number, journal: journal, calls: calls.value, events: events.value, loop: loop,
-                        credential: ServingProcess.administrator,
-                        whenRunning: { running.add(1, ordering: .relaxed) })
-                    try agent.start()
-                    return NIOLoopBound(agent, eventLoop: loop)
-                }.get())
-        }
-        let own = Transport(threads: 1)
-        let client = ServiceClient(endpoint: master.endpoint, transport: own)
+        let cluster = try await PlayedCluster.start(in: place, agents: agents)
         let begun = now()
-        var posts: [Double] = []
-        for number in 0..<apps {
-            let app =
-                "{\"id\":\"/app-\(number)\",\"cmd\":\"sleep 1000\",\"cpus\":0.01,\"mem\":8,\"instances\":\(instances)}"
-            posts.append(try await client.call(.post, "\(Self.path)/apps", app))
-        }
+        let posts = try await cluster.post(apps: apps, instances: instances)
         let posted = now() - begun
         let wanted = apps * instances
         var one: [Double] = []
         var all: [Double] = []
-        while running.load(ordering: .relaxed) < wanted {
-            guard now() - begun < 300 else {
-                throw Failure("\(running.load(ordering: .relaxed)) of \(wanted) instances run after 300 s")
-            }
+        try await cluster.wait(for: wanted, since: begun) { client in
             one.append(try await client.call(.get, "\(Self.path)/apps//app-\(one.count % apps)"))
             if one.count % 100 == 1 { all.append(try await client.call(.get, "\(Self.path)/apps")) }
-            try await Task.sleep(for: .milliseconds(5))
         }
         let up = now() - begun
         tell("while instances start", ["POST app": posts, "GET app": one, "GET apps": all])
@@ -84,19 +46,16 @@ struct ManyServices {
             """
             {"benchmark":"many-services","apps":\(apps),"instances":\(wanted),"agents":\(agents),\
             "posted_s":\(short(posted)),"all_running_s":\(short(up)),\
-            "instances_per_s":\(Int(Double(wanted) / up)),"master_cpu_s":\(short(master.processorSeconds)),\
-            "master_peak_kib":\(master.peakMemory)}
+            "instances_per_s":\(Int(Double(wanted) / up)),"master_cpu_s":\(short(cluster.master.processorSeconds)),\
+            "master_peak_kib":\(cluster.master.peakMemory)}
             """)
-        try await atRest(client, running)
-        await client.stop()
-        await own.shutDown()
-        try await loop.submit { [parties] in for each in parties { each.value.stop() } }.get()
-        try await disks.shutdownGracefully()
-        await transport.shutDown()
+        try await atRest(cluster)
+        try await cluster.stop()
     }
 
     /// The same calls when all is there, and how long one more instance takes from the call to its start.
-    private func atRest(_ client: ServiceClient, _ running: borrowing Atomic<Int>) async throws {
+    private func atRest(_ cluster: PlayedCluster) async throws {
+        let client = cluster.client
         var times: [String: [Double]] = [:]
         for number in 0..<min(200, apps) {
             times["GET app", default: []].append(try await client.call(.get, "\(Self.path)/apps//app-\(number)"))
@@ -104,11 +63,11 @@ struct ManyServices {
                 times["GET apps", default: []].append(try await client.call(.get, "\(Self.path)/apps"))
                 times["GET tasks", default: []].append(try await client.call(.get, "\(Self.path)/tasks"))
             }
-            let before = running.load(ordering: .relaxed)
+            let before = cluster.runningCount
             let start = now()
             times["PUT app", default: []].append(
                 try await client.call(.put, "\(Self.path)/apps//app-\(number)", "{\"instances\":\(instances + 1)}"))
-            while running.load(ordering: .relaxed) == before {
+            while cluster.runningCount == before {
                 guard now() - start < 60 else { throw Failure("one more instance of app-\(number) does not start") }
                 try await Task.sleep(for: .milliseconds(2))
             }
@@ -130,29 +89,4 @@ struct ManyServices {
                 """)
         }
     }
-}
-
-/// One caller of the services' interface, that takes the time.
-private struct ServiceClient {
-    private let endpoint: Endpoint
-    private let caller: HTTPCaller
-
-    init(endpoint: Endpoint, transport: Transport) {
-        self.endpoint = endpoint
-        caller = HTTPCaller(transport: transport)
-    }
-
-    /// Seconds until the whole answer was there.
-    func call(_ method: HTTPRequest.Method, _ path: String, _ body: String? = nil) async throws -> Double {
-        let start = now()
-        let answer = try await caller.call(
-            method, endpoint, path, headers: [.contentType: "application/json"],
-            body: body.map { ByteBuffer(string: $0) }, responseLimit: 256 << 20)
-        guard (200..<300).contains(answer.status.code) else {
-            throw Failure("\(method) \(path) was answered with \(answer.status): \(String(buffer: answer.bytes))")
-        }
-        return now() - start
-    }
-
-    func stop() async { await caller.shutDown() }
 }

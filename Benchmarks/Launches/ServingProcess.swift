@@ -114,7 +114,7 @@ final class ServingProcess {
     static let administrator = "launch-benchmark-launch-benchmark-0001"
 
     /// Returns when the input is closed; waits on a thread of its own, as the pool's are few.
-    private static func waitForEnd() async {
+    static func waitForEnd() async {
         await withCheckedContinuation { continuation in
             let waiting = Unmanaged.passRetained(Waiting(continuation))
             var thread = pthread_t()

@@ -2,6 +2,7 @@
 //
 //     launch-benchmark [DIRECTORY] [TASKS] [AGENTS] [FRAMEWORKS]
 //     launch-benchmark services [DIRECTORY] [AGENTS] [APPS] [INSTANCES]     many services instead: ManyServices.swift
+//     launch-benchmark console [DIRECTORY] [AGENTS] [APPS] [INSTANCES]      a cluster for Benchmarks/console.py
 //
 // The master is a process of its own with its SQLite store, reached over loopback HTTP. Frameworks accept offers and
 // acknowledge every update. Each agent keeps a launch, and each update, on disk before it goes on, and reports
@@ -21,6 +22,7 @@ let work = Task.detached {
                 securedAgents: arguments.dropFirst(3).first.flatMap { Int($0) },
                 servesServices: arguments.dropFirst(3).first == "services")
         case "services"?: try await ManyServices(Array(arguments.dropFirst(2))).run()
+        case "console"?: try await ConsoleCluster(Array(arguments.dropFirst(2))).run()
         case "empty"?: try await ServingProcess.runEmpty()
         default: try await Comparison(Array(arguments.dropFirst())).run()
         }

@@ -164,11 +164,11 @@ struct AgentDriver {
     }
 
     private mutating func fetch(_ task: StoredTask) {
-        let (parts, inbox, id) = (parts, parts.inbox, task.containerID)
+        let (parts, inbox, id, door) = (parts, parts.inbox, task.containerID, session?.door)
         fetches[id] = Task {
             do {
                 try await parts.fetcher.fetch(task)
-                try await parts.provideImage(of: task)
+                try await parts.provideImage(of: task, master: door)
                 inbox.post(.fetched(id))
             } catch {
                 inbox.post(.fetchFailed(id, reason: "\(error)"))

@@ -131,13 +131,13 @@ struct AgentParts: Sendable {
     }
 
     /// Has the image of a task's container, if it has one.
-    func provideImage(of task: StoredTask) async throws {
+    func provideImage(of task: StoredTask, master: MasterDoor?) async throws {
         guard let container = task.launch.task.container, let name = container.image else { return }
         guard let provider else { throw TaskError("this agent has no images; it does not run as root") }
         do {
             let image = try await provider.provide(
                 name, isFresh: container.pullsAlways, credential: vault.takeCredential(for: task.containerID),
-                for: task.containerID)
+                master: master, for: task.containerID)
             images.put(image, for: task.containerID)
             // Whoever cancelled this drops the image too, but maybe did so before it was here.
             if Task.isCancelled { dropImage(task.containerID) }

@@ -34,6 +34,9 @@ struct AgentRoutes: Sendable {
         let route = segments.joined(separator: "/")
         if route == "api/v1", request.method == .post { return try await calls.answer(request) }
         let name = route.hasSuffix(".json") ? String(route.dropLast(5)) : route
+        if segments.starts(with: ["metrics", "v0"]), request.method == .get || request.method == .head {
+            return try await metrics(Array(segments.dropFirst(2)))
+        }
         guard
             ["state", "containers", "metrics/snapshot", "version", "health"].contains(name) || name.hasPrefix("files/")
                 || name == "rondo/v1/logs"
@@ -54,6 +57,28 @@ struct AgentRoutes: Sendable {
         case "files/download": return try download(request.query)
         case "rondo/v1/logs": return try logs(request)
         default: throw GatewayError(.notFound, "the agent has no endpoint '\(request.path.prefix(256))'")
+        }
+    }
+
+    /// What DC/OS' metrics service says of a node: `node`, `containers`, `containers/ID` and `containers/ID/app`. 204 where
+    /// nothing is known.
+    private func metrics(_ path: [String]) async throws -> GatewayResponse {
+        // Load is what happens between two looks.
+        let earlier = try HostLoad.processorTime()
+        if path == ["node"] { try await Task.sleep(for: .milliseconds(200)) }
+        let text = AgentMetricsText(snapshot: try await snapshot(), time: AgentClock.now().wall)
+        switch (path.first, path.count) {
+        case ("node", 1): return .json(try text.node(since: earlier, work: files.root))
+        case ("containers", 1): return .json(text.containers)
+        case ("containers", 2):
+            return text.container(path[1], try? CgroupLayout.detect()).map(GatewayResponse.json)
+                ?? .complete(.noContent)
+        // Tasks have no way to hand in figures of their own.
+        case ("containers", 3) where path[2] == "app": return .complete(.noContent)
+        default:
+            throw GatewayError(
+                .notFound,
+                "the agent's metrics are at metrics/v0/node, metrics/v0/containers and metrics/v0/containers/ID")
         }
     }
 

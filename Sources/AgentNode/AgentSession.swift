@@ -75,6 +75,17 @@ final class AgentSession: Sendable {
         return fields
     }
 
+    /// The way to the master for what agents fetch from it.
+    var door: MasterDoor {
+        let (caller, endpoint, authorization) = (caller, endpoint, authorization)
+        return MasterDoor { (method, path, headers) async throws(HTTPCallError) in
+            var fields = headers
+            for field in authorization { fields.append(field) }
+            return try await caller.stream(
+                method, endpoint, path, headers: fields, headTimeout: .seconds(30), idleTimeout: .seconds(30))
+        }
+    }
+
     private func run(_ registration: AgentRegistration) async throws {
         var headers = authorization
         headers[.contentType] = "application/json"

@@ -148,6 +148,7 @@ public struct ClusterInit: Sendable {
                 files: files, hints: [], transport: transport, logger: logger,
                 listener: GossipPart.Listener(isGone: { master.node.doubt($0) }))
             await gossip.lead(in: master.node.term)
+            gossip.show(on: master.node)
             daemon.gossip = gossip
             daemon.keepers = opened.office.keepers(master.node, trust, role: role, gossip, logger: logger)
             daemon.keepers.append(opened.office.keys(of: master.node, trust, gossip))

@@ -29,11 +29,31 @@ extension CatalogService {
             .ok, headers: [.contentType: "application/json"], bytes: ByteBuffer(bytes: text.bytes))
     }
 
+    /// All packages in one document, as the repositories have them; of those that several have, the first one's.
+    ///
+    /// - Parameter request: `repository` is the name of one, for what that one has alone.
+    /// - Returns: `{"packages": […]}`.
+    /// - Throws: ``GatewayError`` 404 when there is no such repository.
+    public func packages(_ request: GatewayRequest) throws -> GatewayResponse {
+        var repositories = desk.repositories
+        if let name = request.query["repository"] {
+            repositories = repositories.filter { $0.record.name == name }
+            guard !repositories.isEmpty else {
+                throw GatewayError(
+                    .notFound, "there is no repository \(name.prefix(100)); `rondo catalog list` shows those there are")
+            }
+        }
+        let document = PackageRepository.merged(repositories.compactMap(\.content)).document
+        return .complete(
+            .ok, headers: [.contentType: "application/json"], bytes: ByteBuffer(bytes: document))
+    }
+
     /// Fetches all repositories again.
     ///
     /// - Returns: ``document()`` after that.
     public func refreshed() async -> GatewayResponse {
         await desk.refresh()
+        await tidyImages()
         return document()
     }
 

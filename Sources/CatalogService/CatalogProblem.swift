@@ -12,6 +12,15 @@ public struct CatalogProblem: Error, Sendable {
     /// What the problem is about, by name.
     let data: JSONObject
 
+    /// What is wrong in particular, each with its place, where there is more than one thing.
+    public var details: [String] {
+        (data["errors"]?.list ?? []).prefix(100).compactMap { error in
+            if let text = error["error"]?.text { return text }
+            guard let message = error["message"]?.text else { return nil }
+            return (error["instance"]?["pointer"]?.text).map { "\($0.isEmpty ? "/" : $0): \(message)" } ?? message
+        }
+    }
+
     init(
         _ type: String, _ message: String, _ data: KeyValuePairs<String, JSON> = [:],
         status: HTTPResponse.Status = .badRequest

@@ -2,7 +2,7 @@ public import ClusterModel
 internal import FrameworkRuntime
 public import ImageStore
 public import Logging
-internal import Packages
+public import Packages
 public import ServicesFramework
 public import StateStore
 internal import Synchronization
@@ -19,7 +19,7 @@ public import Transport
 /// A package is text: schema, template, texts for people. Nothing of it is executed here. What is installed is a service
 /// with labels that say which package it is, so the catalog keeps nothing about installations. It stores the list of
 /// repositories, and keeps the last good document of each on disk: a repository that is gone, or has become something
-/// else, takes nothing away.
+/// else, takes nothing away. Images that came in archives are kept beside them and served to the cluster's nodes.
 public final class CatalogService: Sendable {
     /// What the catalog is told when it starts.
     public struct Settings: Sendable {
@@ -31,6 +31,8 @@ public final class CatalogService: Sendable {
         public var builtIn: @Sendable () -> [UInt8]
         /// How web servers and registries are spoken to.
         public var registry = RegistrySettings()
+        /// Who to be at a registry that asks; nil where nobody is known.
+        public var credentials: @Sendable (_ registry: String) async -> RegistryCredentials? = { _ in nil }
         /// How often repositories are fetched again.
         public var interval: Duration = .seconds(6 * 3_600)
         /// The role of the services.
@@ -65,7 +67,8 @@ public final class CatalogService: Sendable {
     let services: ServicesFramework
     let frameworks: Frameworks
     let desk: RepositoryDesk
-    private let logger: Logger
+    let images: ClusterImages
+    let logger: Logger
 
     /// A catalog that has nothing yet; ``run()`` fills it.
     ///
@@ -85,8 +88,10 @@ public final class CatalogService: Sendable {
         self.services = services
         self.frameworks = frameworks
         self.logger = logger
+        images = ClusterImages(directory: settings.directory + "/images", logger: logger)
         let fetcher = RepositoryFetcher(
-            builtIn: settings.builtIn, settings: settings.registry, transport: transport)
+            builtIn: settings.builtIn, settings: settings.registry, credentials: settings.credentials,
+            transport: transport)
         desk = RepositoryDesk(
             store: store, shelf: DocumentShelf(directory: settings.directory), fetcher: fetcher,
             release: ReleaseNumber(settings.release), now: now, logger: logger)
@@ -95,30 +100,19 @@ public final class CatalogService: Sendable {
     /// Reads what is stored, and fetches repositories from time to time, until the task is cancelled.
     public func run() async throws {
         try await desk.load()
+        await images.open(repositories: Set(desk.repositories.map(\.record.name)))
         while true {
             try await Task.sleep(for: settings.interval)
             await desk.refresh()
+            await tidyImages()
         }
     }
 
-    var role: RoleName { settings.role }
+    /// The role of the services that packages become.
+    public var role: RoleName { settings.role }
     /// The label of a service whose framework ends with it.
     static let frameworkLabel = "DCOS_PACKAGE_FRAMEWORK_NAME"
 
-    // MARK: packages
-
-    /// All packages of all repositories.
-    var shelf: PackageCatalog { desk.catalog }
-
-    /// A package, in a version or the newest.
-    func find(_ name: String, _ version: String?) throws(CatalogProblem) -> PackageCatalog.Found {
-        do throws(CatalogError) { return try shelf.find(name, version: version) } catch {
-            switch error {
-            case .packageNotFound(let name): throw .noPackage(name)
-            case .versionNotFound(let name, let version): throw .noVersion(version, of: name)
-            case .updateNotAllowed(_, let from, let to): throw .badUpdate(from: from, to: to, valid: [])
-            case .needsRelease, .refused: throw CatalogProblem("PackageNotUsable", error.description)
-            }
-        }
-    }
+    /// All packages of all repositories, as they are now.
+    public var shelf: PackageCatalog { desk.catalog }
 }

@@ -11,22 +11,20 @@ struct ServiceDoor: Sendable {
     let services: ServicesFramework
     let visitor: any ServicesVisitor
 
-    /// A service that a package became.
-    struct Installed: Sendable {
-        var id: String
-        var labels: [String: String]
-
-        var package: String { labels[PackageLabels.name] ?? "" }
-        var version: String? { labels[PackageLabels.version] }
-        var options: JSONObject? { PackageLabels.readOptions(labels) }
-        /// As it was when it was installed, whatever its repository has now.
-        var definition: PackageDefinition? {
-            PackageLabels.readDefinition(labels) { Gzip.expanded($0, limit: $1) }
-        }
+    /// An instance, and where it is.
+    struct Instance: Sendable {
+        var task: String
+        var host: String
     }
 
-    func installed() async throws -> [Installed] {
-        try await services.services(labelled: PackageLabels.name).map { Installed(id: $0.id, labels: $0.labels) }
+    /// The instances of a service that are on nodes which the master cannot reach; none where the visitor may not look, or
+    /// the service is not there.
+    func unreachable(_ id: String) async -> [Instance] {
+        guard let answer = try? await call(.get, path(id) + ["tasks"]) else { return [] }
+        return (answer.json["tasks"]?.list ?? []).compactMap { task in
+            guard task["state"]?.text == "TASK_UNREACHABLE", let id = task["id"]?.text else { return nil }
+            return Instance(task: id, host: task["host"]?.text ?? "")
+        }
     }
 
     /// Makes a service.
@@ -38,11 +36,11 @@ struct ServiceDoor: Sendable {
         return try Self.accepted(answer)["id"]?.text ?? ""
     }
 
-    /// Replaces a service's definition.
+    /// Replaces a service's definition, also while it is deployed: what waits for ever is put right so.
     ///
     /// - Returns: the deployment.
     func replace(_ id: String, by app: JSONObject) async throws -> String {
-        let answer = try await call(.put, path(id), query: "?partialUpdate=false", body: .object(app))
+        let answer = try await call(.put, path(id), query: "?partialUpdate=false&force=true", body: .object(app))
         return try Self.accepted(answer)["deploymentId"]?.text ?? ""
     }
 

@@ -205,6 +205,9 @@ public actor GossipNode {
     /// Everything that is known of the others, the dead that are not forgotten included.
     public var members: [Member] { Array(membership.members.values) }
 
+    /// The time on the clock that ``Member/since`` is counted on.
+    public var time: Duration { Self.clock() }
+
     /// What is known of one member.
     public func member(_ id: NodeID) -> Member? { membership.members[id] }
 

@@ -70,6 +70,45 @@ public final class HTTPCaller: Sendable {
     ) async throws(HTTPCallError) -> Response {
         let response = try await open(
             method, endpoint, path, headers: headers, body: body, limit: .total(TimeAmount(timeout)))
+        return try await Self.collect(response, endpoint, method, responseLimit)
+    }
+
+    /// Sends a long body piece by piece, over a connection of its own, and waits for the whole response. The server may
+    /// refuse the call before it has read everything.
+    ///
+    /// - Parameters:
+    ///   - method: the method.
+    ///   - endpoint: where to.
+    ///   - path: path and query, percent-encoded, starting with a slash.
+    ///   - headers: header fields.
+    ///   - body: the body, read as fast as the server takes it.
+    ///   - length: how many bytes it has.
+    ///   - timeout: for everything.
+    ///   - responseLimit: the most bytes of the response's body to take.
+    /// - Returns: the response, whatever its status.
+    /// - Throws: ``HTTPCallError``.
+    public func upload(
+        _ method: HTTPRequest.Method, _ endpoint: Endpoint, _ path: String, headers: HTTPFields = [:],
+        body: GatewayBody, length: Int64, timeout: Duration, responseLimit: Int = 5 << 20
+    ) async throws(HTTPCallError) -> Response {
+        var request = try head(method, endpoint, path, headers)
+        request.headers.replaceOrAdd(name: "host", value: Self.host(endpoint))
+        request.headers.add(name: "content-length", value: String(length))
+        request.headers.replaceOrAdd(name: "connection", value: "close")
+        let response: ClientResponse
+        do {
+            let connection = try await pool.open(endpoint, within: connectTimeout)
+            response = try await connection.exchange(
+                request, body: nil, pieces: body, duplex: false, limit: .total(TimeAmount(timeout)))
+        } catch {
+            throw HTTPCallError(error, endpoint: endpoint)
+        }
+        return try await Self.collect(response, endpoint, method, responseLimit)
+    }
+
+    private static func collect(
+        _ response: ClientResponse, _ endpoint: Endpoint, _ method: HTTPRequest.Method, _ responseLimit: Int
+    ) async throws(HTTPCallError) -> Response {
         if let length = response.head.headers.first(name: "content-length").flatMap({ Int($0) }),
             length > responseLimit, method != .head
         {

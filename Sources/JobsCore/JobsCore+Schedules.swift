@@ -1,10 +1,27 @@
 public import ClusterModel
-internal import Schedules
+public import Schedules
 
 extension JobsCore {
     /// When a schedule comes next, whether it is enabled or not; nil when its zone is not known or it never comes.
     public func nextTime(of schedule: JobSchedule) -> UnixTime? {
         zones[schedule.zone].flatMap { schedule.cron.next(after: now.wall, in: $0) }
+    }
+
+    /// The next times of a schedule, each with what clocks in its zone show then; none when its zone is not known.
+    ///
+    /// - Parameters:
+    ///   - schedule: the schedule.
+    ///   - count: how many at most.
+    /// - Returns: the times, the next one first.
+    public func nextTimes(of schedule: JobSchedule, _ count: Int) -> [(at: UnixTime, local: CivilTime)] {
+        guard let zone = zones[schedule.zone] else { return [] }
+        var times: [(at: UnixTime, local: CivilTime)] = []
+        var after = now.wall
+        while times.count < count, let next = schedule.cron.next(after: after, in: zone) {
+            times.append((next, zone.civil(at: next)))
+            after = next
+        }
+        return times
     }
 
     /// Works out when a job's schedule comes next.

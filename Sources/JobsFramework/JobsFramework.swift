@@ -1,7 +1,7 @@
 public import ClusterModel
 public import FrameworkRuntime
 internal import HTTPTypes
-internal import JobsCore
+public import JobsCore
 public import Logging
 internal import Schedules
 public import StateStore
@@ -108,6 +108,11 @@ public final class JobsFramework: Sendable {
     ///
     /// - Throws: ``FrameworkFailure/outcomeUnknown(_:)``, after which the process must end.
     public func run() async throws(FrameworkFailure) { try await driver.run() }
+
+    /// A copy of all that the framework knows, as of its last turn, for pages that show it.
+    ///
+    /// - Throws: ``FrameworkFailure`` when it is not at work.
+    public func view() async throws(FrameworkFailure) -> JobsCore { try await driver.snapshot().core }
 
     /// Ends the work; tasks go on.
     public func stop() { driver.stop() }

@@ -1,5 +1,6 @@
 internal import CatalogService
 internal import ClusterModel
+internal import Console
 public import HTTPGateway
 internal import HTTPTypes
 internal import JobsFramework
@@ -27,6 +28,7 @@ extension MasterNode {
         case "acs": return DCOSUserFacade.failure(refusal)
         case "service", "marathon", "v2": return JobsFramework.failure(refusal)
         case "package", "cosmos": return CatalogService.failure(refusal)
+        case "ui", nil: return try await consoleFailure(refusal, request, isLocal: isLocal)
         default: throw refusal
         }
     }
@@ -129,6 +131,8 @@ extension MasterNode {
             let checked = try await ContainerAccess(node: self, visitor: visitor).admit(request, to: agent)
             return try await relay(checked, to: agent, target)
         case .agentProxy(let agent, let target): return try await relay(request, to: agent, target)
+        case .agentMetrics(let agent, let target): return try await relay(request, to: agent, target)
+        case .nodeHealth(let path): return try NodeHealth(await snapshot(), own: master).respond(path)
         case .operatorCalls: return try await OperatorFacade(node: self, visitor: visitor).respond(to: request)
         case .document(let document):
             return try await ReadFacade(node: self, visitor: visitor).document(document, request)
@@ -136,7 +140,9 @@ extension MasterNode {
         case .teardown: return try await teardown(request, visitor)
         case .redirect: return redirect()
         case .prometheus: return try await PrometheusDocument(node: self).response()
-        case .statusPage: return try await StatusPage(node: self).response()
+        case .root: return ConsoleDesk(node: self, visitor: visitor, request: request).redirect(to: .overview)
+        case .console(let route):
+            return try await ConsoleDesk(node: self, visitor: visitor, request: request).respond(route)
         case .ping: return .text(.ok, "pong")
         case .dcosVersion: return login.version()
         case .buildInfo: return .json { _ in }
@@ -144,7 +150,6 @@ extension MasterNode {
         case .capabilities: return login.capabilities()
         case .loginProviders: return login.providers()
         case .login: return try await login.login(request)
-        case .loginPage: throw GatewayError(.notFound, "this release has no console; use `rondo login`")
         case .clusterCertificate: return try login.certificate()
         case .dcosUsers(let name):
             return try await DCOSUserFacade(node: self, visitor: visitor).respond(name, request)

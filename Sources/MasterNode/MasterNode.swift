@@ -49,6 +49,8 @@ public final class MasterNode: Sendable {
     let trail: AuditTrail
     /// The names of the cluster.
     let names: NameBoard
+    /// What the console remembers.
+    let console = ConsoleState()
 
     private let own: Mutex<MasterInfo>
     private let frameworks = Mutex<BuiltInFrameworks?>(nil)

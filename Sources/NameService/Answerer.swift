@@ -95,7 +95,8 @@ struct Answerer {
         let services = question.kind == RecordKind.srv || isAny ? rotated(entry.services) : []
         for service in services where isWhole {
             isWhole = writer.append(key, RecordKind.srv, lifetime: table.lifetime) { data in
-                for number in [UInt16(0), 0, service.port] { data.put(number) }
+                // All alike; there are programs that take weight 0 for no traffic.
+                for number in [UInt16(0), 1, service.port] { data.put(number) }
                 // Names in SRV records are written out (RFC 2782).
                 data.put(service.target, compressed: false)
             }

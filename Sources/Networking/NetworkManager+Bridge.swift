@@ -177,7 +177,13 @@ extension NetworkManager {
             FilterMessages.change($0.name, from: $0.elements, to: [:], table: identity.bridge)
         }
         try change(messages, identity, state)
-        TrackedConnections.forget(udpPorts: udpPorts(attachment), except: [])
+        forgetConnections(to: [attachment], identity)
+    }
+
+    /// What goes on being sent to containers whose ports are published no more.
+    func forgetConnections(to gone: [BridgeAttachment], _ identity: NetworkIdentity) {
+        let all = gone.flatMap { addresses(of: $0, identity) }
+        TrackedConnections.forget(published: gone.flatMap(\.portMappings), of: Set(all.map(\.address)))
     }
 
     private func udpPorts(_ attachment: BridgeAttachment) -> Set<UInt16> {

@@ -110,7 +110,7 @@ extension NetworkManager {
         guard state.identity != nil else { return }
         do throws(NetworkError) {
             let links = try LinkSocket()
-            let published = state.bridged.values.flatMap { $0.portMappings }
+            let attached = state.bridged
             for container in state.bridged.keys.sorted() where namespaces[container] == nil {
                 report.repairs.append("container \(container) does not run: its connection is removed")
                 try forget(container, links, &state)
@@ -126,9 +126,6 @@ extension NetworkManager {
             if let before {
                 report.repairs += plan.steps(from: before, running: Set(namespaces.keys)).compactMap(\.words)
             }
-            let kept = state.bridged.values.flatMap { $0.portMappings }
-            let gone = published.filter { $0.transport == .udp && !kept.contains($0) }
-            TrackedConnections.forget(udpPorts: Set(gone.map(\.hostPort)), except: [])
             let steps = plan.steps(from: try actual(identity, links), running: Set(namespaces.keys))
             for step in steps {
                 do throws(NetworkError) {
@@ -137,6 +134,8 @@ extension NetworkManager {
                     report.problems.append(error.description)
                 }
             }
+            // Only now: as long as the port is published, the next packet would be tracked again.
+            forgetConnections(to: attached.filter { state.bridged[$0.key] == nil }.map(\.value), identity)
         } catch {
             report.problems.append(error.description)
         }

@@ -2,7 +2,7 @@ public import ClusterModel
 internal import Deployments
 public import FrameworkRuntime
 public import Logging
-internal import ServicesCore
+public import ServicesCore
 public import StateStore
 
 /// Services: what shall run all the time, by the interface of Marathon.
@@ -124,6 +124,11 @@ public final class ServicesFramework: Sendable {
     ///
     /// - Throws: ``FrameworkFailure/outcomeUnknown(_:)``, after which the process must end.
     public func run() async throws(FrameworkFailure) { try await driver.run() }
+
+    /// A copy of all that the framework knows, as of its last turn, for pages that show it.
+    ///
+    /// - Throws: ``FrameworkFailure`` when it is not at work.
+    public func view() async throws(FrameworkFailure) -> ServicesCore { try await driver.snapshot().core }
 
     /// Ends the work; tasks go on.
     public func stop() {

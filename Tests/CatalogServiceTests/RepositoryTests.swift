@@ -133,9 +133,11 @@ struct RepositoryTests {
         try await Fixture.with { fixture in
             try fixture.publish("redis", 0, version: "7.0")
             let (key, other) = (NodeKey(), NodeKey())
-            let document = try RepositoryBuilding.document(folder: fixture.folder, key: key)
-            #expect(document.count == 1 && document.refusals.isEmpty)
-            let repository = try RepositoryFetcher.repository(document.bytes, .folder("/"))
+            let folder = try await RepositoryBuilding.repository(
+                .folder(fixture.folder), builtIn: { [] }, settings: RegistrySettings())
+            #expect(folder.count == 1 && folder.refusals.isEmpty)
+            let document = try RepositoryBuilding.document(of: Array(folder.packages), key: key)
+            let repository = try RepositoryBuilding.repository(document, source: "/")
             let entry = try #require(repository.packages.first(where: { _ in true })?.json)
             #expect(EntryKey(key).verifies(entry) && !EntryKey(other).verifies(entry))
             #expect(EntryKey(EntryKey(key).text) == EntryKey(key))
@@ -180,13 +182,15 @@ struct RepositoryTests {
         }
     }
 
-    @Test func `what comes with the program is what the folder Catalog has`() throws {
+    @Test func `what comes with the program is what the folder Catalog has`() async throws {
         let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-        let document = try RepositoryBuilding.document(folder: root + "/Catalog")
-        #expect(document.refusals.isEmpty && document.count >= 12)
+        let repository = try await RepositoryBuilding.repository(
+            .folder(root + "/Catalog"), builtIn: { [] }, settings: RegistrySettings())
+        #expect(repository.refusals.isEmpty && repository.count >= 12)
+        let document = try RepositoryBuilding.document(of: Array(repository.packages), key: nil)
         let bytes = try #require(rondo_catalog_bytes())
         let embedded = Array(UnsafeBufferPointer(start: bytes, count: rondo_catalog_length()))
-        #expect(embedded == document.bytes, "run `make catalog`")
+        #expect(embedded == document, "run `make catalog`")
     }
 
     @Test(arguments: ["", "A", String(repeating: "A", count: 44), String(repeating: "!", count: 44)])

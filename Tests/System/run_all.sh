@@ -4,21 +4,22 @@
 # Builds nothing.
 #
 #   usage: run_all.sh path/to/rondo [suite ...]
-#   suites: pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold reboot
-#   faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker;
-#   default all but the last two
+#   suites: pymesos mesoshttp http bad services apps packages uninstalling catalogapps console commands jobs nodes mirror secured reach names containernets hold reboot
+#   faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim systemd docker
+#   catalogall scraping;
+#   default all but the last four
 set -u
 
 usage() {
-    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|packages|commands|jobs|nodes|secured|reach|names|containernets|hold|reboot|" >&2
-    echo "       faults|addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
-    echo "       systemd|docker ...]" >&2
+    echo "usage: $0 path/to/rondo [pymesos|mesoshttp|http|bad|services|apps|packages|uninstalling|catalogapps|console|commands|jobs|nodes|mirror|secured|reach|names|containernets|hold|" >&2
+    echo "       reboot|faults|addresses|purge|provisioning|unit|images|recipes|sessions|tasks|pods|network|oci|podman|containerd|shim|" >&2
+    echo "       systemd|docker|catalogall|scraping ...]" >&2
     exit 64
 }
 [ $# -ge 1 ] && [ -x "$1" ] || usage
 rondo=$(CDPATH= cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
 shift
-suites=${*:-pymesos mesoshttp http bad services apps packages commands jobs nodes secured reach names containernets hold reboot faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
+suites=${*:-pymesos mesoshttp http bad services apps packages uninstalling catalogapps console commands jobs nodes mirror secured reach names containernets hold reboot faults addresses purge provisioning unit images recipes sessions tasks pods network oci podman containerd shim}
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH= cd -- "$here/../.." && pwd)
 clients=$root/Tests/Clients
@@ -28,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 wanted() { case " $suites " in *" $1 "*) return 0 ;; esac; return 1; }
 python=
-if wanted pymesos || wanted mesoshttp || wanted services || wanted secured || wanted jobs || wanted packages; then
+if wanted pymesos || wanted mesoshttp || wanted services || wanted secured || wanted jobs || wanted packages || wanted uninstalling; then
     python=$(timeout -k 5 300 "$clients/setup.sh") || { echo "the clients could not be installed"; exit 1; }
 fi
 : "${python:=python3}"
@@ -103,6 +104,25 @@ if wanted packages; then
     verdict packages "$code" 200
 fi
 
+# The web console, by headless Chromium, and the browser's driver on pages of its own.
+if wanted console; then
+    echo
+    echo "== console"
+    if [ "$(id -u)" -ne 0 ] || ! command -v chromium >/dev/null 2>&1; then
+        echo "skip  console: needs root and chromium"
+        printf '%-12s %s\n' console "skipped: needs root and chromium" >>"$summary"
+    else
+        timeout -k 15 60 "$python" "$clients/browser_test.py" >"$logs/browser.log" 2>"$logs/browser-errors.log"
+        code=$?
+        cat "$logs/browser.log"
+        verdict browser "$code" 60
+        timeout -k 15 180 "$python" "$here/console.py" "$rondo" >"$logs/console.log" 2>"$logs/console-errors.log"
+        code=$?
+        cat "$logs/console.log"
+        verdict console "$code" 180
+    fi
+fi
+
 # Services by the program's own commands.
 suite commands 100 ../System/service_commands.py --services
 
@@ -123,6 +143,10 @@ namespaces() {
 }
 
 namespaces nodes 150 three_nodes.py
+# Packages with their images, where no node reaches a registry.
+namespaces mirror 90 mirror.py
+# Uninstalling ends, whatever is lost.
+namespaces uninstalling 150 catalog_cluster.py uninstall
 namespaces secured 180 secured.py
 namespaces reach 200 reach.py
 namespaces names 90 names.py
@@ -173,6 +197,11 @@ machine unit 150 unit.py
 machine images 180 images.py
 # All of them are tried by `make images`; every day those that are made in seconds.
 machine recipes 150 recipes.py 'same busybox job redis'
+
+# Packages of Catalog/: every day those whose images are small, by name each of them, and Prometheus on three nodes.
+machine catalogapps 240 catalog_apps.py 'templates redis nginx memcached mosquitto'
+machine catalogall 1500 catalog_apps.py
+namespaces scraping 300 catalog_cluster.py prometheus
 
 # Commands in the containers of tasks. The foreign command lines have Pythons of their own, and are skipped where they
 # cannot be installed.

@@ -706,7 +706,7 @@ def mesos_cli():
 
 @test
 def dcos_cli():
-    """the command line of DC/OS, as it is on PyPI, runs commands in a task and prints its log"""
+    """the command line of DC/OS, as it is on PyPI, runs commands in a task, prints its log, and shows figures of nodes and tasks"""
     program = os.path.join(os.path.dirname(installed("setup.sh")), "dcos")
     with tempfile.TemporaryDirectory() as place:
         environment = dict(os.environ, HOME=place, DCOS_DIR=os.path.join(place, ".dcos"), LC_ALL="C.UTF-8")
@@ -727,6 +727,35 @@ def dcos_cli():
         equal((done.returncode, done.stdout), (0, b"a line\n"), "code and output; %r" % done.stderr)
         done = dcos("task", "ls", "told")
         check({b"stdout", b"stderr"} <= set(done.stdout.split()), "dcos task ls:", done)
+        agent = get_json(cluster.master, "/slaves")["slaves"][0]
+        done = dcos("node", "list-components", "--mesos-id=" + agent["id"])
+        equal(done.stdout.split(), [b"rondo-master", b"rondo-agent"], "parts of a node; %r" % done.stderr)
+        done = dcos("node", "list-components", "--leader", "--json")
+        equal({(each["id"], each["health"]) for each in json.loads(done.stdout)},
+              {("rondo-master", 0), ("rondo-agent", 0)}, "parts of the master's node; %r" % done.stderr)
+        done = dcos("node", "metrics", "details", agent["id"], "--json")
+        points = {(each["name"], each.get("tags", {}).get("path")): each["value"] for each in json.loads(done.stdout)}
+        with open("/proc/meminfo") as file:
+            memory = int(file.readline().split()[1]) << 10
+        equal((points["memory.total", None], points["cpu.cores", None]), (memory, os.cpu_count()), "figures of the node")
+        disk = os.statvfs("/")
+        equal(points["filesystem.capacity.total", "/"], disk.f_blocks * disk.f_frsize, "the disk of the node")
+        check(0 <= points["cpu.total", None] <= 100, "processors:", points["cpu.total", None])
+        said = dcos("node", "metrics", "summary", agent["id"])
+        check(b"GiB" in said.stdout and said.returncode == 0, "a summary of the node:", said)
+        start("busy", "while :; do :; done")
+
+        def busy():
+            done = dcos("task", "metrics", "details", "busy", "--json")
+            check(done.returncode == 0, "dcos task metrics:", done)
+            return {each["name"]: each["value"] for each in json.loads(done.stdout)}
+
+        first = busy()
+        check(0 < first["mem.total"] <= first["mem.limit"], "memory of a task:", first)
+        eventually(lambda: busy()["cpus.user.time"] > first["cpus.user.time"] + 0.2, 20, "time that a busy task takes")
+        said = dcos("task", "metrics", "summary", "busy")
+        check(b"GiB" in said.stdout and said.returncode == 0, "a summary of a task:", said)
+        scheduler.kill("busy")
         scheduler.kill("told")
 
 

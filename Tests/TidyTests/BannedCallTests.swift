@@ -9,7 +9,8 @@ private struct Ban: Sendable {
 
 private let decisions: Set<String> = [
     "Access",
-    "ClusterModel", "Deployments", "Membership", "Packages", "Schedules", "Scheduling", "TaskLifecycle", "MasterCore",
+    "ClusterModel", "Deployments", "GuestChannel", "Membership", "Packages", "Schedules", "Scheduling", "TaskLifecycle",
+    "MasterCore",
     "AgentCore", "JobsCore", "ServicesCore",
 ]
 

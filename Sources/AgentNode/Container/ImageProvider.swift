@@ -1,4 +1,6 @@
 public import ClusterModel
+public import HTTPGateway
+public import HTTPTypes
 internal import Synchronization
 
 /// An image as a machine has it, ready for a container.
@@ -33,6 +35,35 @@ public struct ProvidedImage: Sendable {
     }
 }
 
+/// Sends requests to the master as the agent, with its certificate or credential.
+public struct MasterDoor: Sendable {
+    private let open:
+        @Sendable (HTTPRequest.Method, String, HTTPFields) async throws(HTTPCallError) -> HTTPCaller.StreamedResponse
+
+    /// A door that a closure opens.
+    public init(
+        _ open:
+            @escaping @Sendable (HTTPRequest.Method, String, HTTPFields) async throws(HTTPCallError) ->
+            HTTPCaller.StreamedResponse
+    ) {
+        self.open = open
+    }
+
+    /// Sends a request without a body.
+    ///
+    /// - Parameters:
+    ///   - method: the method.
+    ///   - path: path and query.
+    ///   - headers: header fields, without those that say who asks.
+    /// - Returns: the answer while it arrives.
+    /// - Throws: ``HTTPCallError``.
+    public func ask(
+        _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields
+    ) async throws(HTTPCallError) -> HTTPCaller.StreamedResponse {
+        try await open(method, path, headers)
+    }
+}
+
 /// Where an agent has images from.
 public protocol ImageProvider: Sendable {
     /// Has an image on this machine, and keeps it there until the container is released.
@@ -41,11 +72,12 @@ public protocol ImageProvider: Sendable {
     ///   - reference: its name.
     ///   - isFresh: whether the registry is asked although an image of that name is here.
     ///   - credential: who to be at its registry, `USER:PASSWORD` in base64; it is kept nowhere.
+    ///   - master: the way to the images that the cluster keeps; nil where there is no session.
     ///   - container: who needs it.
     /// - Returns: the image.
     /// - Throws: why it cannot be had, in words for people; nothing is kept then.
     func provide(
-        _ reference: String, isFresh: Bool, credential: String?, for container: ContainerID
+        _ reference: String, isFresh: Bool, credential: String?, master: MasterDoor?, for container: ContainerID
     ) async throws -> ProvidedImage
 
     /// Forgets that a container needs its image; one that needs none is fine.

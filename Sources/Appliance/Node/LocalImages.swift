@@ -1,6 +1,7 @@
 internal import AgentNode
 internal import ClusterModel
 internal import Glibc
+internal import HTTPGateway
 internal import ImageStore
 internal import Synchronization
 internal import Transport
@@ -29,7 +30,7 @@ final class LocalImages: ImageProvider {
     private func user(_ container: ContainerID) -> String { "\(owner)/\(container)" }
 
     func provide(
-        _ reference: String, isFresh: Bool, credential: String?, for container: ContainerID
+        _ reference: String, isFresh: Bool, credential: String?, master: MasterDoor?, for container: ContainerID
     ) async throws -> ProvidedImage {
         let name = try ImageReference(parsing: reference)
         var options = PullOptions()
@@ -37,6 +38,11 @@ final class LocalImages: ImageProvider {
         options.transport = transport
         if let known = credential.flatMap(RegistryCredential.init(encoded:)) {
             options.registry.credentials = RegistryCredentials(name.registry, known)
+        }
+        options.cluster = master.map { door in
+            ClusterSource { (method, path, headers) async throws(HTTPCallError) in
+                try await door.ask(method, path, headers)
+            }
         }
         options.registry.credentialAdvice = "keep them with `rondo image login \(name.registry)`"
         let image = try await store.pull(name, options: options)

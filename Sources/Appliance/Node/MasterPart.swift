@@ -1,4 +1,3 @@
-internal import CCatalog
 internal import ClusterModel
 internal import Glibc
 internal import HTTPGateway
@@ -27,10 +26,7 @@ struct MasterPart: Sendable {
     ) async throws -> MasterPart {
         var settings = settings
         settings.catalogDirectory = path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/catalog"
-        settings.builtInCatalog = {
-            guard let bytes = rondo_catalog_bytes() else { return [] }
-            return Array(UnsafeBufferPointer(start: bytes, count: rondo_catalog_length()))
-        }
+        settings.builtInCatalog = { BuiltInCatalog.document }
         let store = try SQLiteStore(path: path)
         let credentials = StoredCredentials(store: store, administrator: administrator)
         let node: MasterNode

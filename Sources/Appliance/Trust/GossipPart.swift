@@ -82,6 +82,13 @@ struct GossipPart: Sendable {
     /// Tells that this node leads.
     func lead(in term: UInt64) async { await node.leadership(term: term) }
 
+    /// Has a master's console show what the gossip says.
+    func show(on master: MasterNode) {
+        master.show { [node] in
+            GossipView(own: await node.own.record, members: await node.members, now: await node.time)
+        }
+    }
+
     /// Shows a newer word of the authority.
     func attested(_ attestation: [UInt8], role: String) async {
         await node.attested(roles: NodeRoles(role: role), attestation: attestation)

@@ -166,6 +166,37 @@ int clinux_probe_call(int call);
 int clinux_probe_kvm(const char *path);
 void clinux_open_files_limit(uint64_t *soft, uint64_t *hard);
 
+// Whether KVM runs 64-bit guests at the speed of a processor. A child process makes a small machine that counts down from
+// CLINUX_KVM_ITERATIONS, and must be through after `first` milliseconds, or in a second attempt after `second`.
+#define CLINUX_KVM_ITERATIONS 1000000u
+enum clinux_kvm_outcome {
+    CLINUX_KVM_USABLE = 0,
+    CLINUX_KVM_SLOW = 1,       // stopped in both attempts; `iterations` were done
+    CLINUX_KVM_WRONG_EXIT = 2, // the guest ended otherwise; `error` is KVM's reason
+    CLINUX_KVM_FAILED = 3,     // a call failed; `error` is its errno
+    CLINUX_KVM_STUCK = 4,      // the child did not answer
+};
+enum clinux_kvm_step {
+    CLINUX_KVM_STEP_FORK = 1,
+    CLINUX_KVM_STEP_OPEN = 2,
+    CLINUX_KVM_STEP_VERSION = 3,
+    CLINUX_KVM_STEP_MACHINE = 4,
+    CLINUX_KVM_STEP_MEMORY = 5,
+    CLINUX_KVM_STEP_PROCESSOR = 6,
+    CLINUX_KVM_STEP_REGISTERS = 7,
+    CLINUX_KVM_STEP_RUN = 8,
+};
+struct clinux_kvm_result {
+    int32_t outcome;
+    int32_t step; // the last one tried
+    int32_t error;
+    uint32_t iterations;   // of the last attempt
+    uint32_t microseconds; // that it took
+};
+// 0 when it does, otherwise -1. Takes a few milliseconds more than both attempts at most; safe with threads; leaves no
+// process.
+int clinux_probe_kvm_guest(const char *path, int first, int second, struct clinux_kvm_result *result);
+
 enum clinux_probe {
     CLINUX_PROBE_NAMESPACES = 1, // only enters them
     CLINUX_PROBE_MOUNT = 2,      // and mounts something in them

@@ -52,29 +52,8 @@ extension CosmosFacade {
     }
 
     func render(_ fields: CosmosFields) throws(CatalogProblem) -> JSONObject {
-        let app = try app(
+        let app = try catalog.app(
             try found(fields), options: try fields.object("options"), id: try fields.appID())
         return JSONObject(["marathonJson": .object(app)])
-    }
-
-    /// The service that a package becomes, with the labels that say so.
-    func app(
-        _ found: PackageCatalog.Found, options: JSONObject?, id: String? = nil
-    ) throws(CatalogProblem) -> JSONObject {
-        let (package, options) = (found.package, options ?? JSONObject())
-        let app: JSONObject
-        do throws(RenderingError) { app = try package.app(with: options) } catch {
-            switch error {
-            case .noTemplate: throw .noTemplate(package.name, package.version)
-            case .optionsNotAllowed: throw .noSchema
-            case .optionsMismatch(let violations): throw .wrongOptions(violations.map(\.json))
-            case .notObject:
-                throw CatalogProblem(
-                    "MarathonTemplateMustBeJsonObject", "Rendered Marathon JSON must be a JSON object")
-            case .template, .notJSON, .labelsNotTexts: throw .unreadable(error.description)
-            }
-        }
-        return PackageLabels.decorated(
-            app, id: id, package: package, source: found.source, options: options, compress: Gzip.compressed)
     }
 }

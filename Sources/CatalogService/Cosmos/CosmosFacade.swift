@@ -38,8 +38,6 @@ struct CosmosFacade: Sendable {
     let visitor: any ServicesVisitor
     let request: GatewayRequest
 
-    var door: ServiceDoor { ServiceDoor(services: catalog.services, visitor: visitor) }
-
     /// The longest body: options are the longest part of it.
     private static let bodyLimit = 2 << 20
 

@@ -8,9 +8,12 @@ public enum RepositoryAddress: Hashable, Sendable {
     case web(String)
     /// An OCI artifact: a registry, a name, and a tag or a digest.
     case registry(String)
+    /// An archive that was sent to the master, by the digest of the document in it; there is nothing to fetch again.
+    case archive(String)
 
     /// How an address of the built-in repository is written.
     public static let builtInText = "rondo:built-in"
+    private static let archivePrefix = "rondo:archive/"
 
     /// Reads what people write: `rondo:built-in`, `file:///srv/catalog`, `/srv/catalog`, `https://…`, `oci://HOST/NAME:TAG`.
     ///
@@ -22,6 +25,10 @@ public enum RepositoryAddress: Hashable, Sendable {
         }
         if text == Self.builtInText {
             self = .builtIn
+        } else if text.hasPrefix(Self.archivePrefix) {
+            let digest = text.dropFirst(Self.archivePrefix.count)
+            guard digest.utf8.count == 64, digest.allSatisfy(\.isHexDigit) else { throw .unsupportedAddress(text) }
+            self = .archive(String(digest))
         } else if text.hasPrefix("file://") || text.hasPrefix("/") {
             let path = text.hasPrefix("/") ? text : String(text.dropFirst("file://".count))
             guard path.hasPrefix("/"), path.count > 1 else { throw .unsupportedAddress(text) }
@@ -37,6 +44,14 @@ public enum RepositoryAddress: Hashable, Sendable {
         }
     }
 
+    /// Whether it can be fetched again, and may be something else then.
+    var isElsewhere: Bool {
+        switch self {
+        case .builtIn, .archive: false
+        case .folder, .web, .registry: true
+        }
+    }
+
     /// The address as it is stored and shown.
     public var text: String {
         switch self {
@@ -44,6 +59,7 @@ public enum RepositoryAddress: Hashable, Sendable {
         case .folder(let path): "file://" + path
         case .web(let address): address
         case .registry(let name): "oci://" + name
+        case .archive(let digest): Self.archivePrefix + digest
         }
     }
 }

@@ -81,7 +81,7 @@ final class RepositoryDesk: Sendable {
         _ = await changes.enter()
         defer { changes.leave() }
         var (list, repositories) = state.withLock { ($0.list, $0.repositories) }
-        for index in repositories.indices where repositories[index].record.address != .builtIn {
+        for index in repositories.indices where repositories[index].record.address.isElsewhere {
             let name = repositories[index].record.name
             do throws(RepositoryFailure) {
                 try await fetch(&repositories[index])
@@ -99,7 +99,12 @@ final class RepositoryDesk: Sendable {
 
     /// Fetches a repository and checks it against its key and against what it had before.
     private func fetch(_ repository: inout Repository) async throws(RepositoryFailure) {
-        var content = try await fetcher.fetch(repository.record.address)
+        try take(try await fetcher.fetch(repository.record.address), into: &repository)
+    }
+
+    /// Checks what a repository has now.
+    private func take(_ found: PackageRepository, into repository: inout Repository) throws(RepositoryFailure) {
+        var content = found
         if let key = repository.record.key {
             content = content.filtered { key.verifies($0) ? nil : "it is not signed with the repository's key" }
             guard content.count > 0 || content.refusals.isEmpty else {
@@ -137,6 +142,44 @@ final class RepositoryDesk: Sendable {
 
     /// Adds a repository, which must be there and have packages.
     func add(_ record: RepositoryRecord, at index: Int?) async throws {
+        try await add(record, at: index) { repository throws(RepositoryFailure) in
+            try await self.fetch(&repository)
+            return nil
+        }
+    }
+
+    /// Adds a repository whose document has come in an archive.
+    ///
+    /// - Parameters:
+    ///   - record: the repository.
+    ///   - index: where it goes in the list; nil is the end.
+    ///   - document: what is in it.
+    ///   - keep: keeps its images; called when nothing else is against it, before the repository is in the list.
+    ///   - forget: takes back what `keep` did.
+    /// - Throws: ``CatalogProblem``, or what `keep` and the store say.
+    func add(
+        _ record: RepositoryRecord, at index: Int?, document: [UInt8], keep: @escaping @Sendable () throws -> Void,
+        forget: @escaping @Sendable () -> Void
+    ) async throws {
+        try await add(record, at: index) { repository throws(RepositoryFailure) in
+            let content = try RepositoryFetcher.repository(document, record.address)
+            try self.take(content, into: &repository)
+            guard repository.content.map({ $0.count > 0 }) == true else {
+                throw RepositoryFailure(
+                    "no package in it can be used: \(content.refusals.first?.description ?? "it is empty")")
+            }
+            return Images(keep: keep, forget: forget)
+        }
+    }
+
+    private struct Images {
+        var keep: @Sendable () throws -> Void
+        var forget: @Sendable () -> Void
+    }
+
+    private func add(
+        _ record: RepositoryRecord, at index: Int?, fill: (inout Repository) async throws(RepositoryFailure) -> Images?
+    ) async throws {
         _ = await changes.enter()
         defer { changes.leave() }
         var (list, repositories) = state.withLock { ($0.list, $0.repositories) }
@@ -154,17 +197,32 @@ final class RepositoryDesk: Sendable {
                 "RepositoryLimit", "There are \(repositories.count) repositories; no more than that are taken")
         }
         var repository = Repository(record: record)
-        do throws(RepositoryFailure) { try await fetch(&repository) } catch {
+        let images: Images?
+        do throws(RepositoryFailure) { images = try await fill(&repository) } catch {
             throw CatalogProblem.unreachable(name, uri, error.description)
         }
         repositories.insert(repository, at: index ?? repositories.count)
         list.records = repositories.map(\.record)
-        try await list.save(store)
+        try images?.keep()
+        do { try await list.save(store) } catch {
+            images?.forget()
+            throw error
+        }
         show(list, repositories)
     }
 
     /// Takes a repository out of the list. What is installed from it stays.
-    func remove(name: String?, uri: String?) async throws {
+    ///
+    /// - Parameters:
+    ///   - name: its name.
+    ///   - uri: or its address.
+    ///   - before: called with its name while it is still in the list.
+    /// - Returns: its name.
+    /// - Throws: ``CatalogProblem`` when there is none, or what `before` and the store say.
+    @discardableResult
+    func remove(
+        name: String?, uri: String?, before: (String) async throws -> Void = { _ in }
+    ) async throws -> String {
         _ = await changes.enter()
         defer { changes.leave() }
         var (list, repositories) = state.withLock { ($0.list, $0.repositories) }
@@ -172,9 +230,11 @@ final class RepositoryDesk: Sendable {
             (name == nil || repository.record.name == name) && (uri == nil || repository.record.address.text == uri)
         }
         guard let index else { throw CatalogProblem.absent(name: name, uri: uri) }
-        repositories.remove(at: index)
+        let removed = repositories.remove(at: index).record
+        try await before(removed.name)
         list.records = repositories.map(\.record)
         try await list.save(store)
         show(list, repositories)
+        return removed.name
     }
 }

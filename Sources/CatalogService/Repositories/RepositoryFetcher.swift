@@ -8,6 +8,8 @@ struct RepositoryFetcher: Sendable {
     var builtIn: @Sendable () -> [UInt8]
     /// How registries and web servers are spoken to.
     var settings: RegistrySettings
+    /// Who to be at a registry.
+    var credentials: @Sendable (_ registry: String) async -> RegistryCredentials? = { _ in nil }
     var transport: Transport?
 
     /// The longest document. All of Universe is 30 MB.
@@ -24,6 +26,7 @@ struct RepositoryFetcher: Sendable {
     func fetch(_ address: RepositoryAddress) async throws(RepositoryFailure) -> PackageRepository {
         switch address {
         case .builtIn: return try Self.repository(builtIn(), address)
+        case .archive: throw RepositoryFailure("archives are sent to the master and not fetched")
         case .folder(let path): return PackageRepository(try RepositoryFolder(path).tree(), source: address.text)
         case .web, .registry:
             let bytes = try await download(address)
@@ -42,13 +45,17 @@ struct RepositoryFetcher: Sendable {
     }
 
     private func download(_ address: RepositoryAddress) async throws(RepositoryFailure) -> [UInt8] {
-        let documents = WebDocument(settings: settings, transport: transport)
         do throws(ImageError) {
             guard case .registry(let name) = address else {
-                return try await documents.get(address.text, accept: Self.accept, limit: Self.limit)
+                return try await WebDocument(settings: settings, transport: transport).get(
+                    address.text, accept: Self.accept, limit: Self.limit)
             }
-            return try await documents.artifact(
-                try ImageReference(parsing: name), types: [Self.artifactType], limit: Self.limit)
+            let reference = try ImageReference(parsing: name)
+            var settings = settings
+            if let known = await credentials(reference.registry) { settings.credentials = known }
+            settings.credentialAdvice = "keep them with `rondo image login \(reference.registry)`"
+            return try await WebDocument(settings: settings, transport: transport).artifact(
+                reference, types: [Self.artifactType], limit: Self.limit)
         } catch { throw RepositoryFailure(error.message) }
     }
 }

@@ -44,6 +44,29 @@ struct RepositoryFolder {
         return tree
     }
 
+    /// What lies in the folders of packages and is none of their files, by its path; at most 1,000.
+    func strays() throws(RepositoryFailure) -> [String] {
+        let top = Self.isFolder(root + "/packages") ? root : root + "/repo"
+        var found: [String] = []
+        func look(_ path: String, _ depth: Int) throws(RepositoryFailure) {
+            let names: [String]
+            do throws(SystemError) { names = try listDirectory("\(top)/\(path)").sorted() } catch {
+                throw RepositoryFailure("\(error)")
+            }
+            for name in names where found.count < 1_000 {
+                let below = "\(path)/\(name)"
+                let isFolder = Self.isFolder("\(top)/\(below)")
+                if isFolder, depth < 3 {
+                    try look(below, depth + 1)
+                } else if isFolder || PackageTree.place(of: below) == nil || Self.kind("\(top)/\(below)") != S_IFREG {
+                    found.append(below)
+                }
+            }
+        }
+        try look("packages", 0)
+        return found
+    }
+
     /// Nil when there is no such file; links and pipes are none.
     private static func read(_ path: String) throws(RepositoryFailure) -> [UInt8]? {
         guard kind(path) == S_IFREG else { return nil }

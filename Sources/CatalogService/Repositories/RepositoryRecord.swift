@@ -85,3 +85,25 @@ struct RepositoryList: Sendable {
         self.revision = revision
     }
 }
+
+extension RepositoryRecord {
+    /// Checks what people want to call a repository.
+    static func check(name: String) throws(CatalogProblem) {
+        guard !name.isEmpty, name.utf8.count <= nameLimit,
+            name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+        else {
+            throw CatalogProblem(
+                "RepositoryNameInvalid", "A repository's name has 1 to \(nameLimit) printable bytes")
+        }
+    }
+
+    /// The key that somebody gave for a repository, if any.
+    static func key(_ text: String?) throws(CatalogProblem) -> EntryKey? {
+        guard let text else { return nil }
+        guard let key = EntryKey(text) else {
+            throw CatalogProblem(
+                "RepositoryKeyInvalid", "The key is none: it is a point of P-256 in base64, 44 characters")
+        }
+        return key
+    }
+}

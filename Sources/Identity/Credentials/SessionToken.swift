@@ -76,6 +76,8 @@ public struct SessionToken: Hashable, Sendable {
         var uid: String
         var exp: Int64
         var iat: Int64
+        /// Chance, so that two sessions of the same second are two.
+        var jti: String
         var ver: Int
     }
 
@@ -88,7 +90,8 @@ public struct SessionToken: Hashable, Sendable {
     public func signed(with keys: SessionKeys, now: UnixTime) -> String {
         guard let key = keys.keys.first else { return "" }
         let claims = Claims(
-            uid: user, exp: expiresAt.nanoseconds / 1_000_000_000, iat: now.nanoseconds / 1_000_000_000, ver: version)
+            uid: user, exp: expiresAt.nanoseconds / 1_000_000_000, iat: now.nanoseconds / 1_000_000_000,
+            jti: TokenText.encode(base64URL: RandomBytes.make(9)), ver: version)
         let text = Self.part(Header(kid: key.id)) + "." + Self.part(claims)
         return text + "." + TokenText.encode(base64URL: Self.code(Array(text.utf8), key))
     }

@@ -4,13 +4,19 @@ internal import HTTPTypes
 internal import NIOCore
 internal import Synchronization
 
-/// One registry, as the distribution specification has it: manifests and blobs are read, nothing is written.
+/// One registry, as the distribution specification has it: manifests and blobs are read, and written where somebody
+/// publishes a document.
 ///
 /// A request that fails for a reason that may pass (no answer, a broken connection, a status of 500 or more, too many
 /// requests) is sent again after a pause. A blob that was broken off goes on where it stopped. What a registry says is
 /// believed only as far as the digests go.
 final class RegistryClient: Sendable {
-    private let web: WebClient
+    private let send: Sender
+    /// Sends a request with its Authorization header and body.
+    private typealias Sender =
+        @Sendable (HTTPRequest.Method, WebAddress, HTTPFields, String?, ByteBuffer?) async throws(ImageError) ->
+        WebClient.Answer
+    private let mayBePlain: @Sendable (WebAddress) -> Bool
     private let settings: RegistrySettings
     /// Its host, perhaps with a port.
     let registry: String
@@ -25,13 +31,31 @@ final class RegistryClient: Sendable {
     /// For a host, perhaps with a port, as names of images have it.
     init(_ registry: String, _ web: WebClient, _ settings: RegistrySettings) throws(ImageError) {
         self.registry = registry
-        self.web = web
+        send = { (method, address, headers, authorization, body) async throws(ImageError) in
+            try await web.fetch(method, address, headers: headers, authorization: authorization, body: body)
+        }
+        mayBePlain = { web.mayBePlain($0) }
         self.settings = settings
         let authority = registry == ImageReference.hub ? "registry-1.docker.io" : registry
         let probe = try WebAddress(isSecure: false, authority: authority, target: "/v2/")
         let isPlain = settings.plain.contains(registry) || web.mayBePlain(probe)
         base = try WebAddress(isSecure: !isPlain, authority: authority, target: "/v2/")
         credential = { settings.credentials.credential(registry, $0) }
+    }
+
+    /// For the images that the cluster keeps, over a connection that is there.
+    init(_ cluster: ClusterSource, _ settings: RegistrySettings) {
+        registry = ClusterSource.name
+        self.settings = settings
+        base = WebAddress(cluster: ClusterSource.root)
+        mayBePlain = { _ in false }
+        credential = { _ in nil }
+        send = { (method, address, headers, _, _) async throws(ImageError) in
+            do throws(HTTPCallError) {
+                return WebClient.Answer(
+                    address: address, response: try await cluster.ask(method, address.target, headers))
+            } catch { throw WebClient.translate(error, address) }
+        }
     }
 
     /// A manifest or an index by a tag or a digest; with the latter the bytes are verified.
@@ -159,6 +183,52 @@ final class RegistryClient: Sendable {
         }
     }
 
+    // MARK: - Writing
+
+    /// Has a registry keep a blob, in one piece, unless it has it.
+    func push(_ repository: String, _ blob: Descriptor, _ bytes: [UInt8]) async throws(ImageError) {
+        let there = "\(base.target)\(repository)/blobs/\(blob.digest)"
+        let isThere = try await retrying { () async throws(ImageError) in
+            try await self.request(.head, there, repository, HTTPFields()).response.status == .ok
+        }
+        if isThere { return }
+        try await retrying { () async throws(ImageError) in
+            let begun = try await self.request(
+                .post, "\(self.base.target)\(repository)/blobs/uploads/", repository, HTTPFields(), ByteBuffer())
+            guard begun.response.status == .accepted else {
+                throw await self.refusal(begun, repository, "\(repository)", writing: true)
+            }
+            _ = try? await WebClient.collect(begun.response.body, limit: Self.errorLimit)
+            guard let location = begun.response.headers[.location], let place = begun.address.following(location),
+                place.isSameOrigin(as: self.base)
+            else { throw ImageError(.registry, "\(self.registry) names no place of its own for what is pushed") }
+            let target = place.target + (place.target.contains("?") ? "&" : "?") + "digest=\(blob.digest)"
+            var headers = HTTPFields()
+            headers[.contentType] = "application/octet-stream"
+            let answer = try await self.request(.put, target, repository, headers, ByteBuffer(bytes: bytes))
+            guard answer.response.status == .created else {
+                throw await self.refusal(answer, repository, "\(repository)", writing: true)
+            }
+            _ = try? await WebClient.collect(answer.response.body, limit: Self.errorLimit)
+        }
+    }
+
+    /// Has a registry keep a manifest under a name, which is seen from then on.
+    func push(
+        _ repository: String, _ name: String, _ manifest: [UInt8], mediaType: String
+    ) async throws(ImageError) {
+        var headers = HTTPFields()
+        headers[.contentType] = mediaType
+        let (fields, target) = (headers, "\(base.target)\(repository)/manifests/\(name)")
+        try await retrying { () async throws(ImageError) in
+            let answer = try await self.request(.put, target, repository, fields, ByteBuffer(bytes: manifest))
+            guard answer.response.status == .created else {
+                throw await self.refusal(answer, repository, "\(repository):\(name)", writing: true)
+            }
+            _ = try? await WebClient.collect(answer.response.body, limit: Self.errorLimit)
+        }
+    }
+
     private static func rangeStart(_ headers: HTTPFields) -> Int64? {
         guard let text = headers[.contentRange], text.hasPrefix("bytes ") else { return nil }
         return Int64(text.dropFirst("bytes ".count).prefix { $0 != "-" })
@@ -189,17 +259,18 @@ final class RegistryClient: Sendable {
 
     /// Sends a request and shows the registry who one is when it asks.
     private func request(
-        _ method: HTTPRequest.Method, _ target: String, _ repository: String, _ headers: HTTPFields
+        _ method: HTTPRequest.Method, _ target: String, _ repository: String, _ headers: HTTPFields,
+        _ body: ByteBuffer? = nil
     ) async throws(ImageError) -> WebClient.Answer {
         var address = base
         address.target = target
         let known = authorizations.withLock { $0[repository] }
-        let answer = try await web.fetch(method, address, headers: headers, authorization: known)
+        let answer = try await send(method, address, headers, known, body)
         guard answer.response.status == .unauthorized, answer.address.isSameOrigin(as: address) else { return answer }
         guard let challenge = AuthChallenge(answer.response.headers[values: .wwwAuthenticate]) else { return answer }
         _ = try? await WebClient.collect(answer.response.body, limit: Self.errorLimit)
         let authorization = try await authorize(challenge, repository)
-        let second = try await web.fetch(method, address, headers: headers, authorization: authorization)
+        let second = try await send(method, address, headers, authorization, body)
         if second.response.status != .unauthorized { authorizations.withLock { $0[repository] = authorization } }
         return second
     }
@@ -237,13 +308,13 @@ final class RegistryClient: Sendable {
             throw ImageError(.registry, "\(registry) names no valid address for tokens")
         }
         // A password must not go over the wire in the clear because a registry says so.
-        guard address.isSecure || (!base.isSecure && web.mayBePlain(address)) else {
+        guard address.isSecure || (!base.isSecure && mayBePlain(address)) else {
             throw ImageError(.registry, "\(registry) wants tokens to be had without TLS, which is refused")
         }
         var query = address.target.contains("?") ? "&" : "?"
         if let service { query += "service=\(Self.escaped(service))&" }
         address.target += query + "scope=\(Self.escaped(scope))"
-        let answer = try await web.fetch(.get, address, headers: [:], authorization: credential?.basic)
+        let answer = try await send(.get, address, [:], credential?.basic, nil)
         switch answer.response.status.code {
         case 200: break
         case 401, 403:
@@ -284,7 +355,9 @@ final class RegistryClient: Sendable {
     }
 
     /// What an answer means that is not the one that was asked for.
-    private func refusal(_ answer: WebClient.Answer, _ repository: String, _ what: String) async -> ImageError {
+    private func refusal(
+        _ answer: WebClient.Answer, _ repository: String, _ what: String, writing: Bool = false
+    ) async -> ImageError {
         let status = answer.response.status.code
         let name = answer.address.authority
         let body = (try? await WebClient.collect(answer.response.body, limit: Self.errorLimit)) ?? []
@@ -292,7 +365,9 @@ final class RegistryClient: Sendable {
         switch status {
         case 401, 403:
             return ImageError(
-                .unauthorized, "\(name) does not allow to read \(repository)\(reason); is the credential right?")
+                .unauthorized,
+                "\(name) does not allow to \(writing ? "write" : "read") \(repository)\(reason); is the credential right?"
+            )
         case 404: return ImageError(.notFound, "\(name) has no \(what)\(reason)")
         case 408, 425, 429, 500...599:
             return ImageError(.registry, "\(name) answered with status \(status)\(reason)", isPassing: true)

@@ -44,6 +44,14 @@ struct WebAddress: Equatable, Sendable {
         self.target = target
     }
 
+    /// What stands for the cluster where registries have an address.
+    init(cluster target: String) {
+        isSecure = true
+        host = ClusterSource.name
+        port = 443
+        self.target = target
+    }
+
     private static func split(_ authority: Substring) -> (String, UInt16?)? {
         guard ImageReference.isHost(authority) else { return nil }
         let host: Substring

@@ -60,11 +60,12 @@ final class WebClient: Sendable {
             || (address.isLoopback && settings.authorities == nil)
     }
 
-    /// Sends a GET or HEAD and follows redirects.
+    /// Sends a request and follows redirects of those without a body.
     ///
     /// The Authorization header goes only to the server that it is for, and TLS is not given up on the way.
     func fetch(
-        _ method: HTTPRequest.Method, _ address: WebAddress, headers: HTTPFields, authorization: String?
+        _ method: HTTPRequest.Method, _ address: WebAddress, headers: HTTPFields, authorization: String?,
+        body: ByteBuffer? = nil
     ) async throws(ImageError) -> Answer {
         var here = address
         for _ in 0...settings.redirects {
@@ -75,8 +76,8 @@ final class WebClient: Sendable {
             }
             var fields = headers
             if let authorization, here.isSameOrigin(as: address) { fields[.authorization] = authorization }
-            let response = try await call(method, here, fields)
-            guard [301, 302, 303, 307, 308].contains(response.status.code) else {
+            let response = try await call(method, here, fields, body)
+            guard body == nil, [301, 302, 303, 307, 308].contains(response.status.code) else {
                 return Answer(address: here, response: response)
             }
             guard let location = response.headers[.location], let next = here.following(location) else {
@@ -95,8 +96,10 @@ final class WebClient: Sendable {
     }
 
     private func call(
-        _ method: HTTPRequest.Method, _ address: WebAddress, _ headers: HTTPFields
+        _ method: HTTPRequest.Method, _ address: WebAddress, _ headers: HTTPFields, _ body: ByteBuffer?
     ) async throws(ImageError) -> HTTPCaller.StreamedResponse {
+        // The head of the answer comes after all of a body.
+        let patience = body == nil ? settings.timeout : max(settings.timeout, .seconds(600))
         var fields = headers
         if let host = HTTPField.Name("host") { fields[host] = address.authority }
         fields[.userAgent] = "rondo"
@@ -104,7 +107,7 @@ final class WebClient: Sendable {
         for endpoint in try await endpoints(address) {
             do throws(HTTPCallError) {
                 return try await caller(address).stream(
-                    method, endpoint, address.target, headers: fields, headTimeout: settings.timeout,
+                    method, endpoint, address.target, headers: fields, body: body, headTimeout: patience,
                     idleTimeout: settings.timeout)
             } catch {
                 problem = Self.translate(error, address)

@@ -4,8 +4,8 @@ internal import HTTPTypes
 internal import NIOCore
 public import Transport
 
-/// Documents that are no images, by the ways on which images come: web servers with the machine's authorities, and
-/// registries with credentials and mirrors.
+/// Documents that are no images, by the ways on which images come and go: web servers with the machine's authorities,
+/// and registries with credentials.
 public struct WebDocument: Sendable {
     private let settings: RegistrySettings
     private let transport: Transport?
@@ -74,6 +74,43 @@ public struct WebDocument: Sendable {
                 throw ImageError(.tooLarge, "\(reference) has more than \(limit) bytes")
             }
             return try Self.unpacked(try await registry.bytes(reference.repository, layer), limit)
+        }
+    }
+
+    /// Publishes a document as an OCI artifact. Its name is the old one's until all of it is there.
+    ///
+    /// - Parameters:
+    ///   - document: the document.
+    ///   - reference: the artifact's name.
+    /// - Returns: the digest of its manifest.
+    /// - Throws: ``ImageError``.
+    public func push(_ document: LayoutDocument, to reference: ImageReference) async throws(ImageError) -> Digest {
+        guard reference.digest == nil, let tag = reference.tag else {
+            throw ImageError(.invalidName, "\(reference) has a digest; what is published gets a tag")
+        }
+        return try await with { web throws(ImageError) in
+            let registry = try RegistryClient(reference.registry, web, settings)
+            let (top, files) = try document.artifact()
+            for file in files where file.descriptor.digest != top.digest {
+                try await registry.push(reference.repository, file.descriptor, file.bytes)
+            }
+            for file in files where file.descriptor.digest == top.digest {
+                try await registry.push(reference.repository, tag, file.bytes, mediaType: top.mediaType)
+            }
+            return top.digest
+        }
+    }
+
+    /// What a registry has under a name now.
+    ///
+    /// - Parameter reference: the name of an image.
+    /// - Returns: the digest of its manifest, or of the index of its manifests.
+    /// - Throws: ``ImageError``.
+    public func digest(of reference: ImageReference) async throws(ImageError) -> Digest {
+        try await with { web throws(ImageError) in
+            let registry = try RegistryClient(reference.registry, web, settings)
+            let (bytes, _) = try await registry.manifest(reference.repository, reference.manifestName)
+            return Digest(of: bytes)
         }
     }
 

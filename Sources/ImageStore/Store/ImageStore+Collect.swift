@@ -40,14 +40,24 @@ extension ImageStore {
         var layers: Set<String> = []
         for digest in try ImageIndexFile.load(directory).roots {
             blobs.insert(digest)
-            guard let image = try? load(digest, nil) else { continue }
-            blobs.insert(image.manifest.config.digest)
-            for layer in image.layers {
-                blobs.insert(layer.blob.digest)
-                layers.formUnion(LayerStore.names(layer))
+            for image in images(below: digest) {
+                blobs.formUnion([image.digest, image.manifest.config.digest])
+                for layer in image.layers {
+                    blobs.insert(layer.blob.digest)
+                    layers.formUnion(LayerStore.names(layer))
+                }
             }
         }
         return (blobs, layers)
+    }
+
+    /// The image that a digest stands for, or all those of an index that are here.
+    func images(below digest: Digest) -> [StoredImage] {
+        if let image = try? load(digest, nil) { return [image] }
+        guard let bytes = try? blobs.read(digest, limit: ImageDocument.sizeLimit),
+            case .index(let index) = try? ImageDocument(parsing: bytes, mediaType: nil)
+        else { return [] }
+        return index.manifests.compactMap { try? load($0.digest, nil) }
     }
 
     /// Removes what nobody needs, if asked also downloads that broke off and might go on. `nil` when somebody works on

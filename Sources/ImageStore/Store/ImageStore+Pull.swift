@@ -11,6 +11,8 @@ public struct PullOptions: Sendable {
     public var onlyMissing = false
     /// The transport to use; by default one is made and shut down again.
     public var transport: Transport?
+    /// The images that the cluster keeps for its nodes; they are asked for before any registry.
+    public var cluster: ClusterSource?
 
     /// The usual ones.
     public init() {}
@@ -34,11 +36,33 @@ extension ImageStore {
             _ = try await layers(of: image)
             return image
         }
+        return try await take(reference, options, unpacks: true, progress).image
+    }
+
+    /// Fetches an image for others: its blobs are verified and kept, and nothing is unpacked.
+    ///
+    /// - Parameters:
+    ///   - reference: what to fetch. Where its digest is an index's, that is kept, too.
+    ///   - options: from where, and for what platform.
+    ///   - progress: told of what happens, on any thread.
+    /// - Returns: the image.
+    /// - Throws: ``ImageError``.
+    public func fetch(
+        _ reference: ImageReference, options: PullOptions = PullOptions(),
+        progress: @escaping @Sendable (PullProgress) -> Void = { _ in }
+    ) async throws(ImageError) -> NamedImage {
+        try await take(reference, options, unpacks: false, progress)
+    }
+
+    private func take(
+        _ reference: ImageReference, _ options: PullOptions, unpacks: Bool,
+        _ progress: @escaping @Sendable (PullProgress) -> Void
+    ) async throws(ImageError) -> NamedImage {
         let use = try await directory.useShared()
         let web = WebClient(options.transport, options.registry)
-        let result: Result<StoredImage, ImageError>
+        let result: Result<NamedImage, ImageError>
         do throws(ImageError) {
-            result = .success(try await pull(reference, options, web, progress))
+            result = .success(try await pull(reference, options, unpacks, web, progress))
         } catch {
             result = .failure(error)
         }
@@ -47,31 +71,57 @@ extension ImageStore {
         return try result.get()
     }
 
-    /// Tries the mirrors of the registry in their order, then the registry itself.
+    /// Tries what the cluster has, the mirrors of the registry in their order, then the registry itself.
     private func pull(
-        _ reference: ImageReference, _ options: PullOptions, _ web: WebClient,
+        _ reference: ImageReference, _ options: PullOptions, _ unpacks: Bool, _ web: WebClient,
         _ progress: @escaping @Sendable (PullProgress) -> Void
-    ) async throws(ImageError) -> StoredImage {
+    ) async throws(ImageError) -> NamedImage {
+        var said: String?
+        if let cluster = options.cluster {
+            do throws(ImageError) {
+                let registry = RegistryClient(cluster, options.registry)
+                return try await pull(reference, cluster.path(of: reference), options, unpacks, registry, progress)
+            } catch {
+                if [.cancelled, .diskFull, .system].contains(error.code) { throw error }
+                said = error.code == .notFound ? "the cluster keeps no such image" : error.message
+            }
+        }
+        do throws(ImageError) {
+            return try await pull(outside: reference, options, unpacks, web, progress)
+        } catch {
+            guard let said else { throw error }
+            throw ImageError(
+                error.code,
+                "\(error.message); \(said) (`rondo image import FILE --cluster` gives an image to all nodes)",
+                isPassing: error.isPassing)
+        }
+    }
+
+    private func pull(
+        outside reference: ImageReference, _ options: PullOptions, _ unpacks: Bool, _ web: WebClient,
+        _ progress: @escaping @Sendable (PullProgress) -> Void
+    ) async throws(ImageError) -> NamedImage {
+        let repository = reference.repository
         for mirror in options.registry.mirrors[reference.registry] ?? [] {
             do throws(ImageError) {
                 let registry = try RegistryClient(mirror, web, options.registry)
-                return try await pull(reference, options, registry, progress)
+                return try await pull(reference, repository, options, unpacks, registry, progress)
             } catch {
                 // Whatever is wrong with a mirror, the registry itself may have it; except where that cannot help.
                 if [.cancelled, .diskFull, .system].contains(error.code) { throw error }
             }
         }
         let registry = try RegistryClient(reference.registry, web, options.registry)
-        return try await pull(reference, options, registry, progress)
+        return try await pull(reference, repository, options, unpacks, registry, progress)
     }
 
     private func pull(
-        _ reference: ImageReference, _ options: PullOptions, _ registry: RegistryClient,
-        _ progress: @escaping @Sendable (PullProgress) -> Void
-    ) async throws(ImageError) -> StoredImage {
-        let repository = reference.repository
+        _ reference: ImageReference, _ repository: String, _ options: PullOptions, _ unpacks: Bool,
+        _ registry: RegistryClient, _ progress: @escaping @Sendable (PullProgress) -> Void
+    ) async throws(ImageError) -> NamedImage {
         var (bytes, mediaType) = try await registry.manifest(repository, reference.manifestName)
         var document = try ImageDocument(parsing: bytes, mediaType: mediaType)
+        let outer = bytes
         // An index of indexes is legal, and one of itself is not possible; two steps are more than anybody uses.
         for _ in 0..<2 {
             guard case .index(let index) = document else { break }
@@ -89,11 +139,14 @@ extension ImageStore {
         }
         let digest = Digest(of: bytes)
         let image = try Self.assemble(reference, digest, manifest, config)
-        try await fetchLayers(image, repository, registry, options, progress)
-        try await stack(image)
+        try await fetchLayers(image, repository, registry, options, unpacks, progress)
+        if unpacks { try await stack(image) }
         try blobs.add(bytes)
+        // Whoever reads an image for others needs all that its digest stands for.
+        let top = reference.digest ?? digest
+        if !unpacks, top != digest { try blobs.add(outer) }
         try name(reference, digest)
-        return image
+        return NamedImage(image, top: unpacks ? nil : top)
     }
 
     /// A small blob, here or from the registry.
@@ -106,7 +159,7 @@ extension ImageStore {
 
     private func fetchLayers(
         _ image: StoredImage, _ repository: String, _ registry: RegistryClient, _ options: PullOptions,
-        _ progress: @escaping @Sendable (PullProgress) -> Void
+        _ unpacks: Bool, _ progress: @escaping @Sendable (PullProgress) -> Void
     ) async throws(ImageError) {
         // A layer may come twice in an image.
         var seen: Set<Digest> = []
@@ -119,11 +172,11 @@ extension ImageStore {
                 var waiting = layers[...]
                 for _ in 0..<max(1, options.registry.parallelLayers) {
                     guard let layer = waiting.popFirst() else { break }
-                    group.addTask { try await self.fetch(layer, repository, registry, progress) }
+                    group.addTask { try await self.fetch(layer, repository, registry, unpacks, progress) }
                 }
                 while try await group.next() != nil {
                     guard let layer = waiting.popFirst() else { continue }
-                    group.addTask { try await self.fetch(layer, repository, registry, progress) }
+                    group.addTask { try await self.fetch(layer, repository, registry, unpacks, progress) }
                 }
             }
         } catch {
@@ -132,10 +185,11 @@ extension ImageStore {
     }
 
     private func fetch(
-        _ layer: StoredImage.Layer, _ repository: String, _ registry: RegistryClient,
+        _ layer: StoredImage.Layer, _ repository: String, _ registry: RegistryClient, _ unpacks: Bool,
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) async throws(ImageError) {
         try await fetch(layer.blob, repository, registry) { progress(.received(bytes: $0)) }
+        guard unpacks else { return }
         try await unpack(layer)
         progress(.unpacked(layer.diffID))
     }

@@ -222,7 +222,7 @@ public final class ImageStore: Sendable {
 
     // MARK: - Names and users
 
-    private func change(_ body: (inout ImageIndexFile) throws(ImageError) -> Void) throws(ImageError) {
+    func change(_ body: (inout ImageIndexFile) throws(ImageError) -> Void) throws(ImageError) {
         let lock = try directory.lockIndex()
         var index = try ImageIndexFile.load(directory)
         let before = index

@@ -28,6 +28,20 @@ public struct StoredImage: Hashable, Sendable {
     var manifest: ImageManifest
 }
 
+/// An image with what its name stands for.
+public struct NamedImage: Hashable, Sendable {
+    /// The image.
+    public var image: StoredImage
+    /// The digest of its manifest, or of an index that has it and that its name asks for by digest.
+    public var top: Digest
+
+    /// An image whose name stands for itself unless something else is said.
+    public init(_ image: StoredImage, top: Digest? = nil) {
+        self.image = image
+        self.top = top ?? image.digest
+    }
+}
+
 /// What happens while an image is pulled.
 public enum PullProgress: Sendable, Equatable {
     /// The manifest is known: how many layers there are, and how many bytes of them are not here yet.

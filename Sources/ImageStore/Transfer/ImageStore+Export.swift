@@ -39,8 +39,7 @@ extension ImageStore {
             switch format {
             case .dockerArchive: try putDocker(image, writer)
             default:
-                for (name, bytes) in try layoutFiles(image) { try writer.add(name, bytes) }
-                for blob in Self.blobs(of: image) { try put(blob.digest, blob.size, Self.place(blob.digest), writer) }
+                try putLayout(LayoutContent(images: [(image, nil)]), writer)
             }
             try writer.finish()
             guard isOutput || fsync(raw) == 0 else { throw failure("fsync", path) }
@@ -50,41 +49,16 @@ extension ImageStore {
         }
     }
 
-    private static func openOutput(_ path: String) throws(ImageError) -> LinuxSystem.FileDescriptor {
+    static func openOutput(_ path: String) throws(ImageError) -> LinuxSystem.FileDescriptor {
         if path == "-" { return LinuxSystem.FileDescriptor(owning: dup(STDOUT_FILENO)) }
         return try system { () throws(SystemError) in
             try LinuxSystem.FileDescriptor.open(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
         }
     }
 
-    private static func place(_ digest: Digest) -> String { "blobs/sha256/\(digest.hex)" }
+    static func place(_ digest: Digest) -> String { "blobs/sha256/\(digest.hex)" }
 
-    private static func blobs(of image: StoredImage) -> [Descriptor] {
-        var seen: Set<Digest> = []
-        return ([image.manifest.config] + image.manifest.layers).filter { seen.insert($0.digest).inserted }
-    }
-
-    /// The small files of a layout: what is not a blob, and the manifest.
-    private func layoutFiles(_ image: StoredImage) throws(ImageError) -> [(String, [UInt8])] {
-        let manifest = try blobs.read(image.digest, limit: ImageDocument.sizeLimit)
-        var annotations: [String: String] = [:]
-        if let reference = image.reference {
-            annotations["io.containerd.image.name"] = reference.description
-            if let tag = reference.tag { annotations["org.opencontainers.image.ref.name"] = tag }
-        }
-        let descriptor = Descriptor(
-            mediaType: image.manifest.mediaType ?? MediaType.manifest, digest: image.digest,
-            size: Int64(manifest.count),
-            platform: image.config.platform, annotations: annotations.isEmpty ? nil : annotations)
-        let index = ImageIndex(mediaType: MediaType.index, manifests: [descriptor])
-        return [
-            ("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)),
-            ("index.json", try writeJSON(index)),
-            (Self.place(image.digest), manifest),
-        ]
-    }
-
-    private func put(_ digest: Digest, _ size: Int64, _ name: String, _ writer: TarWriter) throws(ImageError) {
+    func put(_ digest: Digest, _ size: Int64, _ name: String, _ writer: TarWriter) throws(ImageError) {
         let file = try blobs.open(digest)
         try writer.begin(TarWriter.file(name, size))
         try forEachPiece(file.raw, name) { (piece) throws(ImageError) in try writer.write(piece) }
@@ -95,10 +69,11 @@ extension ImageStore {
         do throws(ImageError) {
             let folder = path + "/blobs/sha256"
             try system { () throws(SystemError) in try makeDirectories(folder) }
-            for (name, bytes) in try layoutFiles(image) {
+            let content = LayoutContent(images: [(image, nil)])
+            for (name, bytes) in try layoutFiles(content) {
                 try system { () throws(SystemError) in try writeFileAtomically("\(path)/\(name)", bytes, mode: 0o644) }
             }
-            for blob in Self.blobs(of: image) {
+            for blob in Self.blobs(of: content) {
                 let from = try blobs.open(blob.digest)
                 let target = "\(path)/\(Self.place(blob.digest))"
                 let to = try system { () throws(SystemError) in

@@ -22,34 +22,49 @@ extension ImageStore {
         guard stat(path, &facts) == 0 else { throw failure("open", path) }
         let source = Source(path: path, isDirectory: facts.st_mode & S_IFMT == S_IFDIR)
         let images = try await blocking { () throws(ImageError) in
-            try self.takeIn(source, reference, platform)
+            try self.takeIn(source, reference, platform, documents: nil).images
         }
-        for (image, names) in images {
-            try await stack(image)
-            for name in names { try self.name(name, image.digest) }
+        for found in images {
+            try await stack(found.image)
+            for name in found.names { try self.name(name, found.image.digest) }
         }
         _ = consume use
-        return images.map { image, names in
-            var image = image
-            image.reference = names.first
+        return images.map { found in
+            var image = found.image
+            image.reference = found.names.first
             return image
         }
     }
 
-    private struct Source: Sendable {
+    struct Source: Sendable {
         var path: String
         var isDirectory: Bool
     }
 
-    private typealias Found = (image: StoredImage, names: [ImageReference])
+    /// An image in what others have exported.
+    struct Found: Sendable {
+        var image: StoredImage
+        var names: [ImageReference]
+        /// What the names stand for there: the image's manifest, or an index that has it.
+        var top: Digest
+    }
 
-    private func takeIn(
-        _ source: Source, _ reference: ImageReference?, _ platform: Platform
-    ) throws(ImageError) -> [Found] {
-        if source.isDirectory { return try read(LayerTree(source.path, limits), reference, platform, source.path) }
+    /// What is in an archive or a layout.
+    struct Taken: Sendable {
+        var images: [Found]
+        var documents: [LayoutDocument]
+    }
+
+    /// Copies the blobs of all images. Without a platform, images for any are taken, one for each name.
+    func takeIn(
+        _ source: Source, _ reference: ImageReference?, _ platform: Platform?, documents: LayoutDocument.Wanted?
+    ) throws(ImageError) -> Taken {
+        if source.isDirectory {
+            return try read(LayerTree(source.path, limits), reference, platform, source.path, documents)
+        }
         let scratch = directory.temporaryPath("import")
         guard mkdir(scratch, 0o700) == 0 else { throw failure("mkdir", scratch) }
-        let result: Result<[Found], ImageError>
+        let result: Result<Taken, ImageError>
         do throws(ImageError) {
             let file = try system { () throws(SystemError) in
                 try LinuxSystem.FileDescriptor.open(source.path, flags: O_RDONLY)
@@ -59,7 +74,9 @@ extension ImageStore {
             } catch {
                 throw error.with(source.path)
             }
-            result = .success(try read(LayerTree(scratch, limits), reference, platform, source.path))
+            result = .success(
+                try read(
+                    LayerTree(scratch, limits), reference, platform, source.path, documents))
         } catch {
             result = .failure(error)
         }
@@ -68,14 +85,18 @@ extension ImageStore {
     }
 
     private func read(
-        _ tree: LayerTree, _ reference: ImageReference?, _ platform: Platform, _ path: String
-    ) throws(ImageError) -> [Found] {
+        _ tree: LayerTree, _ reference: ImageReference?, _ platform: Platform?, _ path: String,
+        _ wanted: LayoutDocument.Wanted?
+    ) throws(ImageError) -> Taken {
         let found: [Found]
+        var documents: [LayoutDocument] = []
         if (try? tree.openFile(Array("manifest.json".utf8))) != nil {
             // Newer versions of docker write both; the names are in this one.
             found = try readDocker(tree)
         } else if (try? tree.openFile(Array("oci-layout".utf8))) != nil {
-            found = try readLayout(tree, platform)
+            let index = try readIndex(tree)
+            found = try readLayout(tree, index, platform)
+            if let wanted { documents = try readDocuments(tree, index, wanted) }
         } else {
             throw ImageError(
                 .invalidContent,
@@ -85,12 +106,12 @@ extension ImageStore {
             guard found.count == 1, let image = found.first?.image else {
                 throw ImageError(.invalidName, "\(path) has \(found.count) images, which cannot all be \(reference)")
             }
-            return [(image, [reference])]
+            return Taken(images: [Found(image: image, names: [reference], top: image.digest)], documents: documents)
         }
         guard found.allSatisfy({ !$0.names.isEmpty }) else {
             throw ImageError(.invalidName, "an image in \(path) has no whole name; give it one with --as")
         }
-        return found
+        return Taken(images: found, documents: documents)
     }
 
     // MARK: - OCI
@@ -99,17 +120,52 @@ extension ImageStore {
         var imageLayoutVersion: String
     }
 
-    private func readLayout(_ tree: LayerTree, _ platform: Platform) throws(ImageError) -> [Found] {
+    private func readIndex(_ tree: LayerTree) throws(ImageError) -> ImageIndex {
         let layout = try parseJSON(Layout.self, content(tree, "oci-layout", 64 << 10), "oci-layout")
         guard layout.imageLayoutVersion.hasPrefix("1.") else {
             throw ImageError(
                 .unsupported, "the layout is of version \(layout.imageLayoutVersion.prefix(20)); 1 is read")
         }
         let bytes = try content(tree, "index.json", ImageDocument.sizeLimit)
-        guard case .index(let index) = try ImageDocument(parsing: bytes, mediaType: MediaType.index) else { return [] }
+        guard case .index(let index) = try ImageDocument(parsing: bytes, mediaType: MediaType.index) else {
+            throw ImageError(.invalidContent, "index.json is no index")
+        }
+        return index
+    }
+
+    /// The documents of a media type, each the only layer of an artifact.
+    private func readDocuments(
+        _ tree: LayerTree, _ index: ImageIndex, _ wanted: LayoutDocument.Wanted
+    ) throws(ImageError) -> [LayoutDocument] {
+        var documents: [LayoutDocument] = []
+        for descriptor in index.manifests where descriptor.artifactType == wanted.type {
+            guard documents.count < LayoutDocument.countLimit else {
+                throw ImageError(.tooLarge, "it has more than \(LayoutDocument.countLimit) documents")
+            }
+            let bytes = try verified(tree, descriptor, ImageDocument.sizeLimit)
+            let layers = try parseJSON(LayoutDocument.Manifest.self, bytes, "the document's manifest").layers
+            guard let layer = layers.first(where: { $0.mediaType == wanted.type }) else {
+                throw ImageError(.invalidContent, "the document has no layer of \(wanted.type)")
+            }
+            documents.append(LayoutDocument(type: wanted.type, bytes: try verified(tree, layer, wanted.limit)))
+        }
+        return documents
+    }
+
+    private func verified(_ tree: LayerTree, _ descriptor: Descriptor, _ limit: Int) throws(ImageError) -> [UInt8] {
+        let bytes = try content(tree, Self.place(descriptor.digest), limit)
+        guard Digest(of: bytes) == descriptor.digest, Int64(bytes.count) == descriptor.size else {
+            throw ImageError(.digestMismatch, "the archive has bytes of another digest under \(descriptor.digest)")
+        }
+        return bytes
+    }
+
+    private func readLayout(
+        _ tree: LayerTree, _ index: ImageIndex, _ platform: Platform?
+    ) throws(ImageError) -> [Found] {
         // Images for several platforms may stand side by side, each without a name or with the same.
         var groups: [(names: [ImageReference], manifests: [Descriptor])] = []
-        for descriptor in index.manifests {
+        for descriptor in index.manifests where descriptor.artifactType == nil {
             let names = Self.names(descriptor)
             if let place = groups.firstIndex(where: { $0.names == names }) {
                 groups[place].manifests.append(descriptor)
@@ -119,10 +175,21 @@ extension ImageStore {
         }
         var found: [Found] = []
         for group in groups {
-            let chosen = try ImageIndex(manifests: group.manifests).choose(platform)
-            found.append((try readImage(tree, chosen, platform), group.names))
+            let chosen = try choose(group.manifests, platform, tree)
+            let image = try readImage(tree, chosen, platform)
+            found.append(Found(image: image, names: group.names, top: chosen.digest))
         }
         return found
+    }
+
+    /// The manifest for a platform; without one, the first that is there.
+    private func choose(
+        _ manifests: [Descriptor], _ platform: Platform?, _ tree: LayerTree
+    ) throws(ImageError) -> Descriptor {
+        if let platform { return try ImageIndex(manifests: manifests).choose(platform) }
+        let there = manifests.first { (try? tree.openFile(Array(Self.place($0.digest).utf8))) != nil }
+        guard let there else { throw ImageError(.notFound, "an index names images that are not in the archive") }
+        return there
     }
 
     /// Annotations have whole names or only a tag; the latter is no name.
@@ -135,14 +202,14 @@ extension ImageStore {
     }
 
     private func readImage(
-        _ tree: LayerTree, _ descriptor: Descriptor, _ platform: Platform
+        _ tree: LayerTree, _ descriptor: Descriptor, _ platform: Platform?
     ) throws(ImageError) -> StoredImage {
         var descriptor = descriptor
         for _ in 0..<3 {
             try copy(tree, Self.place(descriptor.digest), descriptor)
             let bytes = try blobs.read(descriptor.digest, limit: ImageDocument.sizeLimit)
             switch try ImageDocument(parsing: bytes, mediaType: descriptor.mediaType) {
-            case .index(let index): descriptor = try index.choose(platform)
+            case .index(let index): descriptor = try choose(index.manifests, platform, tree)
             case .manifest(let manifest):
                 try copy(tree, Self.place(manifest.config.digest), manifest.config)
                 for layer in manifest.layers { try copy(tree, Self.place(layer.digest), layer) }
@@ -151,8 +218,6 @@ extension ImageStore {
         }
         throw ImageError(.unsupported, "the layout has an index of indexes of indexes")
     }
-
-    private static func place(_ digest: Digest) -> String { "blobs/sha256/\(digest.hex)" }
 
     // MARK: - Docker
 
@@ -190,7 +255,7 @@ extension ImageStore {
             let digest = try blobs.add(writeJSON(manifest))
             var names: [ImageReference] = []
             for tag in saved.repoTags ?? [] { names.append(try ImageReference(parsing: tag)) }
-            found.append((try load(digest, nil), names))
+            found.append(Found(image: try load(digest, nil), names: names, top: digest))
         }
         return found
     }

@@ -12,16 +12,20 @@ public struct Descriptor: Hashable, Sendable, Codable {
     public var platform: Platform?
     /// Remarks, such as names.
     public var annotations: [String: String]?
+    /// What a manifest is of that is no image; nil for images.
+    public var artifactType: String?
 
     /// A descriptor of its parts.
     init(
-        mediaType: String, digest: Digest, size: Int64, platform: Platform? = nil, annotations: [String: String]? = nil
+        mediaType: String, digest: Digest, size: Int64, platform: Platform? = nil,
+        annotations: [String: String]? = nil, artifactType: String? = nil
     ) {
         self.mediaType = mediaType
         self.digest = digest
         self.size = size
         self.platform = platform
         self.annotations = annotations
+        self.artifactType = artifactType
     }
 }
 

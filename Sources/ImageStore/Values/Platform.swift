@@ -46,6 +46,9 @@ public struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
         }
     }()
 
+    /// Whether what is for another platform runs on this one.
+    public func runs(_ other: Platform) -> Bool { distance(to: other) != nil }
+
     /// How well an image for another platform runs here: 0 is best, `nil` is not at all.
     func distance(to other: Platform) -> Int? {
         guard os == other.os, architecture == other.architecture else { return nil }

@@ -63,7 +63,7 @@ public func syncDirectory(_ path: String) throws(SystemError) {
 }
 
 /// The directory part of a path; `.` when it has none.
-func parentDirectory(of path: String) -> String {
+public func parentDirectory(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
 }

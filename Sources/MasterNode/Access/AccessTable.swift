@@ -20,12 +20,13 @@ extension Route {
         let reads = method == .get || method == .head
         switch self {
         // Open: what clients need to find out where they are and to log in, and nothing else.
-        case .document(.version), .ping, .dcosVersion, .loginProviders, .login, .clusterCertificate, .loginPage:
+        case .document(.version), .ping, .dcosVersion, .loginProviders, .login, .clusterCertificate:
             return .open
         // The body says what it takes.
         case .scheduler, .operatorCalls, .teardown, .buildInfo, .metadata, .capabilities: return .known
         case .agent, .agentStream: return .right(.takePart(.agent))
-        case .document, .prometheus, .statusPage, .redirect, .names: return .right(.view(.state, of: nil))
+        case .document, .prometheus, .root, .redirect, .names, .agentMetrics, .nodeHealth:
+            return .right(.view(.state, of: nil))
         case .file: return .right(.view(.logs, of: nil))
         // The call names a container, and its task has a role.
         case .agentProxy where !reads && isContainerCalls: return .known
@@ -39,6 +40,7 @@ extension Route {
         case .cosmos(let path): return CatalogService.isChange(path) ? .known : .right(.view(.state, of: nil))
         case .jobs, .services: return reads ? .right(.view(.state, of: nil)) : .known
         case .rondo(let path): return RondoRoute(path)?.requirement(method) ?? .known
+        case .console(let route): return route.requirement(method)
         }
     }
 
@@ -47,6 +49,9 @@ extension Route {
         switch self {
         case .scheduler, .agent, .agentStream, .operatorCalls, .redirect, .login: false
         case .cosmos(let path): CatalogService.isChange(path)
+        case .console(.login), .console(.logout), .console(.theme): false
+        // What is typed into a terminal; that it was started is written down.
+        case .console(.task(let path)) where path.count == 5 && path[2] == "terminal": false
         default: method != .get && method != .head
         }
     }
@@ -57,20 +62,38 @@ extension Route {
     }
 }
 
+extension ConsoleRoute {
+    func requirement(_ method: HTTPRequest.Method) -> Requirement {
+        let reads = method == .get || method == .head
+        switch self {
+        // What a browser needs before anybody has logged in.
+        case .login, .asset: return .open
+        case .logout, .theme: return .known
+        case .audit: return .right(.readAudit)
+        // Forms are calls of other interfaces, which ask for what they take.
+        case .overview, .nodes, .node, .frameworks, .framework, .services, .service, .deployment, .tasks, .task, .jobs,
+            .catalog, .membership, .events:
+            return reads ? .right(.view(.state, of: nil)) : .known
+        }
+    }
+}
+
 extension RondoRoute {
     func requirement(_ method: HTTPRequest.Method) -> Requirement {
         let reads = method == .get || method == .head
         switch self {
         // Its token is its credential.
         case .join: return .open
-        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .catalog:
+        case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .catalog,
+            .catalogPackages:
             return .right(.view(.state, of: nil))
         // What it takes depends on the task's or framework's role, or on the body.
         case .killTask, .teardown, .tokens, .token: return .known
-        case .certificate, .keys, .leave, .names: return .right(.takePart(.agent))
+        case .certificate, .keys, .leave, .names, .registry: return .right(.takePart(.agent))
         case .members: return .right(.view(.state, of: nil))
         case .rotateKeys: return .right(.manageKeys)
-        case .refreshCatalog: return .right(.changeCatalog)
+        case .refreshCatalog, .catalogArchives: return .right(.changeCatalog)
+        case .catalogImages: return .right(reads ? .view(.state, of: nil) : .changeCatalog)
         case .evict(let id): return .right(.changeNode(.evict, id))
         case .users: return .right(.manageUsers)
         // Users may change their own password; the facade tells that from other changes.

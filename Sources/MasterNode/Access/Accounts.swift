@@ -50,6 +50,8 @@ final class Accounts: Sendable {
         var users: [String: Entry] = [:]
         var tokenOwners: [String: String] = [:]
         var keys = SessionKeys()
+        /// Sessions that were ended by those who had them.
+        var ended = EndedSessions()
 
         mutating func put(_ record: StoredUser, _ revision: Revision) {
             remove(record.user.name)
@@ -74,6 +76,10 @@ final class Accounts: Sendable {
         for entry in try await NodeRegistry(store: store).all(NodeRegistry.users) {
             let record = try NodeRegistry.decode(StoredUser.self, entry)
             state.withLock { $0.put(record, entry.modRevision) }
+        }
+        if let entry = try await store.get(NodeRegistry.endedSessions) {
+            let ended = try NodeRegistry.decode(EndedSessions.self, entry)
+            state.withLock { $0.ended = ended }
         }
         guard let sealing else { return }
         let key = NodeRegistry.sessionKeys
@@ -112,7 +118,8 @@ final class Accounts: Sendable {
     /// The user whose session it is.
     func owner(ofSession text: String, now: UnixTime) -> (user: StoredUser, session: SessionToken)? {
         guard let session = try? SessionToken(verifying: text, with: sessionKeys, now: now),
-            let user = user(session.user), user.version == session.version
+            let user = user(session.user), user.version == session.version,
+            !state.withLock({ $0.ended.contains(text) })
         else { return nil }
         return (user, session)
     }
@@ -194,6 +201,20 @@ final class Accounts: Sendable {
             if case .rejected(let error) = outcome { throw error }
         }
         state.withLock { $0.keys = keys }
+    }
+
+    /// Ends one session. A text that is no session's, or is of one that has ended, is no matter.
+    func endSession(_ text: String, now: UnixTime) async throws {
+        _ = await writes.enter()
+        defer { writes.leave() }
+        guard let (_, session) = owner(ofSession: text, now: now) else { return }
+        var ended = state.withLock { $0.ended }
+        ended.add(text, until: session.expiresAt, now: now)
+        let outcome = try await store.transact(
+            StoreTransaction(
+                operations: [.put(key: NodeRegistry.endedSessions, value: try NodeRegistry.encode(ended))]))
+        if case .rejected(let error) = outcome { throw error }
+        state.withLock { [ended] in $0.ended = ended }
     }
 
     static func missing(_ name: String) -> GatewayError {

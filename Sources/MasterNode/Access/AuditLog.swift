@@ -129,6 +129,9 @@ final class AuditLog: Sendable {
 
     // MARK: reading
 
+    /// Where the log ends.
+    var end: Position { state.withLock { $0.end } }
+
     /// Where the last lines begin: so many of them, as far as the two newest segments have them.
     func start(ofLast lines: Int) -> Position {
         let end = state.withLock { $0.end }
@@ -138,6 +141,16 @@ final class AuditLog: Sendable {
     /// The bytes at a place and the place after them; nil when there are no more yet.
     func read(at position: Position) -> (bytes: [UInt8], next: Position)? {
         segments.read(at: position, end: state.withLock { $0.end })
+    }
+
+    /// Lines before a place, oldest first, each with the place where it begins: a bounded part of one segment.
+    ///
+    /// - Parameter place: where they end; nil for the end of the log.
+    /// - Returns: the lines; none when there is nothing before it.
+    func lines(before place: Position?) -> [(place: Position, bytes: ArraySlice<UInt8>)] {
+        let end = state.withLock { $0.end }
+        return segments.lines(
+            before: place.map { ($0.segment, $0.offset) < (end.segment, end.offset) ? $0 : end } ?? end)
     }
 
     /// Tells when there may be more to read; ends when the log is closed.

@@ -158,6 +158,33 @@ final class AuditSegments: Sendable {
         return lines > 0 ? place : end
     }
 
+    /// The whole lines of at most ``readLimit`` bytes before a place, oldest first.
+    func lines(before place: AuditLog.Position) -> [(place: AuditLog.Position, bytes: ArraySlice<UInt8>)] {
+        var place = place
+        let numbers = state.withLock { $0.numbers }
+        while place.offset <= 0 || !numbers.contains(place.segment) {
+            guard let older = numbers.last(where: { $0 < place.segment }) else { return [] }
+            place = .init(segment: older, offset: size(of: older))
+        }
+        let start = max(0, place.offset - Self.readLimit)
+        let bytes = contents(of: .init(segment: place.segment, offset: start), place.offset - start)
+        var lines: [(place: AuditLog.Position, bytes: ArraySlice<UInt8>)] = []
+        var from = bytes.startIndex
+        while let feed = bytes[from...].firstIndex(of: 10) {
+            // What the part begins with is the end of a line, unless the segment begins there.
+            if from > 0 || start == 0 {
+                lines.append((.init(segment: place.segment, offset: start + from), bytes[from..<feed]))
+            }
+            from = feed + 1
+        }
+        return lines
+    }
+
+    private func size(of segment: UInt64) -> Int {
+        var facts = stat()
+        return stat(Self.path(directory, name, segment), &facts) == 0 ? Int(facts.st_size) : 0
+    }
+
     private func contents(of position: AuditLog.Position, _ count: Int) -> [UInt8] {
         let path = Self.path(directory, name, position.segment)
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)

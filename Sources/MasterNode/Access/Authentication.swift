@@ -91,6 +91,15 @@ struct Authentication: Sendable {
         seen.clear()
     }
 
+    /// Ends one session for good, whoever has a copy of its text.
+    ///
+    /// - Parameter text: the session's text.
+    /// - Throws: what the store throws; the session goes on then.
+    func endSession(_ text: String) async throws {
+        try await accounts.endSession(text, now: clock.now().wall)
+        seen.clear()
+    }
+
     // MARK: the header
 
     /// A password that crossed a network in the clear is everybody's. On loopback it crosses none.

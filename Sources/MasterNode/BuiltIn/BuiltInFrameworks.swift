@@ -4,6 +4,7 @@ internal import ClusterModel
 internal import FrameworkRuntime
 internal import HTTPGateway
 internal import HTTPTypes
+internal import ImageStore
 internal import JobsFramework
 internal import Logging
 internal import MasterCore
@@ -84,8 +85,12 @@ struct BuiltInFrameworks: Sendable {
     /// Packages become services, and what they were as frameworks ends with them.
     private static func catalog(on node: MasterNode, _ services: ServicesFramework) -> CatalogService? {
         guard let directory = node.settings.catalogDirectory else { return nil }
-        let settings = CatalogService.Settings(
+        var settings = CatalogService.Settings(
             directory: directory, release: LoginFacade.dcosVersion, builtIn: node.settings.builtInCatalog)
+        settings.credentials = { [unowned node] registry in
+            guard let value = try? await node.secrets?.value(RegistryLogin.path(of: registry)) else { return nil }
+            return try? RegistryCredentials(value.bytes, name: "")
+        }
         let frameworks = CatalogService.Frameworks(
             named: { [unowned node] name in
                 try await node.snapshot().frameworks.values.filter { $0.info.name == name }.map(\.id.value).sorted()

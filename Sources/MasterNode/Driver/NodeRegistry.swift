@@ -58,6 +58,7 @@ struct NodeRegistry: Sendable {
     static let users = "/rondo/users/"
     static let secrets = "/rondo/secrets/"
     static let sessionKeys = "/rondo/session-keys"
+    static let endedSessions = "/rondo/ended-sessions"
 
     // MARK: values
 

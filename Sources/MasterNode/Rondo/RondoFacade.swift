@@ -30,6 +30,10 @@ struct RondoFacade: Sendable {
         case .names: return try await NameFacade(node: node).changes(request.query)
         case .catalog: return try node.catalog().document()
         case .refreshCatalog: return try await node.catalog().refreshed()
+        case .catalogPackages: return try node.catalog().packages(request)
+        case .catalogArchives: return try await node.catalog().addArchive(request, visitor: visitor)
+        case .catalogImages: return try await node.catalog().images(request, visitor: visitor)
+        case .registry(let path): return try node.catalog().registry(path, request)
         case .audit: return try AuditFacade(trail: node.trail).respond(request.query)
         default: break
         }

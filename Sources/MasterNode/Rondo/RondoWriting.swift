@@ -155,3 +155,16 @@ extension UnixTime {
             + padded(Int(rest / 1_000_000), 3) + "Z"
     }
 }
+
+extension AgentState.Session {
+    /// One word for people and for `/rondo/v1`.
+    var word: String {
+        switch self {
+        case .recovered: "recovered"
+        case .connected: "connected"
+        case .disconnected: "disconnected"
+        case .unreachable: "unreachable"
+        case .gone: "gone"
+        }
+    }
+}

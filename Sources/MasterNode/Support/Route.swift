@@ -21,7 +21,8 @@ enum Route: Hashable, Sendable {
     /// A request for an agent's own routes; `target` is what the agent gets, query included.
     case agentProxy(AgentID, target: String)
     case prometheus
-    case statusPage
+    /// `/`, which leads to the console.
+    case root
     case rondo([String])
     /// `pong`.
     case ping
@@ -35,7 +36,8 @@ enum Route: Hashable, Sendable {
     case capabilities
     case loginProviders
     case login
-    case loginPage
+    /// The console's pages.
+    case console(ConsoleRoute)
     case clusterCertificate
     /// Users in DC/OS' shapes: all of them, or one.
     case dcosUsers(String?)
@@ -51,6 +53,10 @@ enum Route: Hashable, Sendable {
     case services([String])
     /// Cosmos' interface.
     case cosmos([String])
+    /// DC/OS' metrics of an agent; `target` is what the agent gets.
+    case agentMetrics(AgentID, target: String)
+    /// The health of nodes, as DC/OS' service has it.
+    case nodeHealth([String])
 
     /// Mesos' read endpoints.
     enum Document: String, Hashable, Sendable {
@@ -72,6 +78,11 @@ enum Route: Hashable, Sendable {
             self = .rondo(Array(segments.dropFirst(2)))
             return
         }
+        if segments.first == "ui" {
+            guard let route = ConsoleRoute(Array(segments.dropFirst())) else { return nil }
+            self = .console(route)
+            return
+        }
         if segments.starts(with: ["service", "metronome"]) {
             self = .jobs(Array(segments.dropFirst(2)))
             return
@@ -86,6 +97,15 @@ enum Route: Hashable, Sendable {
         }
         if CatalogService.serves(target.segments) {
             self = .cosmos(target.segments)
+            return
+        }
+        if segments.starts(with: ["system", "v1", "agent"]) {
+            guard segments.count > 6, segments[4] == "metrics", segments[5] == "v0" else { return nil }
+            self = .agentMetrics(AgentID(segments[3]), target: Self.rest(of: target, after: 4))
+            return
+        }
+        if segments.starts(with: ["system", "health", "v1", "nodes"]) {
+            self = .nodeHealth(Array(segments.dropFirst(4)))
             return
         }
         if let route = Self.secrets(target) ?? Self.dcos(target.segments) {
@@ -106,7 +126,7 @@ enum Route: Hashable, Sendable {
 
     private static func plain(_ segments: [String], isRoot: Bool) -> Route? {
         switch segments {
-        case []: return isRoot ? .statusPage : nil
+        case []: return isRoot ? .root : nil
         case ["api", "v1"], ["api", "v1", "operator"]: return .operatorCalls
         case ["api", "v1", "scheduler"]: return .scheduler
         case ["api", "v1", "agent"]: return .agent
@@ -143,7 +163,7 @@ enum Route: Hashable, Sendable {
         if segments.count == 5, Array(segments.prefix(4)) == ["acs", "api", "v1", "users"] {
             return .dcosUsers(segments[4])
         }
-        return segments.count >= 2 && segments[0] == "ui" && segments[1] == "login" ? .loginPage : nil
+        return nil
     }
 
     /// Marathon's interface stands where DC/OS has it, and where Marathon by itself would have it.
@@ -194,8 +214,8 @@ enum Route: Hashable, Sendable {
     var methods: [HTTPRequest.Method] {
         switch self {
         case .scheduler, .agent, .agentStream, .operatorCalls, .teardown, .cosmos: [.post]
-        case .document, .file, .prometheus, .statusPage, .ping, .dcosVersion, .buildInfo, .loginProviders, .loginPage,
-            .clusterCertificate, .names, .metadata, .capabilities:
+        case .document, .file, .prometheus, .root, .ping, .dcosVersion, .buildInfo, .loginProviders,
+            .clusterCertificate, .names, .metadata, .capabilities, .agentMetrics, .nodeHealth:
             [.get, .head]
         case .login: [.post]
         case .dcosUsers(let name): name == nil ? [.get, .head] : [.get, .head, .put, .patch, .delete]
@@ -206,6 +226,7 @@ enum Route: Hashable, Sendable {
         case .jobs(let path): JobsFramework.methods(of: path) ?? [.get]
         case .services(let path): ServicesFramework.methods(of: path) ?? [.get]
         case .rondo(let path): RondoRoute(path)?.methods ?? [.get]
+        case .console(let route): route.methods
         }
     }
 }
@@ -241,6 +262,12 @@ enum RondoRoute: Hashable, Sendable {
     case names
     case catalog
     case refreshCatalog
+    /// All that repositories have, for archives.
+    case catalogPackages
+    case catalogArchives
+    case catalogImages
+    /// The cluster's images, as a registry has them.
+    case registry([String])
 
     init?(_ path: [String]) {
         switch (path.first, path.count) {
@@ -275,6 +302,10 @@ enum RondoRoute: Hashable, Sendable {
         case ("names", 1): self = .names
         case ("catalog", 1): self = .catalog
         case ("catalog", 2) where path[1] == "refresh": self = .refreshCatalog
+        case ("catalog", 2) where path[1] == "packages": self = .catalogPackages
+        case ("catalog", 2) where path[1] == "archives": self = .catalogArchives
+        case ("catalog", 2) where path[1] == "images": self = .catalogImages
+        case ("registry", 2...): self = .registry(Array(path.dropFirst()))
         default: return nil
         }
     }
@@ -282,9 +313,11 @@ enum RondoRoute: Hashable, Sendable {
     var methods: [HTTPRequest.Method] {
         switch self {
         case .cluster, .health, .tasks, .task, .nodes, .node, .frameworks, .framework, .roles, .why, .audit, .keys,
-            .members, .names, .catalog:
+            .members, .names, .catalog, .catalogPackages, .registry:
             [.get, .head]
-        case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict, .refreshCatalog: [.post]
+        case .killTask, .teardown, .join, .certificate, .rotateKeys, .leave, .evict, .refreshCatalog, .catalogArchives:
+            [.post]
+        case .catalogImages: [.get, .head, .post, .delete]
         case .tokens, .users, .userTokens: [.get, .head, .post]
         case .token, .userToken: [.delete]
         case .user: [.get, .head, .patch, .delete]

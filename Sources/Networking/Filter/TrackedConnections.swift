@@ -4,7 +4,8 @@ internal import Glibc
 /// Entries of the kernel's connection tracking (nfnetlink's ctnetlink).
 ///
 /// A conversation over UDP has no end, so that its entry outlives the container that it was with: a client that goes
-/// on sending from the same port would go on reaching nobody. Entries of TCP end with their connections.
+/// on sending from the same port would go on reaching nobody. A connection over TCP that was begun, or used, while its
+/// container went away is sent on to nobody too: its client is told nothing until its own patience ends.
 enum TrackedConnections {
     private static let (getKind, deleteKind, answerKind): (UInt16, UInt16, UInt16) = (0x101, 0x102, 0x100)
     private static let (original, reply, identifier, zone): (UInt16, UInt16, UInt16, UInt16) = (1, 2, 12, 18)
@@ -50,17 +51,44 @@ enum TrackedConnections {
         return bytes.flatMap { NetworkAddress(bytes: $0) }
     }
 
-    /// Removes conversations over UDP that go to one of these ports of the host and do not end at one of `except`.
-    /// What cannot be done is left: entries end by themselves after three minutes of silence.
+    /// Removes what is tracked over UDP to one of these ports of the host and does not end at one of `except`.
     static func forget(udpPorts: Set<UInt16>, except: Set<NetworkAddress>) {
-        guard !udpPorts.isEmpty, let socket = try? NetlinkSocket(.filter) else { return }
-        let udp: UInt8 = 17
+        guard !udpPorts.isEmpty else { return }
+        forget { $0.isOver(transport: udp, ports: udpPorts) && !except.contains($0.answerer) }
+    }
+
+    /// Removes what is tracked to published ports that are no more. A client of TCP then is told at its next packet.
+    ///
+    /// - Parameters:
+    ///   - ports: the ports, already out of the tables.
+    ///   - containers: the addresses of the containers that had them; a connection over TCP is known by them, as others
+    ///     go to the same port of other machines.
+    static func forget(published ports: [PortMapping], of containers: Set<NetworkAddress>) {
+        guard !ports.isEmpty else { return }
+        let udpPorts = Set(ports.lazy.filter { $0.transport == .udp }.map(\.hostPort))
+        let tcpPorts = Set(ports.lazy.filter { $0.transport == .tcp }.map(\.hostPort))
+        forget {
+            $0.isOver(transport: udp, ports: udpPorts)
+                || $0.isOver(transport: tcp, ports: tcpPorts) && containers.contains($0.answerer)
+        }
+    }
+
+    private static let (tcp, udp): (UInt8, UInt8) = (6, 17)
+
+    /// What cannot be done is left: entries end by themselves after some silence.
+    private static func forget(where isGone: (Entry) -> Bool) {
+        guard let socket = try? NetlinkSocket(.filter) else { return }
         for isIPv6 in [false, true] {
             let answers = (try? socket.list(list(isIPv6: isIPv6), "list tracked connections")) ?? []
-            for entry in answers.lazy.compactMap(parse)
-            where entry.transport == udp && udpPorts.contains(entry.targetPort) && !except.contains(entry.answerer) {
+            for entry in answers.lazy.compactMap(parse) where isGone(entry) {
                 try? socket.change(delete(entry), "forget a tracked connection")
             }
         }
+    }
+}
+
+extension TrackedConnections.Entry {
+    fileprivate func isOver(transport: UInt8, ports: Set<UInt16>) -> Bool {
+        self.transport == transport && ports.contains(targetPort)
     }
 }

@@ -104,6 +104,13 @@ struct PackageDocument: Decodable {
     var postInstallNotes: String?
     var minDcosReleaseVersion: String?
     var config: JSONValue?
+    var resource: JSONValue?
+
+    /// The container images among its assets, by the names that templates have for them.
+    var images: [String] {
+        guard case .object(let images)? = resource?["assets"]?["container"]?["docker"] else { return [] }
+        return images.sorted { $0.key < $1.key }.compactMap(\.value.text)
+    }
 }
 
 struct PackageDescribed: Decodable { var package: PackageDocument }

@@ -2,6 +2,7 @@ internal import Appliance
 internal import FoundationEssentials
 internal import HTTPGateway
 internal import HTTPTypes
+internal import LinuxSystem
 internal import NIOCore
 internal import Transport
 
@@ -47,7 +48,40 @@ struct ClusterClient: Sendable {
             headers[.contentType] = "application/json"
             bytes = ByteBuffer(bytes: try body.encoded())
         }
-        let response = try await call(method, path, headers, bytes, timeout)
+        return try accepted(try await call(method, path, headers, bytes, timeout))
+    }
+
+    /// Sends a file as the body of a request and returns the body of a 2xx answer.
+    ///
+    /// - Parameters:
+    ///   - path: where to, with a query.
+    ///   - file: the file's path.
+    ///   - progress: told how many bytes are sent and how many there are.
+    /// - Returns: the body.
+    /// - Throws: ``ApplianceError`` when the file cannot be read, or with what the master says.
+    func upload(
+        _ path: String, file: String, progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) async throws -> [UInt8] {
+        let source: UploadFile
+        do throws(SystemError) { source = try UploadFile(file) } catch {
+            throw ApplianceError(.failure, "cannot read \(file): \(error.reason)")
+        }
+        var headers = authorization
+        headers[.contentType] = "application/x-tar"
+        let body = GatewayBody {
+            let piece = try source.next()
+            progress(source.sent, source.size)
+            return piece
+        }
+        let response: HTTPCaller.Response
+        do throws(HTTPCallError) {
+            response = try await caller.upload(
+                .post, endpoint, path, headers: headers, body: body, length: source.size, timeout: .seconds(6 * 3_600))
+        } catch { throw unreachable(error) }
+        return try accepted(response)
+    }
+
+    private func accepted(_ response: HTTPCaller.Response) throws -> [UInt8] {
         let answer = [UInt8](response.bytes.readableBytesView)
         guard (200..<300).contains(response.status.code) else {
             if response.status.code == 400,
@@ -80,15 +114,15 @@ struct ClusterClient: Sendable {
         do throws(HTTPCallError) {
             return try await caller.call(
                 method, endpoint, path, headers: headers, body: body, timeout: timeout, responseLimit: 256 << 20)
-        } catch {
-            if case .unreachable(let endpoint, let reason) = error {
-                throw ApplianceError(
-                    .unavailable,
-                    "no master answers at \(endpoint) (\(reason)); start one with `rondo dev` or `rondo cluster init`, or "
-                        + "name its address with --master")
-            }
-            throw error
-        }
+        } catch { throw unreachable(error) }
+    }
+
+    private func unreachable(_ error: HTTPCallError) -> any Error {
+        guard case .unreachable(let endpoint, let reason) = error else { return error }
+        return ApplianceError(
+            .unavailable,
+            "no master answers at \(endpoint) (\(reason)); start one with `rondo dev` or `rondo cluster init`, or "
+                + "name its address with --master")
     }
 
     /// A refusal; DC/OS' interface has another word for it, and those of jobs and services say what is wrong where.

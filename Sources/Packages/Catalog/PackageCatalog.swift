@@ -115,6 +115,11 @@ public struct PackageCatalog: Sendable {
         return place.map { Array(repositories[$0.repository].text(of: entry($0))) }
     }
 
+    /// Where the repository of a package's newest version comes from; nil when there is no such package.
+    public func source(of name: String) -> String? {
+        places(of: name).first.map { repositories[$0.repository].source }
+    }
+
     /// The versions of a package with their release versions, newest first; empty when there is no such package.
     public func versions(of name: String) -> [(version: String, releaseVersion: Int)] {
         places(of: name).map { (entry($0).version, entry($0).releaseVersion) }

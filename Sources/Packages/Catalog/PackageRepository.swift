@@ -177,6 +177,29 @@ extension PackageRepository {
         return PackageRepository(source: source, builder: builder)
     }
 
+    /// What several repositories have together; a version that more than one has is the first one's.
+    ///
+    /// - Parameter repositories: the repositories, the first ones count most.
+    /// - Returns: one repository.
+    public static func merged(_ repositories: [PackageRepository]) -> PackageRepository {
+        var seen: Set<[String]> = []
+        let packages = repositories.flatMap { repository in
+            repository.packages.filter { seen.insert([$0.name, $0.version]).inserted }
+        }
+        return PackageRepository(packages, source: repositories.first?.source ?? "")
+    }
+
+    /// A repository of some packages.
+    ///
+    /// - Parameters:
+    ///   - packages: the packages, in their order.
+    ///   - source: where they come from.
+    public init(_ packages: [PackageDefinition], source: String) {
+        var builder = Builder()
+        for package in packages { builder.add(package) }
+        self.init(source: source, builder: builder)
+    }
+
     /// The same with every version that was there before as it was then: what is published does not change.
     ///
     /// - Parameter before: what the repository had.

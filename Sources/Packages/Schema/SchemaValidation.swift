@@ -74,6 +74,9 @@ struct SchemaValidation {
         func count(_ keyword: String) -> Int? { schema[keyword]?.integer.flatMap { $0 >= 0 ? $0 : nil } }
     }
 
+    /// What a reference to a part of the schema is to; nil when there is nothing, or it is to another document.
+    func target(of reference: String) -> JSON? { resolve(reference)?.0 }
+
     private func resolve(_ reference: String) -> (JSON, String)? {
         guard reference.utf8.first == UInt8(ascii: "#"), reference.utf8.count <= 1_024 else { return nil }
         var target = JSON.object(root)

@@ -126,38 +126,7 @@ struct ServicesFacade: Sendable {
     /// Asks for what the visitor would need to run the same tasks by a framework of its own. The services framework
     /// itself may run as anybody and read every secret, so it is here that this is asked.
     func mayRun(_ workload: Workload) throws {
-        try visitor.require(.registerFramework(framework.settings.role))
-        var users: Set<String> = []
-        var secrets: [String: String] = [:]
-        var reachesHost = false
-        switch workload {
-        case .service(let app):
-            users.insert(app.user ?? framework.settings.user)
-            secrets = app.secrets
-            for case .secret(let name) in app.environment.values where secrets[name] == nil { secrets[name] = name }
-            if let container = app.container {
-                let mountsHost = container.volumes.contains {
-                    if case .host(let path) = $0.source { path.hasPrefix("/") } else { false }
-                }
-                let parameters = container.image?.parameters ?? []
-                let widens = parameters.contains {
-                    ["cap-add", "device", "privileged"].contains($0.key)
-                        || $0.key == "volume" && $0.value.hasPrefix("/")
-                }
-                reachesHost =
-                    container.image?.isPrivileged == true || mountsHost
-                    || widens || container.linux?.isSeccompUnconfined == true
-            }
-        case .pod(let pod):
-            for container in pod.containers { users.insert(container.user ?? pod.user ?? framework.settings.user) }
-            secrets = pod.secrets
-            reachesHost = pod.volumes.contains {
-                if case .host(let path) = $0.source { path.hasPrefix("/") } else { false }
-            }
-        }
-        if reachesHost { users.insert("root") }
-        for user in users.sorted() { try visitor.require(.runAs(user)) }
-        for path in Set(secrets.values).sorted() { try visitor.require(.secret(.read, path: path)) }
+        for right in framework.rights(toRun: workload) { try visitor.require(right) }
         guard ServicesStore.definition(workload).count <= Self.definitionLimit else {
             try Self.check([FieldDefect("/", "is too large: more than \(Self.definitionLimit >> 10) KiB")])
             return

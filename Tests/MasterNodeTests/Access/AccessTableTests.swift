@@ -15,17 +15,18 @@ struct AccessTableTests {
     private static let open: [(HTTPRequest.Method, String)] = [
         (.get, "/version"), (.get, "/ping"), (.get, "/dcos-metadata/dcos-version.json"),
         (.get, "/acs/api/v1/auth/providers"), (.post, "/acs/api/v1/auth/login"), (.get, "/ca/dcos-ca.crt"),
-        (.get, "/ui/login"), (.get, "/ui/login/style.css"), (.post, "/rondo/v1/join"),
+        (.get, "/ui/login"), (.post, "/ui/login"), (.get, "/ui/assets/0/console.css"), (.post, "/rondo/v1/join"),
     ]
 
-    /// At least one path of every route. ``number(of:)`` and ``number(ofRondo:)`` make sure that none is forgotten.
+    /// At least one path of every route. ``number(of:)``, ``number(ofRondo:)`` and ``number(ofConsole:)`` make sure that
+    /// none is forgotten.
     private static let paths = [
         "/api/v1/scheduler", "/api/v1/agent", "/api/v1/agent/streams/x", "/api/v1", "/api/v1/operator", "/state",
         "/frameworks", "/roles", "/tasks", "/version", "/health", "/flags", "/state-summary", "/slaves",
         "/metrics/snapshot", "/files/read", "/files/browse", "/files/download", "/teardown", "/redirect",
         "/agent/a/state", "/slave/a/api/v1", "/metrics", "/", "/ping", "/dcos-metadata/dcos-version.json",
         "/pkgpanda/active.buildinfo.full.json", "/acs/api/v1/auth/providers", "/acs/api/v1/auth/login", "/ui/login",
-        "/ui/login/style.css", "/ca/dcos-ca.crt", "/acs/api/v1/users", "/acs/api/v1/users/alice",
+        "/ui/assets/0/console.css", "/ca/dcos-ca.crt", "/acs/api/v1/users", "/acs/api/v1/users/alice",
         "/rondo/v1/cluster", "/rondo/v1/health", "/rondo/v1/tasks", "/rondo/v1/tasks/t", "/rondo/v1/tasks/f/t/kill",
         "/rondo/v1/nodes", "/rondo/v1/nodes/n", "/rondo/v1/frameworks", "/rondo/v1/frameworks/f",
         "/rondo/v1/frameworks/f/teardown", "/rondo/v1/roles", "/rondo/v1/why/x", "/rondo/v1/join",
@@ -38,13 +39,20 @@ struct AccessTableTests {
         "/service/marathon/v2/apps", "/marathon/v2/groups/g", "/v2/deployments", "/service/marathon/ping",
         "/mesos_dns/v1/hosts/leader.mesos", "/rondo/v1/names",
         "/package/search", "/package/install", "/cosmos/service/update", "/rondo/v1/catalog",
-        "/rondo/v1/catalog/refresh",
+        "/ui", "/ui/nodes", "/ui/nodes/n", "/ui/frameworks", "/ui/frameworks/f", "/ui/services", "/ui/services/s",
+        "/ui/services/s/scale", "/ui/deployments/d", "/ui/tasks", "/ui/tasks/t", "/ui/jobs", "/ui/jobs/j",
+        "/ui/catalog", "/ui/catalog/p", "/ui/membership", "/ui/audit", "/ui/logout", "/ui/theme", "/ui/events",
+        "/rondo/v1/catalog/refresh", "/rondo/v1/catalog/packages", "/rondo/v1/catalog/archives",
+        "/rondo/v1/catalog/images", "/rondo/v1/registry/v2/docker.io/a/manifests/1",
+        "/system/v1/agent/a/metrics/v0/node",
+        "/system/v1/agent/a/metrics/v0/containers/c/app", "/system/health/v1/nodes", "/system/health/v1/nodes/n/units",
     ]
 
     /// What is nowhere, and other names of what is somewhere.
     private static let others = [
         "/mesos/state", "/master/state.json", "/mesos/master/api/v1/scheduler", "/mesos/slave/a/files/read",
-        "/nothing", "/rondo", "/rondo/v1", "/rondo/v1/nothing", "/rondo/v2/join", "/ui", "/ui/loginx", "/acs/api/v1",
+        "/nothing", "/rondo", "/rondo/v1", "/rondo/v1/nothing", "/rondo/v2/join", "/ui/nothing", "/ui/loginx",
+        "/acs/api/v1",
         "/acs/api/v1/auth", "/acs/api/v1/users/a/b", "/version/x", "/state/version", "/ca", "/pkgpanda",
         "/%73tate", "//state", "/state/", "/metadata/x", "/service/marathon/v2/nothing", "/service/metronome",
     ]
@@ -61,14 +69,14 @@ struct AccessTableTests {
         case .redirect: 7
         case .agentProxy: 8
         case .prometheus: 9
-        case .statusPage: 10
+        case .root: 10
         case .rondo: 11
         case .ping: 12
         case .dcosVersion: 13
         case .buildInfo: 14
         case .loginProviders: 15
         case .login: 16
-        case .loginPage: 17
+        case .console: 17
         case .clusterCertificate: 18
         case .dcosUsers: 19
         case .secret: 20
@@ -79,6 +87,8 @@ struct AccessTableTests {
         case .services: 25
         case .names: 26
         case .cosmos: 27
+        case .agentMetrics: 28
+        case .nodeHealth: 29
         }
     }
 
@@ -113,6 +123,34 @@ struct AccessTableTests {
         case .names: 26
         case .catalog: 27
         case .refreshCatalog: 28
+        case .catalogPackages: 29
+        case .catalogArchives: 30
+        case .catalogImages: 31
+        case .registry: 32
+        }
+    }
+
+    private static func number(ofConsole route: ConsoleRoute) -> Int {
+        switch route {
+        case .overview: 0
+        case .nodes: 1
+        case .node: 2
+        case .frameworks: 3
+        case .framework: 4
+        case .services: 5
+        case .service: 6
+        case .deployment: 7
+        case .tasks: 8
+        case .task: 9
+        case .jobs: 10
+        case .catalog: 11
+        case .membership: 12
+        case .audit: 13
+        case .login: 14
+        case .logout: 15
+        case .theme: 16
+        case .events: 17
+        case .asset: 18
         }
     }
 
@@ -125,15 +163,18 @@ struct AccessTableTests {
     @Test func `the paths reach every route`() throws {
         var routes: Set<Int> = []
         var rondo: Set<Int> = []
+        var console: Set<Int> = []
         for path in Self.paths {
             let route = try #require(Route(try RequestTarget(parsing: path)), "\(path)")
             routes.insert(Self.number(of: route))
+            if case .console(let page) = route { console.insert(Self.number(ofConsole: page)) }
             if case .rondo(let rest) = route {
                 rondo.insert(Self.number(ofRondo: try #require(RondoRoute(rest), "\(path)")))
             }
         }
-        #expect(routes == Set(0...27))
-        #expect(rondo == Set(0...28))
+        #expect(routes == Set(0...29))
+        #expect(rondo == Set(0...32))
+        #expect(console == Set(0...18))
     }
 
     @Test func `strangers get 401 with the scheme that clients look for, but for the list`() async throws {

@@ -1,5 +1,7 @@
+import CatalogService
 import FoundationEssentials
 import Packages
+import ServicesFramework
 
 /// What became of each package of a repository.
 struct UniverseReport {
@@ -13,6 +15,7 @@ struct UniverseReport {
     private var tree = PackageTree()
     private var rows: [Row] = []
     private var catalog = PackageCatalog([])
+    private var repository = PackageRepository([], source: "universe")
     private var schemaNotes: [String] = []
     private(set) var failures: [String] = []
     private var counts: [String: Int] = [:]
@@ -33,7 +36,7 @@ struct UniverseReport {
     }
 
     mutating func run() {
-        let repository = PackageRepository(tree, source: "universe")
+        repository = PackageRepository(tree, source: "universe")
         failures += repository.refusals.map(\.description)
         catalog = PackageCatalog([repository])
         for name in catalog.names where !catalog.search(name).contains(where: { $0.name == name }) {
@@ -84,7 +87,7 @@ struct UniverseReport {
             row.options = "needs " + missing.map { "`\($0)`" }.joined(separator: ", ")
             count("with options that somebody must give")
             do throws(RenderingError) {
-                try finish(package.app(with: Sample.options(for: package)), of: &row)
+                try finish(package.app(with: SampleOptions.options(for: package)), of: &row)
             } catch {
                 failures.append("\(who), with samples for \(missing): \(error)")
                 row.template = "\(error)"
@@ -99,12 +102,13 @@ struct UniverseReport {
         let labelled = PackageLabels.decorated(
             app, package: row.package, source: "universe", options: JSONObject())
         row.template = "JSON"
-        let finding = ServiceCheck.look(at: labelled)
+        let finding = AppCheck.look(at: JSON.object(labelled).bytes)
         if finding.defects.isEmpty {
             count("a service that may be deployed")
             row.service = "good"
         } else {
-            row.service = finding.defects.prefix(3).joined(separator: "; ") + (finding.defects.count > 3 ? "; …" : "")
+            let words = finding.defects.prefix(3).map { "\($0.path): \($0.message)" }
+            row.service = words.joined(separator: "; ") + (finding.defects.count > 3 ? "; …" : "")
         }
         if !finding.strange.isEmpty { row.service += "; unknown " + finding.strange.joined(separator: ", ") }
     }
@@ -121,6 +125,12 @@ struct UniverseReport {
             lines.append("| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |")
         }
         lines += ["", counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ") + "."]
+        let lint = CatalogLint.findings(in: repository)
+        let rules = Dictionary(grouping: lint) { "\($0.severity.rawValue) \($0.rule.rawValue)" }
+        lines += ["", "What `rondo catalog lint` finds: "]
+        lines[lines.count - 1] +=
+            rules.sorted { $0.key < $1.key }.map { "\($0.value.count) \($0.key)" }
+            .joined(separator: ", ") + "."
         if !schemaNotes.isEmpty {
             lines += ["", "What is passed over in schemas:", ""] + schemaNotes.map { "- " + $0 }
         }

@@ -10,8 +10,8 @@ struct ImageCommand: AsyncParsableCommand {
         abstract: "Get, make and look at container images on this machine.",
         discussion: """
             Works on the store of this machine's node (its directory's `images`), also while the node runs, and needs \
-            no cluster and no network but for pull. login, logout and logins are about the cluster: who its agents are \
-            at registries.
+            no cluster and no network but for pull. login, logout, logins and cluster are about the cluster: who its \
+            agents are at registries, and which images it keeps for them.
 
               rondo image pull nginx
               rondo image import saved.tar
@@ -21,7 +21,7 @@ struct ImageCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ImagePull.self, ImageImport.self, ImageExport.self, ImageList.self, ImageInspect.self, ImageRemove.self,
-            ImagePrune.self, ImageBuild.self, ImageLogin.self, ImageLogout.self, ImageLogins.self,
+            ImagePrune.self, ImageBuild.self, ImageLogin.self, ImageLogout.self, ImageLogins.self, ImageCluster.self,
         ])
 }
 
@@ -36,7 +36,13 @@ struct ImageOptions: ParsableArguments {
 
     /// Runs a command on the store; its errors get exit codes.
     func run(_ body: (ImageStore, _ isJSON: Bool) async throws -> Void) async throws {
-        let configuration = try file.load([.data: data, .output: output])
+        try await Self.run(file.load([.data: data, .output: output]), body)
+    }
+
+    /// As ``run(_:)``, with settings that are read.
+    static func run(
+        _ configuration: Configuration, _ body: (ImageStore, _ isJSON: Bool) async throws -> Void
+    ) async throws {
         do {
             let store = try ImageStore(root: configuration.path(.data) + "/images")
             try await body(store, configuration.text(.output) == "json")
@@ -83,6 +89,10 @@ struct ImageImport: AsyncParsableCommand {
 
               rondo image import saved.tar
               rondo image import --as web/app:2 ./layout
+              rondo image import --cluster saved.tar
+
+            With --cluster the archive goes to the master, which keeps its images for all nodes of the cluster: they ask
+            it before any registry. `rondo image cluster` shows what it keeps.
             """)
 
     @Argument(help: "A directory or an archive.") var path: String
@@ -94,12 +104,23 @@ struct ImageImport: AsyncParsableCommand {
         help: ArgumentHelp(
             "Which one of an image for several platforms. (default: this machine's)", valueName: "os/arch"))
     var platform: String?
-    @OptionGroup var options: ImageOptions
+    @Flag(help: "Give the images to the cluster instead of this machine.") var cluster = false
+    @OptionGroup var client: ClientOptions
 
     func run() async throws {
         let reference = try name.map(ImageOptions.reference)
+        if cluster {
+            guard CatalogUpload.isFile(path) else {
+                throw ValidationError("--cluster takes an archive; make one with tar, or with `rondo image export`")
+            }
+            let query = reference.map { "?as=\(PathText.escaped($0.description))" } ?? ""
+            return try await client.withClient { client in
+                let bytes = try await CatalogUpload.send(client, "/rondo/v1/catalog/images" + query, path)
+                try ImageCluster.show(client, bytes)
+            }
+        }
         let platform = try ImageOptions.platform(platform)
-        try await options.run { store, isJSON in
+        try await ImageOptions.run(client.load()) { store, isJSON in
             let images = try await store.importImages(path, as: reference, platform: platform)
             if isJSON { return try ImageText.printJSON(images.map { try ImageText.Document($0, store) }) }
             for image in images { Console.out(ImageText.line(image)) }

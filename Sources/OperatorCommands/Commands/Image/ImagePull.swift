@@ -59,7 +59,7 @@ struct ImagePull: AsyncParsableCommand {
         if plainHttp { for mirrors in pull.registry.mirrors.values { pull.registry.plain.formUnion(mirrors) } }
         let given = try credential()
         try await options.run { store, isJSON in
-            let kept = try fileCredentials()
+            let kept = try RegistryOptions.credentials(authFile)
             var images: [StoredImage] = []
             for reference in references {
                 var pull = pull
@@ -87,9 +87,34 @@ struct ImagePull: AsyncParsableCommand {
         return RegistryCredential(user: user, password: password)
     }
 
-    private func fileCredentials() throws -> RegistryCredentials {
+}
+
+/// How a command speaks to registries.
+struct RegistryOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Credentials in the form of docker's config.json.", valueName: "file"))
+    var authFile: String?
+    @Option(help: ArgumentHelp("Authorities in PEM to trust in place of this machine's.", valueName: "file"))
+    var caFile: String?
+    @Option(
+        name: .customLong("plain-http"),
+        help: ArgumentHelp("A registry to speak to without TLS; may come several times.", valueName: "host"))
+    var plain: [String] = []
+
+    /// The settings that they make.
+    func settings() throws -> RegistrySettings {
+        var settings = RegistrySettings()
+        do { settings.credentials = try Self.credentials(authFile) } catch let error as ImageError {
+            throw ApplianceError(.usage, error.message)
+        }
+        settings.authorities = caFile
+        settings.plain = Set(plain)
+        return settings
+    }
+
+    /// The credentials of a file, of the one that the environment names, or of docker's.
+    static func credentials(_ file: String?) throws -> RegistryCredentials {
         let variables = ProcessEnvironment.variables()
-        if let path = authFile ?? variables["REGISTRY_AUTH_FILE"] { return try RegistryCredentials(file: path) }
+        if let path = file ?? variables["REGISTRY_AUTH_FILE"] { return try RegistryCredentials(file: path) }
         guard let home = variables["HOME"], access(home + "/.docker/config.json", R_OK) == 0 else {
             return RegistryCredentials()
         }

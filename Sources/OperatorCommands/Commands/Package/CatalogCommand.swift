@@ -12,6 +12,8 @@ struct CatalogCommand: AsyncParsableCommand {
             rondo catalog list
             rondo catalog add ours https://packages.example.org/repo.json --key KEY
             rondo catalog add disk file:///srv/catalog --index 0
+            rondo catalog mirror packages.tar redis nginx
+            rondo catalog add carried packages.tar
             rondo catalog refresh
             rondo catalog remove ours
 
@@ -19,7 +21,7 @@ struct CatalogCommand: AsyncParsableCommand {
             """,
         subcommands: [
             CatalogList.self, CatalogAdd.self, CatalogRemove.self, CatalogRefresh.self, CatalogBuild.self,
-            CatalogKey.self,
+            CatalogPush.self, CatalogLintCommand.self, CatalogMirrorCommand.self, CatalogKey.self,
         ])
 
     static func show(_ client: ClusterClient, _ bytes: [UInt8]) throws {
@@ -79,18 +81,31 @@ struct CatalogAdd: AsyncParsableCommand {
 
               rondo catalog add ours https://packages.example.org/repo.json --key KEY
               rondo catalog add rack oci://registry.rack:5000/catalog:1
+              rondo catalog add carried packages.tar
+
+            An archive that `rondo catalog mirror` has made is sent to the master, which keeps its images for all nodes:
+            they need no registry then.
 
             With --key each package must be signed with that key.
             """)
 
     @Argument(help: "What the repository is called.") var name: String
-    @Argument(help: "Where it is.") var address: String
+    @Argument(help: "Where it is, or an archive on this machine.") var address: String
     @Option(help: ArgumentHelp("Where it goes in the list; 0 is the front. (default: the end)", valueName: "number"))
     var index: Int?
     @Option(help: ArgumentHelp("The key that its packages are signed with.", valueName: "key")) var key: String?
     @OptionGroup var client: ClientOptions
 
     func run() async throws {
+        if CatalogUpload.isFile(address) {
+            var query = "name=\(PathText.escaped(name))"
+            if let index { query += "&index=\(index)" }
+            if let key { query += "&key=\(PathText.escaped(key))" }
+            let path = "/rondo/v1/catalog/archives?" + query
+            return try await client.withClient { client in
+                try CatalogCommand.show(client, try await CatalogUpload.send(client, path, address))
+            }
+        }
         var body: [String: JSONValue] = ["name": .text(name), "uri": .text(address)]
         if let index { body["index"] = .integer(Int64(index)) }
         if let key { body["key"] = .text(key) }
@@ -106,7 +121,12 @@ struct CatalogAdd: AsyncParsableCommand {
 struct CatalogRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Take a repository out of the list. What is installed from it stays.",
-        discussion: "rondo catalog remove ours")
+        discussion: """
+            rondo catalog remove ours
+
+            The images that came with it in an archive go, too, but for those that services have: these stay until no
+            service has them.
+            """)
 
     @Argument(help: "The repository.") var name: String
     @OptionGroup var client: ClientOptions

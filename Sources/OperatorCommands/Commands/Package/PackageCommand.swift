@@ -101,6 +101,7 @@ struct PackageDescribe: AsyncParsableCommand {
         facts.add("website", package.website)
         facts.add("licenses", (package.licenses ?? []).map(\.name).joined(separator: ", "))
         facts.add("tags", (package.tags ?? []).joined(separator: ", "))
+        facts.add("images", package.images.joined(separator: ", "))
         var text = facts.text + "\n\n" + lines(package.description)
         if let notes = package.preInstallNotes { text += "\n\nbefore it is installed:\n" + lines(notes) }
         let options = PackageOptionList(package.config).options

@@ -1,8 +1,10 @@
-import Packages
-
 /// Something for each option that a package insists on, so that its template can be tried all the same.
-enum Sample {
-    static func options(for package: PackageDefinition) -> JSONObject {
+public enum SampleOptions {
+    /// Options for a package, with what it requires and has no default for.
+    ///
+    /// - Parameter package: the package.
+    /// - Returns: options that mostly hold to its schema; patterns are not looked at.
+    public static func options(for package: PackageDefinition) -> JSONObject {
         guard let schema = package.json["config"] else { return JSONObject() }
         return fill(schema, depth: 0).object ?? JSONObject()
     }
