@@ -49,6 +49,8 @@ def journey():
     # What is wrong is said at its field, and nothing that was typed is lost.
     fill(page, "teller", mem="7", text="wörds & <more>")
     page.click("main button", "Review")
+    # The script marks the field before the master has answered.
+    page.wait_for("main .faults")
     page.wait_for("[name='o/service/mem'][aria-invalid=true]")
     page.expected.append("400|422")
     equal(page.value("[name='o/service/text']"), "wörds & <more>", "text that was typed before")

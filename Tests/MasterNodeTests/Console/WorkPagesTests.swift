@@ -82,8 +82,6 @@ struct WorkPagesTests {
             #expect(short.headers[.location] == path)
             #expect(try await fixture.get(path + "/nothing").status == .notFound)
             #expect(try await fixture.get("/ui/tasks/none/\(launch.task.taskID)").status == .notFound)
-            let log = try await fixture.get(path + "/log")
-            #expect(text(log).contains("no files yet"))
             let question = text(try await fixture.get(path + "/kill"))
             #expect(question.contains("Kill the task"))
             #expect(try await send(fixture, path + "/kill", "").status == .forbidden)
