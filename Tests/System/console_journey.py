@@ -176,7 +176,7 @@ def plain():
     page.click("main button", "Review")
     page.wait_for("#part-review")
     page.click("#part-review button", "Change it")
-    page.wait_path("/ui/catalog/installed/teller")
+    page.wait_path("/ui/catalog/installed/teller(\\?|$)")
     world.running("teller")
     app = world.node.call("GET", "/v2/apps/teller")[1]["app"]
     equal((app["labels"]["DCOS_PACKAGE_VERSION"], app["env"]["TEXT"]), ("1.1", "changed"), "after the change")

@@ -121,11 +121,10 @@
     const topics = main() && main().dataset.topics;
     if (!topics || !window.EventSource) return;
     stream = new EventSource("/ui/events?topics=" + encodeURIComponent(topics));
-    let wasOpen = false;
     stream.onopen = () => {
       say("on", "live", "This page changes by itself.");
-      if (wasOpen) refresh();
-      wasOpen = true;
+      // What changed before the stream was there, or while it was not, is not told.
+      refresh();
     };
     stream.onerror = () => {
       say("off", "reconnecting", "The master does not answer; it is tried again by itself.");
