@@ -31,7 +31,7 @@ struct ConsoleDesk: Sendable {
         case .login: return try await login()
         case .logout: return try await logout()
         case .theme: return try await theme()
-        case .events: return try events()
+        case .events: return try await events()
         case .asset(let hash, let name): return try ConsoleAssets.shared.response(hash, name, request)
         }
     }

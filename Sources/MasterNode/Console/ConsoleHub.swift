@@ -14,6 +14,8 @@ final class ConsoleHub: Sendable {
     private struct Follower {
         var stream: EventStream
         var topics: Set<Topic>
+        /// What was there when it was last told of a change, or when it began.
+        var seen: [Topic: Int]
         var until: Duration
     }
 
@@ -21,7 +23,6 @@ final class ConsoleHub: Sendable {
         var followers: [UInt64: Follower] = [:]
         var next: UInt64 = 0
         var isRunning = false
-        var seen: [Topic: Int] = [:]
     }
 
     /// The master, which does not live on because somebody looks at it.
@@ -42,11 +43,16 @@ final class ConsoleHub: Sendable {
 
     /// Opens a stream.
     ///
+    /// What there is when it opens is looked at first: a page that is read again once its stream is open, and whenever it
+    /// is told of a change, misses none.
+    ///
     /// - Parameters:
     ///   - topics: what the follower's page shows.
     ///   - node: the master that is looked at.
     /// - Returns: nil when there are too many.
-    func follow(_ topics: Set<Topic>, on node: MasterNode) -> EventStream? {
+    func follow(_ topics: Set<Topic>, on node: MasterNode) async -> EventStream? {
+        guard count < Self.limit else { return nil }
+        let seen = await ConsoleChanges(node: node).marks(of: topics)
         let now = node.clock.now().elapsed
         let (stream, starts) = state.withLock { state -> (EventStream?, Bool) in
             guard state.followers.count < Self.limit else { return (nil, false) }
@@ -55,7 +61,8 @@ final class ConsoleHub: Sendable {
             let stream = EventStream(
                 limits: EventStream.Limits(bytes: 64 << 10, records: 64),
                 onClose: { [weak self] _ in self?.state.withLock { $0.followers[id] = nil } })
-            state.followers[id] = Follower(stream: stream, topics: topics, until: now + Self.lifetime)
+            state.followers[id] = Follower(
+                stream: stream, topics: topics, seen: seen, until: now + Self.lifetime)
             defer { state.isRunning = true }
             return (stream, !state.isRunning)
         }
@@ -74,7 +81,6 @@ final class ConsoleHub: Sendable {
             let wanted = state.withLock { state -> Set<Topic>? in
                 if state.followers.isEmpty {
                     state.isRunning = false
-                    state.seen = [:]
                     return nil
                 }
                 return state.followers.values.reduce(into: []) { $0.formUnion($1.topics) }
@@ -89,23 +95,19 @@ final class ConsoleHub: Sendable {
     }
 
     private func tell(_ found: [Topic: Int], pulses: Bool, now: Duration) {
-        let (changed, followers) = state.withLock { state in
-            var changed: Set<Topic> = []
-            for (topic, mark) in found {
-                if let old = state.seen[topic], old != mark { changed.insert(topic) }
-                state.seen[topic] = mark
+        let told = state.withLock { state in
+            state.followers.map { id, follower in
+                let mine = found.filter { follower.topics.contains($0.key) }
+                let changed = mine.filter { follower.seen[$0.key] != $0.value }.keys
+                for topic in changed { state.followers[id]?.seen[topic] = mine[topic] }
+                return (follower, changed.map(\.rawValue).sorted())
             }
-            return (changed, Array(state.followers.values))
         }
-        for follower in followers {
+        for (follower, changed) in told {
             if now >= follower.until {
                 follower.stream.finish()
-                continue
-            }
-            let mine = changed.intersection(follower.topics)
-            if !mine.isEmpty {
-                let names = mine.map(\.rawValue).sorted().joined(separator: " ")
-                follower.stream.send(Array("event: changed\ndata: \(names)\n\n".utf8))
+            } else if !changed.isEmpty {
+                follower.stream.send(Array("event: changed\ndata: \(changed.joined(separator: " "))\n\n".utf8))
             } else if pulses {
                 follower.stream.send(Array(":\n\n".utf8))
             }
@@ -123,12 +125,12 @@ final class ConsoleHub: Sendable {
 
 extension ConsoleDesk {
     /// `GET /ui/events?topics=tasks,nodes`: server-sent events with the names of what has changed.
-    func events() throws -> GatewayResponse {
+    func events() async throws -> GatewayResponse {
         let names = (request.query["topics"] ?? "").split { $0 == "," || $0 == " " }.prefix(32)
         let topics = Set(names.compactMap { Topic(rawValue: String($0)) })
             .filter { $0 != .audit || visitor.may(.readAudit) }
         guard !topics.isEmpty else { throw GatewayError(.badRequest, "no topic that can be followed was named") }
-        guard let stream = node.console.hub.follow(topics, on: node) else {
+        guard let stream = await node.console.hub.follow(topics, on: node) else {
             throw GatewayError(
                 .serviceUnavailable, "too many pages are open on this master; load this one again by hand",
                 headers: [.retryAfter: "60"])
