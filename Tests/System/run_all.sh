@@ -104,7 +104,8 @@ if wanted packages; then
     verdict packages "$code" 200
 fi
 
-# The web console, by headless Chromium, and the browser's driver on pages of its own.
+# The web console, by headless Chromium; the browser's driver on pages of its own; what the terminal and the log make of
+# what programs write.
 if wanted console; then
     echo
     echo "== console"
@@ -116,6 +117,10 @@ if wanted console; then
         code=$?
         cat "$logs/browser.log"
         verdict browser "$code" 60
+        timeout -k 15 60 "$python" "$clients/console/scripts_test.py" >"$logs/scripts.log" 2>"$logs/scripts-errors.log"
+        code=$?
+        cat "$logs/scripts.log"
+        verdict scripts "$code" 60
         timeout -k 15 180 "$python" "$here/console.py" "$rondo" >"$logs/console.log" 2>"$logs/console-errors.log"
         code=$?
         cat "$logs/console.log"
