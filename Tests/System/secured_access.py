@@ -45,6 +45,7 @@ CLOSED = """
     /mesos_dns/v1/hosts/master.mesos /system/health/v1/nodes /system/v1/agent/x/metrics/v0/node /capabilities
     /package/search /service/marathon/v2/apps /marathon/v2/apps /v2/apps /v2/events /service/metronome/v1/jobs
     /exhibitor /ca /ca/x /ui /help /favicon.ico /nothing
+    /ui/nodes /ui/events /ui/catalog /ui/audit /ui/frameworks /ui/services /ui/login/x /ui/x
     //state /state/ /%73tate /%2fstate /./state /ping/../state /version/../state /version/state /ping/x
     /version;x=1/../state    /rondo/v1/join/../users /ca/dcos-ca.crt/../../state /STATE /Rondo/v1/users /state?version
     /state%00 /version%2f..%2fstate
